@@ -1,0 +1,270 @@
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * What the platform offers to its front ends (SSH commands, dashboard, API): one interface per noun.
+ * Every method that takes an app name throws `not_found` for an unknown app; every method that
+ * changes something takes the name of the user who does it.
+ */
+export interface Platform {
+  readonly apps: Apps;
+  readonly dynos: Dynos;
+  readonly config: ConfigVars;
+  readonly releases: Releases;
+  readonly builds: Builds;
+  readonly domains: Domains;
+  readonly keys: Keys;
+  readonly sessions: Sessions;
+  readonly logs: Logs;
+  readonly runs: Runs;
+  readonly pushes: Pushes;
+}
+
+/** In words that a page or a listing can print as they are. */
+export type AppState = 'up' | 'starting' | 'crashed' | 'stopped' | 'no release';
+
+export interface AppSummary {
+  name: string;
+  state: AppState;
+  /** Running web dynos and all wanted dynos, e.g. `{ running: 2, wanted: 3 }`. */
+  dynos: { running: number; wanted: number };
+  /** The current release's number, e.g. 12 for `v12`; undefined before the first. */
+  release: number | undefined;
+  releasedAt: Date | undefined;
+  createdAt: Date;
+  /** The first URL, e.g. `http://app.example.com/`. */
+  url: string;
+}
+
+export interface Apps {
+  list(): AppSummary[];
+  find(name: string): AppSummary;
+  /** Throws `invalid` for a bad or reserved name, `conflict` for a taken one. */
+  create(name: string, user: string): AppSummary;
+  /** Stops the dynos and removes everything of the app: repository, releases, images, config, logs. */
+  destroy(name: string, user: string): Promise<void>;
+}
+
+export type DynoState = 'starting' | 'up' | 'crashed' | 'stopping';
+
+export interface DynoView {
+  /** e.g. `web.1` */
+  name: string;
+  type: string;
+  number: number;
+  command: string;
+  state: DynoState;
+  since: Date;
+  release: number;
+  /** Why it crashed, in words, e.g. `exited with status 1`. */
+  reason: string | undefined;
+}
+
+/** One term of the scale grammar: `web=3`, `worker+1`, `web-1`. */
+export interface ScaleChange {
+  type: string;
+  operator: '=' | '+' | '-';
+  quantity: number;
+}
+
+export interface ProcessTypeView {
+  type: string;
+  command: string;
+  quantity: number;
+}
+
+export interface Dynos {
+  list(app: string): DynoView[];
+  formation(app: string): ProcessTypeView[];
+  /** Starts and stops only the difference. Returns the new formation. Throws `invalid` for an unknown type or a bad quantity. */
+  scale(app: string, changes: ScaleChange[], user: string): Promise<ProcessTypeView[]>;
+  /** Rolling restart of all dynos, of one type (`web`) or of one dyno (`web.1`). */
+  restart(app: string, target: string | undefined, user: string): Promise<void>;
+}
+
+export interface ReleaseView {
+  version: number;
+  description: string;
+  user: string;
+  createdAt: Date;
+  commit: string | undefined;
+  buildId: number | undefined;
+  current: boolean;
+  /** False for a release whose boot or release command failed: it never served. */
+  succeeded: boolean;
+}
+
+export interface ConfigVars {
+  all(app: string): Record<string, string>;
+  /** Makes a release and restarts the app; the release is undefined where the app has no code yet. Throws `invalid` for a bad name. */
+  set(app: string, vars: Record<string, string>, user: string): Promise<ReleaseView | undefined>;
+  unset(app: string, names: string[], user: string): Promise<ReleaseView | undefined>;
+}
+
+export interface Releases {
+  /** Newest first. */
+  list(app: string): ReleaseView[];
+  /** Code and config of `version` (default: the release before the current one) as a new release. */
+  rollback(app: string, version: number | undefined, user: string): Promise<ReleaseView>;
+}
+
+export type BuildState = 'queued' | 'building' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface BuildView {
+  /** Unique on the platform. */
+  id: number;
+  app: string;
+  state: BuildState;
+  user: string;
+  commit: string;
+  createdAt: Date;
+  finishedAt: Date | undefined;
+  /** For a failed one: the reason in words. */
+  reason: string | undefined;
+  release: number | undefined;
+  /** In the order in which they ran. */
+  stages: { name: string; milliseconds: number }[];
+}
+
+export interface Builds {
+  /** Newest first; of one app, or of all. */
+  list(app?: string): BuildView[];
+  find(id: number): BuildView;
+  /** The text that the pusher saw, from the beginning; with `follow` until the build ends. Chunks as they come. */
+  output(id: number, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<string>;
+  cancel(id: number, user: string): Promise<void>;
+}
+
+export interface DomainView {
+  hostname: string;
+  /** True for `<app>.<PAAS_DOMAIN>`, which cannot be removed. */
+  builtIn: boolean;
+}
+
+export interface Domains {
+  list(app: string): DomainView[];
+  /** Throws `invalid` for what is no host name, `conflict` where another app has it. */
+  add(app: string, hostname: string, user: string): Promise<void>;
+  remove(app: string, hostname: string, user: string): Promise<void>;
+}
+
+export interface KeyView {
+  /** The user whom the key names. */
+  user: string;
+  /** `SHA256:…` as ssh-keygen prints it. */
+  fingerprint: string;
+  comment: string;
+  createdAt: Date;
+  lastUsedAt: Date | undefined;
+}
+
+export interface Keys {
+  list(): KeyView[];
+  /** `publicKey` is one line as in authorized_keys. Throws `invalid` for what is no key, `conflict` for one that is there. */
+  add(user: string, publicKey: string, by: string): KeyView;
+  /** By fingerprint or by user name (all keys of that user). Ends their sessions. Throws `conflict` for the last key. */
+  remove(fingerprintOrUser: string, by: string): KeyView[];
+  /** The user and key of a public key blob (ssh wire format), if it may sign in. */
+  authenticate(blob: Buffer): { user: string; fingerprint: string } | undefined;
+  /** Notes that a signed sign-in with this key succeeded. */
+  touch(fingerprint: string): void;
+}
+
+export interface Session {
+  user: string;
+  /** A value for forms of this session (second line of defence behind Sec-Fetch-Site / Origin). */
+  csrf: string;
+}
+
+export interface Sessions {
+  /** A one-use token, valid for five minutes, for `GET /login/<token>` on the dashboard. Stored hashed. */
+  createLoginToken(user: string, fingerprint: string): string;
+  /** Who would sign in; does not use the token up. */
+  peekLoginToken(token: string): { user: string } | undefined;
+  /** Uses the token up; returns the opaque session id for the cookie. */
+  redeemLoginToken(token: string): { id: string; session: Session } | undefined;
+  find(id: string): Session | undefined;
+  end(id: string): void;
+}
+
+export interface LogLine {
+  at: Date;
+  /** `app`, `paas` */
+  source: string;
+  /** `web.1`, `router`, `api` */
+  dyno: string;
+  text: string;
+}
+
+export interface LogQuery {
+  /** How many of the last lines; default 100. */
+  lines?: number;
+  follow?: boolean;
+  /** Only of this process type. */
+  type?: string;
+  /** Only of this dyno. */
+  dyno?: string;
+  /** Only of this source (`app`, `paas`). */
+  source?: string;
+  signal?: AbortSignal;
+}
+
+export interface Logs {
+  read(app: string, query: LogQuery): AsyncIterable<LogLine>;
+}
+
+export interface TerminalSize {
+  rows: number;
+  columns: number;
+}
+
+export interface RunOptions {
+  /** argv as the user gave it, joined by spaces and given to a shell inside the dyno; a Procfile type's name runs its command. */
+  command: string;
+  user: string;
+  /** Present: with a terminal. */
+  terminal?: TerminalSize & { term: string };
+  env?: Record<string, string>;
+}
+
+/** A one-off dyno that a client is attached to. */
+export interface RunSession {
+  dyno: string;
+  stdin: Writable;
+  /** With a terminal everything comes here. */
+  stdout: Readable;
+  stderr: Readable;
+  resize(size: TerminalSize): void;
+  /** Sends a signal by name (`SIGINT`) to the dyno's processes. */
+  signal(name: string): void;
+  /** The exit status; 128+n for a signal. The dyno and its file system are gone when this resolves. */
+  exited: Promise<number>;
+  /** The client went away: SIGHUP, then SIGKILL. */
+  hangUp(): void;
+}
+
+export interface Runs {
+  start(app: string, options: RunOptions): Promise<RunSession>;
+}
+
+export interface PushStreams {
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+export interface Pushes {
+  /**
+   * Runs `git receive-pack` for the app's repository on these streams (creating the app at the first push) and
+   * resolves with git's exit status. The build runs inside (pre-receive hook). Abort: the client went away.
+   * `protocol` is the client's GIT_PROTOCOL, if any.
+   */
+  receive(
+    app: string,
+    options: { user: string; streams: PushStreams; protocol?: string; signal: AbortSignal },
+  ): Promise<number>;
+  /** `git upload-pack`: clone and fetch of what was pushed. */
+  upload(
+    app: string,
+    options: { user: string; streams: PushStreams; protocol?: string; signal: AbortSignal },
+  ): Promise<number>;
+}

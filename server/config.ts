@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { PaasError } from '../deploy/model/paas-error.ts';
+
+/** Settings of one instance, from the environment; see docs/settings.md. */
+export interface Config {
+  /** Everything that must last. */
+  data: string;
+  /** Sockets and other things of this boot. */
+  run: string;
+  /** Apps answer at `<app>.<domain>`. */
+  domain: string;
+  http: Address;
+  ssh: Address;
+  /** File with the first admin's public key; undefined: root's or the sudo user's. */
+  adminKey: string | undefined;
+  /** CIDR of the containers' addresses, at least a /24. */
+  subnet: string;
+  /** undefined: our own Redis on a unix socket. */
+  redisUrl: string | undefined;
+}
+
+export interface Address {
+  host: string;
+  /** 0: a free one. */
+  port: number;
+}
+
+/** What answers where, written to `$PAAS_RUN/endpoints.json` when everything does. */
+export interface Endpoints {
+  http: string;
+  ssh: string;
+  dashboard: string;
+}
+
+/** Reads and checks the settings. Throws `invalid` with the variable's name. */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  return {
+    data: absolutePath('PAAS_DATA', env.PAAS_DATA || '/var/lib/paas'),
+    run: absolutePath('PAAS_RUN', env.PAAS_RUN || '/run/paas'),
+    domain: parseDomain(env.PAAS_DOMAIN || 'localhost'),
+    http: parseAddress('PAAS_HTTP', env.PAAS_HTTP || '0.0.0.0:80'),
+    ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
+    adminKey: env.PAAS_ADMIN_KEY || undefined,
+    subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
+    redisUrl: env.REDIS_URL || undefined,
+  };
+}
+
+/** Where things are below the data and run folders: one place, so that processes agree. */
+export function paths(config: Pick<Config, 'data' | 'run'>) {
+  return {
+    /** Of user paas. */
+    control: join(config.data, 'control'),
+    database: join(config.data, 'control', 'paas.db'),
+    repositories: join(config.data, 'control', 'repos'),
+    logs: join(config.data, 'control', 'logs'),
+    cache: join(config.data, 'control', 'cache'),
+    hostKey: join(config.data, 'control', 'ssh_host_ed25519_key'),
+    /** npm's settings (registry, cafile, proxies) of whoever installed the platform, for builds. */
+    npmrc: join(config.data, 'control', 'npmrc'),
+    redis: join(config.data, 'redis'),
+    /** Of root: images, containers, layers. */
+    runtime: join(config.data, 'runtime'),
+    endpoints: join(config.run, 'endpoints.json'),
+    /** Docker Engine API with the policy for control; group paas. */
+    engineSocket: join(config.run, 'engine.sock'),
+    /** The same API without policy, for root alone. */
+    dockerSocket: join(config.run, 'docker.sock'),
+    /** Of user paas, mode 0700: the sockets below. */
+    controlRun: join(config.run, 'control'),
+    redisSocket: join(config.run, 'control', 'redis.sock'),
+    /** Dashboard and API (HTTP), reached through the router. */
+    dashboardSocket: join(config.run, 'control', 'dashboard.sock'),
+    /** The router's own control socket. */
+    routerSocket: join(config.run, 'control', 'router.sock'),
+    /** The last route table, for a router that starts without control. */
+    routes: join(config.run, 'control', 'routes.json'),
+    /** pre-receive hooks talk to control here. */
+    hookSocket: join(config.run, 'control', 'hook.sock'),
+  };
+}
+
+function absolutePath(name: string, value: string): string {
+  if (!value.startsWith('/') || value.includes('\0')) {
+    throw new PaasError('invalid', `${name} must be an absolute path, not "${value}".`);
+  }
+  return value.replace(/\/+$/, '');
+}
+
+function parseAddress(name: string, value: string): Address {
+  const match = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):)?(\d{1,5})$/.exec(value);
+  const port = Number(match?.[2]);
+  if (!match || port > 65535) {
+    throw new PaasError('invalid', `${name} must be ADDRESS:PORT, e.g. 0.0.0.0:80, not "${value}".`);
+  }
+  return { host: match[1] ?? '0.0.0.0', port };
+}
+
+function parseDomain(value: string): string {
+  const domain = value.toLowerCase();
+  if (
+    domain.length > 190 ||
+    !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(domain)
+  ) {
+    throw new PaasError('invalid', `PAAS_DOMAIN must be a host name, e.g. example.com, not "${value}".`);
+  }
+  return domain;
+}
+
+function parseSubnet(value: string): string {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value);
+  const octets = match?.slice(1, 5).map(Number) ?? [];
+  const prefix = Number(match?.[5]);
+  if (!match || octets.some((octet) => octet > 255) || prefix < 8 || prefix > 24) {
+    throw new PaasError(
+      'invalid',
+      `PAAS_SUBNET must be an IPv4 network of /8 to /24, e.g. 172.30.0.0/16, not "${value}".`,
+    );
+  }
+  return value;
+}
