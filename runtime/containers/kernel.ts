@@ -1,0 +1,108 @@
+/**
+ * What the engine (containers/, api/) needs of the kernel side: the one seam between deciding and doing.
+ * Implemented by `LinuxKernel` in linux-kernel.ts (zygote, cgroups, network).
+ */
+export interface Kernel {
+  /** Starts a container's main process; resolves when the app has been exec'd. Throws `SetupError` with what failed in words (127 not found, 126 not executable). */
+  start(spec: LaunchSpec): Promise<StartedProcess>;
+  /** Takes up a container that an earlier runtime started, if exactly that process still lives. */
+  adopt(id: string, process: StartedProcess): AdoptedProcess | undefined;
+  /** Starts another process in a running container. */
+  exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
+  /** To the container's init, which forwards it to every process in the container; SIGKILL kills all at once. */
+  kill(id: string, signal: number): void;
+  /** Called once per container (started or adopted) when its last process is gone. */
+  onExit(listener: (id: string, exit: ContainerExit) => void): void;
+  /** Removes what a stopped container still has in the kernel (cgroup, veth, address). Idempotent. */
+  release(id: string): Promise<void>;
+  /** Memory use and limit in bytes, pids, cpu nanoseconds. */
+  stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
+  /** Removes cgroups, veths and addresses of containers that are not in `known`. */
+  cleanUp(known: Set<string>): Promise<void>;
+}
+
+export interface LaunchSpec {
+  /** 64 hex digits. */
+  id: string;
+  rootfs: {
+    /** Layer folders, topmost first. */
+    lower: string[];
+    upper: string;
+    work: string;
+    /** Without sync to disk on umount: not for a container that will be committed. */
+    volatile: boolean;
+  };
+  hostname: string;
+  args: string[];
+  env: string[];
+  cwd: string;
+  uid: number;
+  gid: number;
+  groups: number[];
+  /** Capability names kept, e.g. `['CAP_CHOWN']`; empty for apps. */
+  capabilities: string[];
+  limits: Limits;
+  /** `none`: loopback only. `nat`: address from the pool, egress by masquerade. */
+  network: 'none' | 'nat';
+  /** Content of /etc/hosts lines beyond localhost and own name: `name:ip`. */
+  extraHosts: string[];
+  binds: { source: string; target: string; readOnly: boolean }[];
+  shmSize: number;
+  /** Descriptors of the runtime, duplicated into the container; the caller closes its own afterwards. */
+  stdio: { stdin: number | undefined; stdout: number; stderr: number } | { terminal: TerminalSize };
+  /** The file into which init writes the exit status ("0\n") when the main process ends. */
+  exitFile: string;
+}
+
+export interface Limits {
+  /** Bytes. */
+  memory: number | undefined;
+  /** Thousand-millionths of a core, as Docker's NanoCpus. */
+  nanoCpus: number | undefined;
+  /** 2 to 262144, as Docker's CpuShares. */
+  cpuShares: number | undefined;
+  pids: number | undefined;
+}
+
+export interface TerminalSize {
+  rows: number;
+  columns: number;
+}
+
+export interface StartedProcess {
+  /** Of the container's init, in the host's pid namespace. */
+  pid: number;
+  /** Field 22 of /proc/<pid>/stat: tells a reused pid apart. */
+  startTime: string;
+  /** In the subnet; undefined without network. */
+  address: string | undefined;
+  /** Where init writes the exit status. */
+  exitFile: string;
+  /** The pty's master, for a container with a terminal. Not kept across the runtime's restart. */
+  terminal?: number;
+}
+
+export type AdoptedProcess = { running: true } | { running: false; exit: ContainerExit };
+
+export interface ContainerExit {
+  /** 0 to 255; 128+n for a signal; 137 for SIGKILL. */
+  code: number;
+  oomKilled: boolean;
+}
+
+export interface ExecSpec {
+  args: string[];
+  env: string[];
+  cwd: string;
+  uid: number;
+  gid: number;
+  groups: number[];
+  capabilities: string[];
+  stdio: { stdin: number | undefined; stdout: number; stderr: number } | { terminal: TerminalSize };
+}
+
+export interface ExecProcess {
+  pid: number;
+  terminal?: number;
+  exited: Promise<number>;
+}
