@@ -1,0 +1,18 @@
+/** Numbered and immutable: what runs. Only `state` changes, once. */
+export interface Release {
+  app: string;
+  version: number;
+  description: string;
+  user: string;
+  createdAt: Date;
+  commit: string | undefined;
+  buildId: number | undefined;
+  /** Id of the image in the runtime's store. */
+  image: string;
+  /** Process type → command. */
+  processes: Record<string, string>;
+  config: Record<string, string>;
+  state: 'pending' | 'succeeded' | 'failed';
+}
+
+export type NewRelease = Omit<Release, 'version' | 'createdAt' | 'state'>;

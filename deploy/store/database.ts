@@ -1,0 +1,106 @@
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+
+/** A row as SQLite gives it: column → value. */
+export type Row = Record<string, string | number | bigint | null | Uint8Array>;
+
+/**
+ * The state of record: one SQLite file (WAL, synchronous=FULL: what was acknowledged survives a power cut).
+ * Only files of this folder speak SQL.
+ */
+export class Database {
+  #db: DatabaseSync;
+  #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+
+  constructor(file: string) {
+    this.#db = new DatabaseSync(file);
+    this.#db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;',
+    );
+    migrate(this.#db);
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepare(sql).all(...values) as Row[];
+  }
+
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+
+  run(sql: string, ...values: SQLInputValue[]): { changes: number; lastId: number } {
+    const result = this.#prepare(sql).run(...values);
+    return { changes: Number(result.changes), lastId: Number(result.lastInsertRowid) };
+  }
+
+  /** All of it or nothing. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #prepare(sql: string) {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** Each entry brings the schema one version further; entries are never changed, only added. */
+const MIGRATIONS = [
+  `CREATE TABLE apps (
+     name TEXT PRIMARY KEY, created_at INTEGER NOT NULL, created_by TEXT NOT NULL, current_release INTEGER
+   ) STRICT;
+   CREATE TABLE config_vars (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (app, name)
+   ) STRICT;
+   CREATE TABLE formation (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, type TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (app, type)
+   ) STRICT;
+   CREATE TABLE releases (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, version INTEGER NOT NULL, description TEXT NOT NULL,
+     user TEXT NOT NULL, created_at INTEGER NOT NULL, commit_id TEXT, build_id INTEGER, image TEXT NOT NULL,
+     processes TEXT NOT NULL, config TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (app, version)
+   ) STRICT;
+   CREATE TABLE builds (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, state TEXT NOT NULL,
+     user TEXT NOT NULL, commit_id TEXT NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER, reason TEXT,
+     release INTEGER, stages TEXT NOT NULL DEFAULT '[]'
+   ) STRICT;
+   CREATE INDEX builds_by_app ON builds (app, id);
+   CREATE TABLE domains (
+     hostname TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE
+   ) STRICT;
+   CREATE TABLE keys (
+     fingerprint TEXT PRIMARY KEY, user TEXT NOT NULL, blob BLOB NOT NULL, comment TEXT NOT NULL,
+     created_at INTEGER NOT NULL, last_used_at INTEGER
+   ) STRICT;
+   CREATE TABLE login_tokens (
+     hash TEXT PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES keys ON DELETE CASCADE, expires_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE sessions (
+     hash TEXT PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES keys ON DELETE CASCADE, csrf TEXT NOT NULL,
+     expires_at INTEGER NOT NULL
+   ) STRICT;`,
+];
+
+function migrate(db: DatabaseSync): void {
+  const version = Number((db.prepare('PRAGMA user_version').get() as Row).user_version);
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}

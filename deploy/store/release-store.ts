@@ -1,0 +1,97 @@
+import { PaasError } from '../model/paas-error.ts';
+import type { NewRelease, Release } from '../model/release.ts';
+import type { Database, Row } from './database.ts';
+
+/** Releases of all apps; numbers count up per app and are never used again. */
+export class ReleaseStore {
+  #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Newest first. */
+  list(app: string): Release[] {
+    return this.#db.all('SELECT * FROM releases WHERE app = ? ORDER BY version DESC', app).map(toRelease);
+  }
+
+  /** Throws `not_found`. */
+  find(app: string, version: number): Release {
+    const row = this.#db.get('SELECT * FROM releases WHERE app = ? AND version = ?', app, version);
+    if (!row)
+      throw new PaasError(
+        'not_found',
+        `${app} has no release v${version}. \`paas releases -a ${app}\` lists those there are.`,
+      );
+    return toRelease(row);
+  }
+
+  create(release: NewRelease): Release {
+    return this.#db.transaction(() => {
+      const last = this.#db.get('SELECT max(version) AS version FROM releases WHERE app = ?', release.app);
+      const version = Number(last?.version ?? 0) + 1;
+      this.#db.run(
+        `INSERT INTO releases (app, version, description, user, created_at, commit_id, build_id, image, processes, config, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
+        release.app,
+        version,
+        release.description,
+        release.user,
+        Date.now(),
+        release.commit ?? null,
+        release.buildId ?? null,
+        release.image,
+        JSON.stringify(release.processes),
+        JSON.stringify(release.config),
+      );
+      return this.find(release.app, version);
+    });
+  }
+
+  /** The release serves from now on: its end state, the app's pointer and config in one step. */
+  activate(release: Release): void {
+    this.#db.transaction(() => {
+      this.#setState(release, 'succeeded');
+      this.#db.run('UPDATE apps SET current_release = ? WHERE name = ?', release.version, release.app);
+    });
+  }
+
+  fail(release: Release): void {
+    this.#setState(release, 'failed');
+  }
+
+  /** What a killed control left half-way never served. */
+  failPending(): void {
+    this.#db.run("UPDATE releases SET state = 'failed' WHERE state = 'pending'");
+  }
+
+  /** Every image that a release may still need. */
+  images(): Set<string> {
+    return new Set(this.#db.all('SELECT DISTINCT image FROM releases').map((row) => String(row.image)));
+  }
+
+  #setState(release: Release, state: Release['state']): void {
+    this.#db.run(
+      'UPDATE releases SET state = ? WHERE app = ? AND version = ?',
+      state,
+      release.app,
+      release.version,
+    );
+  }
+}
+
+function toRelease(row: Row): Release {
+  return {
+    app: String(row.app),
+    version: Number(row.version),
+    description: String(row.description),
+    user: String(row.user),
+    createdAt: new Date(Number(row.created_at)),
+    commit: row.commit_id === null ? undefined : String(row.commit_id),
+    buildId: row.build_id === null ? undefined : Number(row.build_id),
+    image: String(row.image),
+    processes: JSON.parse(String(row.processes)),
+    config: JSON.parse(String(row.config)),
+    state: row.state as Release['state'],
+  };
+}
