@@ -13,7 +13,7 @@ export interface BuildPlan {
   env: Record<string, string>;
 }
 
-export type BuildStep = PackageStep | RunStep | SourceStep;
+export type BuildStep = PackageStep | FileStep | RunStep | SourceStep;
 
 /** Unpacks chosen files of an npm package of the registry below `path` in the image. */
 export interface PackageStep {
@@ -29,6 +29,17 @@ export interface PackageStep {
   include?: string[];
   /** Symbolic links to make afterwards: link path in the image → target, e.g. `{ '/usr/local/bin/npm': '../lib/…' }`. */
   links?: Record<string, string>;
+}
+
+/** Writes one file of ours into the image, owned by root; nothing runs. Missing folders above it are made (0755). */
+export interface FileStep {
+  kind: 'file';
+  title: string;
+  /** Absolute path in the image. */
+  path: string;
+  content: string;
+  /** Permission bits, e.g. 0o644. */
+  mode: number;
 }
 
 /** Runs a shell command (`bash -euo pipefail -c`) in /app. */
