@@ -1,0 +1,292 @@
+import { type Duplex, PassThrough, type Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { PaasError } from './model/paas-error.ts';
+
+/** A container as deploy asks for it. */
+export interface ContainerRequest {
+  name?: string;
+  image: string;
+  /** argv; run as it is. */
+  command: string[];
+  env: Record<string, string>;
+  workingDir: string;
+  user: 'app' | 'root';
+  network: boolean;
+  labels: Record<string, string>;
+  /** Bytes. */
+  memory?: number;
+  pids?: number;
+  stdin?: boolean;
+  terminal?: boolean;
+  hostname?: string;
+  /** Files of the container are never synced to disk: not for one that will be committed. */
+  volatile?: boolean;
+}
+
+export interface ContainerSummary {
+  id: string;
+  labels: Record<string, string>;
+  running: boolean;
+}
+
+export interface ContainerState {
+  running: boolean;
+  exitCode: number;
+  oomKilled: boolean;
+  address: string | undefined;
+  startedAt: Date;
+}
+
+/** What root-inside may do in a step of our own: install Debian packages, no more. */
+const ROOT_CAPABILITIES = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'SETGID',
+  'SETUID',
+  'SETFCAP',
+  'KILL',
+];
+
+/** Deploy's view of the runtime, over the Docker Engine API: the only file that knows its words. */
+export class Engine {
+  #docker: Docker;
+
+  constructor(socketPath: string) {
+    this.#docker = new Docker({ socketPath, version: 'v1.41' });
+  }
+
+  /** Resolves when the runtime answers. Throws `unavailable` after `milliseconds`. */
+  async waitUntilUp(milliseconds: number): Promise<void> {
+    const end = Date.now() + milliseconds;
+    for (;;) {
+      try {
+        await this.#docker.ping();
+        return;
+      } catch (cause) {
+        if (Date.now() > end)
+          throw new PaasError('unavailable', 'The container runtime does not answer.', { cause });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+
+  async create(request: ContainerRequest): Promise<string> {
+    const container = await this.#call(`create a container of ${request.image}`, () =>
+      this.#docker.createContainer({
+        ...(request.name && { name: request.name }),
+        Image: request.image,
+        Cmd: request.command,
+        Entrypoint: [],
+        Env: Object.entries(request.env).map(([name, value]) => `${name}=${value}`),
+        WorkingDir: request.workingDir,
+        User: request.user,
+        Labels: { ...request.labels, ...(request.volatile && { 'paas.volatile': '1' }) },
+        OpenStdin: request.stdin ?? false,
+        StdinOnce: request.stdin ?? false,
+        AttachStdin: request.stdin ?? false,
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: request.terminal ?? false,
+        ...(request.hostname && { Hostname: request.hostname }),
+        HostConfig: {
+          NetworkMode: request.network ? 'bridge' : 'none',
+          PidsLimit: request.pids ?? 512,
+          ...(request.memory && { Memory: request.memory }),
+          ...(request.user === 'root' && { CapAdd: ROOT_CAPABILITIES }),
+        },
+      }),
+    );
+    return container.id;
+  }
+
+  async start(id: string): Promise<void> {
+    await this.#call('start a container', () => this.#docker.getContainer(id).start());
+  }
+
+  /** The container's output (demultiplexed unless it has a terminal) and its stdin. Call before `start`. */
+  async attach(
+    id: string,
+    options: { stdin: boolean; terminal: boolean },
+  ): Promise<{ output: Readable; stdin: Duplex }> {
+    const stream = (await this.#call('attach to a container', () =>
+      this.#docker
+        .getContainer(id)
+        .attach({ stream: true, stdin: options.stdin, stdout: true, stderr: true, hijack: true }),
+    )) as Duplex;
+    stream.on('error', () => {});
+    return { output: options.terminal ? stream : this.#demultiplex(stream), stdin: stream };
+  }
+
+  /** The exit code, when it ends. */
+  async wait(id: string): Promise<number> {
+    const result = await this.#call('wait for a container', () => this.#docker.getContainer(id).wait());
+    return result.StatusCode;
+  }
+
+  async inspect(id: string): Promise<ContainerState> {
+    const info = await this.#call('inspect a container', () => this.#docker.getContainer(id).inspect());
+    return {
+      running: info.State.Running,
+      exitCode: info.State.ExitCode,
+      oomKilled: info.State.OOMKilled,
+      address: Object.values(info.NetworkSettings.Networks)[0]?.IPAddress || undefined,
+      startedAt: new Date(info.State.StartedAt),
+    };
+  }
+
+  /** Containers, running or not, with all of these labels. */
+  async list(labels: string[]): Promise<ContainerSummary[]> {
+    const found = await this.#call('list containers', () =>
+      this.#docker.listContainers({ all: true, filters: { label: labels } }),
+    );
+    return found.map((info) => ({ id: info.Id, labels: info.Labels, running: info.State === 'running' }));
+  }
+
+  /** SIGTERM, and SIGKILL after so many seconds. A container that is gone or stopped is fine. */
+  async stop(id: string, seconds: number): Promise<void> {
+    await this.#call(
+      'stop a container',
+      () => this.#docker.getContainer(id).stop({ t: seconds }),
+      [304, 404],
+    );
+  }
+
+  async kill(id: string, signal: string): Promise<void> {
+    await this.#call('signal a container', () => this.#docker.getContainer(id).kill({ signal }), [404, 409]);
+  }
+
+  async resize(id: string, size: { rows: number; columns: number }): Promise<void> {
+    const container = this.#docker.getContainer(id);
+    await this.#call(
+      'resize a terminal',
+      () => container.resize({ h: size.rows, w: size.columns }),
+      [404, 409],
+    );
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#call(
+      'remove a container',
+      () => this.#docker.getContainer(id).remove({ force: true }),
+      [404, 409],
+    );
+  }
+
+  /** Makes an image of a stopped container; returns its id. */
+  async commit(
+    id: string,
+    options: { repo: string; tag: string; env?: Record<string, string> },
+  ): Promise<string> {
+    const image = await this.#call('commit a container', () =>
+      this.#docker.getContainer(id).commit({
+        repo: options.repo,
+        tag: options.tag,
+        ...(options.env && { Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`) }),
+      }),
+    );
+    return image.Id ?? image.ID;
+  }
+
+  /** The image's id and environment; undefined where there is none. */
+  async findImage(reference: string): Promise<{ id: string; env: string[] } | undefined> {
+    try {
+      const info = await this.#docker.getImage(reference).inspect();
+      return { id: info.Id, env: info.Config.Env ?? [] };
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw this.#problem('look an image up', error);
+    }
+  }
+
+  async removeImage(reference: string): Promise<void> {
+    await this.#call('remove an image', () => this.#docker.getImage(reference).remove(), [404, 409]);
+  }
+
+  /** Output lines with the time at which the runtime read them, from `since` on; ends when the container's log does. */
+  async *logs(
+    id: string,
+    since: Date | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ at: Date; text: string }> {
+    const stream = (await this.#call('read the log of a container', () =>
+      this.#docker.getContainer(id).logs({
+        follow: true,
+        stdout: true,
+        stderr: true,
+        timestamps: true,
+        ...(since && { since: since.getTime() / 1000 }),
+      }),
+    )) as unknown as Duplex;
+    const stop = () => stream.destroy();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      for await (const line of textLines(this.#demultiplex(stream))) {
+        const space = line.indexOf(' ');
+        const at = new Date(space < 0 ? line : line.slice(0, space));
+        if (!Number.isNaN(at.getTime())) yield { at, text: space < 0 ? '' : line.slice(space + 1) };
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      stream.destroy();
+    }
+  }
+
+  /** The id of every container that ends from now on. Returns when the connection is lost. */
+  async *ends(signal: AbortSignal, connected: () => void): AsyncGenerator<string> {
+    const stream = (await this.#call('listen to events', () =>
+      this.#docker.getEvents({ filters: { type: ['container'], event: ['die'] } }),
+    )) as Readable;
+    const stop = () => stream.destroy();
+    signal.addEventListener('abort', stop, { once: true });
+    stream.on('error', () => {});
+    connected();
+    try {
+      for await (const line of textLines(stream)) {
+        const event = JSON.parse(line);
+        if (event.Action === 'die') yield event.Actor.ID;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      stream.destroy();
+    }
+  }
+
+  #demultiplex(stream: Duplex): Readable {
+    const output = new PassThrough();
+    this.#docker.modem.demuxStream(stream, output, output);
+    for (const event of ['end', 'close', 'error']) stream.once(event, () => output.end());
+    return output;
+  }
+
+  async #call<T>(what: string, work: () => Promise<T>, ignore: number[] = []): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (ignore.includes(statusOf(error) ?? 0)) return undefined as T;
+      throw this.#problem(what, error);
+    }
+  }
+
+  #problem(what: string, cause: unknown): PaasError {
+    const reason = (cause as { json?: { message?: string } }).json?.message ?? (cause as Error).message;
+    const code = statusOf(cause) === undefined ? 'unavailable' : 'internal';
+    return new PaasError(code, `The runtime could not ${what}: ${reason}`, { cause });
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { statusCode?: number }).statusCode;
+}
+
+async function* textLines(stream: Readable): AsyncGenerator<string> {
+  let rest = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest) yield rest;
+}

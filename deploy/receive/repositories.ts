@@ -1,0 +1,81 @@
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { simpleGit } from 'simple-git';
+import { GIT, gitEnvironment } from './git.ts';
+
+/** The branch whose push deploys. */
+export const DEPLOY_BRANCH = 'main';
+
+/**
+ * Runs inside `git receive-pack`, before any ref changes. Descriptors 3 to 5 come from control: the question
+ * (which objects, which refs) goes out on 3, what the pusher shall see comes in on 4, and the verdict on 5.
+ * When control dies, 4 and 5 end, and the push is refused.
+ */
+const PRE_RECEIVE = `#!/bin/sh
+{
+  printf 'objects %s\\n' "$GIT_OBJECT_DIRECTORY"
+  printf 'alternates %s\\n' "$GIT_ALTERNATE_OBJECT_DIRECTORIES"
+  while read -r old new ref; do printf 'ref %s %s %s\\n' "$old" "$new" "$ref"; done
+  echo end
+} >&3
+cat <&4 >&2
+read -r verdict <&5 || echo ' !     The platform stopped before the push was through. Push again.' >&2
+exit "\${verdict:-1}"
+`;
+
+/** One bare repository an app, all with the same hooks, which no push can change. */
+export class Repositories {
+  #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Lays the hooks; once at start. */
+  async prepare(): Promise<void> {
+    await mkdir(this.hooks, { recursive: true, mode: 0o700 });
+    const hook = join(this.hooks, 'pre-receive');
+    await writeFile(`${hook}.new`, PRE_RECEIVE, { mode: 0o755 });
+    await chmod(`${hook}.new`, 0o755);
+    await rename(`${hook}.new`, hook);
+  }
+
+  get hooks(): string {
+    return join(this.#folder, 'hooks');
+  }
+
+  /** Arguments of git in front of `receive-pack`: our hooks, what a push may bring, and that it is on disk when accepted. */
+  get receiveSettings(): string[] {
+    const settings = {
+      'core.hooksPath': this.hooks,
+      'core.fsync': 'all',
+      'receive.fsckObjects': 'true',
+      'receive.maxInputSize': String(512 * 1024 ** 2),
+      'receive.denyCurrentBranch': 'ignore',
+      'receive.denyDeletes': 'false',
+      'receive.autogc': 'false',
+      'receive.advertisePushOptions': 'false',
+      'gc.auto': '0',
+    };
+    return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  }
+
+  path(app: string): string {
+    return join(this.#folder, `${app}.git`);
+  }
+
+  async create(app: string): Promise<void> {
+    const temporary = join(this.#folder, `.${app}.git.new`);
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true, mode: 0o700 });
+    const unsafe = { allowUnsafeConfigPaths: true }; // ours: they shut the system's and the user's settings out
+    const git = simpleGit({ baseDir: temporary, binary: GIT, unsafe }).env(gitEnvironment());
+    await git.init(true, [`--initial-branch=${DEPLOY_BRANCH}`]);
+    await rm(join(temporary, 'hooks'), { recursive: true, force: true });
+    await rename(temporary, this.path(app));
+  }
+
+  async remove(app: string): Promise<void> {
+    await rm(this.path(app), { recursive: true, force: true });
+  }
+}
