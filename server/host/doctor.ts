@@ -1,0 +1,21 @@
+// Prints what the platform needs of this machine and whether it is there:  node server/host/doctor.ts [--json]
+import { PaasError } from '../../deploy/model/paas-error.ts';
+import { parseConfig } from '../config.ts';
+import { checkHost } from './checks.ts';
+
+try {
+  const checks = await checkHost(parseConfig(process.env));
+  if (process.argv.includes('--json')) {
+    process.stdout.write(`${JSON.stringify(checks)}\n`);
+  } else {
+    for (const { name, ok, detail, remedy } of checks) {
+      process.stdout.write(
+        `${ok ? 'ok     ' : 'MISSING'}  ${name.padEnd(12)} ${detail}${remedy && `. ${remedy}`}\n`,
+      );
+    }
+  }
+  process.exitCode = checks.every((check) => check.ok) ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`paas: ${error instanceof PaasError ? error.message : (error as Error).stack}\n`);
+  process.exitCode = 1;
+}
