@@ -1,7 +1,8 @@
 /**
  * What a buildpack decided, as plain data; `deploy/` carries it out. Each step is one layer of the image, made in a
  * container from the layers before it. A step's cache key is its parent's key, the step itself and the content of
- * what it reads: a step that was built before, for any app, is not run again.
+ * what it reads: a step that was built before, for any app, is not run again. Titles and `cached` are words for the
+ * pusher and no part of the key.
  */
 export interface BuildPlan {
   /** e.g. `Node.js`: for `-----> Node.js app detected` and error lines. */
@@ -9,7 +10,7 @@ export interface BuildPlan {
   steps: BuildStep[];
   /** Default process types, e.g. `{ web: 'npm start' }`; the Procfile's come over them. */
   processes: Record<string, string>;
-  /** Environment of the image, below the app's config vars. */
+  /** Environment of the image, below the app's config vars; run steps get it too, below their own `env`. */
   env: Record<string, string>;
 }
 

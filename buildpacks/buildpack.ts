@@ -14,6 +14,8 @@ export interface Buildpack {
   id: string;
   /** e.g. `Node.js` */
   name: string;
+  /** The files by which it detects an app, in words: what a pusher is told where nothing was detected. */
+  looksFor: string;
   detect(tree: SourceTree): boolean;
   /** Throws `BuildpackError` for what the developer has to mend. */
   plan(tree: SourceTree, context: BuildContext): Promise<BuildPlan>;

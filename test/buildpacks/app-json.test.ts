@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { parseAppJson } from '../../buildpacks/app-json.ts';
+
+describe('parseAppJson()', () => {
+  it('reads the formation, past comments and keys without a use', () => {
+    const text = `{
+      // how many
+      "website": "https://example.com/", // not a comment before
+      "formation": { "web": { "quantity": 2 }, "worker": { "size": "standard-1x" }, "cron": { "quantity": 0 } }
+    }`;
+    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 } });
+  });
+
+  it('says where it is broken', () => {
+    assert.throws(() => parseAppJson('{\n  // comment\n  "formation": x\n}'), {
+      name: 'BuildpackError',
+      message:
+        /^app\.json is not valid JSON, line 3, column 16: Unexpected token 'x'\n {4}"formation": x\n {17}\^$/,
+    });
+  });
+
+  for (const quantity of ['-1', '1.5', '"2"', 'null']) {
+    it(`refuses the quantity ${quantity}`, () => {
+      const text = `{"formation": {"web": {"quantity": ${quantity}}}}`;
+      assert.throws(() => parseAppJson(text), { message: /formation\.web\.quantity is .* whole number/ });
+    });
+  }
+});
