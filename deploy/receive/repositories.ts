@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { GIT, gitEnvironment } from './git.ts';
 
-/** The branch whose push deploys. */
-export const DEPLOY_BRANCH = 'main';
+/** What HEAD names, for those who clone. */
+const DEPLOY_BRANCH = 'main';
 
 /**
  * Runs inside `git receive-pack`, before any ref changes. Descriptors 3 to 5 come from control: the question
@@ -68,8 +68,15 @@ export class Repositories {
     const temporary = join(this.#folder, `.${app}.git.new`);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true, mode: 0o700 });
+    const environment = gitEnvironment();
     const unsafe = { allowUnsafeConfigPaths: true }; // ours: they shut the system's and the user's settings out
-    const git = simpleGit({ baseDir: temporary, binary: GIT, unsafe }).env(gitEnvironment());
+    const git = simpleGit({
+      baseDir: temporary,
+      binary: GIT,
+      unsafe,
+      allowEnvironment: Object.keys(environment),
+    });
+    git.env(environment);
     await git.init(true, [`--initial-branch=${DEPLOY_BRANCH}`]);
     await rm(join(temporary, 'hooks'), { recursive: true, force: true });
     await rename(temporary, this.path(app));

@@ -1,0 +1,82 @@
+import type { DynoManager } from './formation/dyno-manager.ts';
+import type { AppLogs } from './logs/app-log.ts';
+import { parseAppName } from './model/app-name.ts';
+import type { KeyedMutex } from './model/mutex.ts';
+import type { AppState, AppSummary, Apps } from './platform.ts';
+import type { BuildOutputs } from './queue/build-output.ts';
+import type { Repositories } from './receive/repositories.ts';
+import type { ReleaseManager } from './release-manager.ts';
+import type { AppRecord, AppStore } from './store/app-store.ts';
+import type { BuildStore } from './store/build-store.ts';
+
+export interface AppCatalogOptions {
+  store: AppStore;
+  builds: BuildStore;
+  outputs: BuildOutputs;
+  releases: ReleaseManager;
+  dynos: DynoManager;
+  repositories: Repositories;
+  logs: AppLogs;
+  lock: KeyedMutex;
+  urlOf: (app: string) => string;
+  publishRoutes: () => Promise<void>;
+}
+
+/** Apps as a whole: made, listed, destroyed. */
+export class AppCatalog implements Apps {
+  #options: AppCatalogOptions;
+
+  constructor(options: AppCatalogOptions) {
+    this.#options = options;
+  }
+
+  list(): AppSummary[] {
+    return this.#options.store.list().map((app) => this.#summary(app));
+  }
+
+  find(name: string): AppSummary {
+    return this.#summary(this.#options.store.find(name));
+  }
+
+  create(name: string, user: string): AppSummary {
+    this.#options.store.create(parseAppName(name), user);
+    this.#options.logs.append(name, { source: 'app', dyno: 'api', text: `App created by user ${user}` });
+    this.#options.publishRoutes().catch(() => {});
+    return this.find(name);
+  }
+
+  async destroy(name: string, _user: string): Promise<void> {
+    const { store, builds, outputs, dynos, repositories, logs, lock } = this.#options;
+    store.find(name);
+    await lock.run(name, async () => {
+      const built = builds.list(name);
+      await dynos.stopAll(name);
+      store.remove(name);
+      for (const build of built) outputs.remove(build.id);
+      await repositories.remove(name);
+      logs.remove(name);
+    });
+    await this.#options.publishRoutes();
+  }
+
+  #summary(app: AppRecord): AppSummary {
+    const release = this.#options.releases.current(app.name);
+    const dynos = this.#options.dynos.list(app.name);
+    const running = dynos.filter((dyno) => dyno.state === 'up').length;
+    return {
+      name: app.name,
+      state: release === undefined ? 'no release' : stateOf(dynos.map((dyno) => dyno.state)),
+      dynos: { running, wanted: dynos.length },
+      release: release?.version,
+      releasedAt: release?.createdAt,
+      createdAt: app.createdAt,
+      url: this.#options.urlOf(app.name),
+    };
+  }
+}
+
+function stateOf(dynos: string[]): AppState {
+  if (dynos.length === 0) return 'stopped';
+  if (dynos.includes('crashed')) return 'crashed';
+  return dynos.includes('starting') ? 'starting' : 'up';
+}

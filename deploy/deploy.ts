@@ -1,0 +1,105 @@
+import { parseAppJson } from '../buildpacks/app-json.ts';
+import { type BuildContext, type Buildpack, BuildpackError } from '../buildpacks/buildpack.ts';
+import { detectBuildpack } from '../buildpacks/order.ts';
+import { type ProcessTypes, processTypes } from '../buildpacks/process-types.ts';
+import type { ImageBuilder } from './build/image-builder.ts';
+import type { KeyedMutex } from './model/mutex.ts';
+import { PaasError } from './model/paas-error.ts';
+import type { Release } from './model/release.ts';
+import { detail, section } from './model/words.ts';
+import type { BuildView } from './platform.ts';
+import type { BuildOutput } from './queue/build-output.ts';
+import type { GitTree } from './receive/git-tree.ts';
+import type { ReleaseManager } from './release-manager.ts';
+import type { Stages } from './stages.ts';
+
+export interface DeployOptions {
+  builder: ImageBuilder;
+  context: BuildContext;
+  releases: ReleaseManager;
+  lock: KeyedMutex;
+  configOf: (app: string) => Record<string, string>;
+  /** For the first release of an app, where nobody has scaled yet. */
+  setFormation: (app: string, quantities: Record<string, number>) => void;
+  /** `http://app.example.com/` */
+  urlOf: (app: string) => string;
+  /** Runs the `release:` command of a pending release. Throws where it fails. */
+  runReleaseCommand: (release: Release, write: (text: string) => void, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Push {
+  build: BuildView;
+  tree: GitTree;
+  output: BuildOutput;
+  stages: Stages;
+  signal: AbortSignal;
+}
+
+/** The way of a push, from the source to the answer: every step in order, each timed for the build's record. */
+export async function deploy(push: Push, options: DeployOptions): Promise<Release> {
+  const { build, output, stages, tree, signal } = push;
+  const write = (text: string) => output.write(text);
+  write(section('Building on the Debian 12 stack'));
+  const buildpack = await stages.time('detect', async () => detectBuildpack(tree));
+  write(section(`${buildpack.name} app detected`));
+  try {
+    const plan = await stages.time('plan', () => buildpack.plan(tree, options.context));
+    const types = await processTypes(tree, plan);
+    const formation = await firstFormation(tree);
+    const image = await stages.time('build', () =>
+      options.builder.build({ plan, tree, app: build.app, write, signal }),
+    );
+    describeTypes(types, write);
+    return await options.lock.run(build.app, async () => {
+      signal.throwIfAborted();
+      write(section('Launching'));
+      if (options.releases.current(build.app) === undefined) options.setFormation(build.app, formation);
+      const release = options.releases.create({
+        app: build.app,
+        description: `Deploy ${build.commit.slice(0, 8)}`,
+        user: build.user,
+        commit: build.commit,
+        buildId: build.id,
+        image,
+        processes: types.commands,
+        config: options.configOf(build.app),
+      });
+      if (types.commands.release) {
+        await stages.time('release command', () => options.runReleaseCommand(release, write, signal));
+      }
+      await stages.time('boot', () => options.releases.activate(release));
+      write(detail(`Released v${release.version}`));
+      write(detail(`${options.urlOf(build.app)} deployed`));
+      return release;
+    });
+  } catch (error) {
+    throw explain(error, buildpack);
+  }
+}
+
+/** How many dynos of each type app.json asks for. */
+async function firstFormation(tree: GitTree): Promise<Record<string, number>> {
+  const text = await tree.read('app.json');
+  return text === undefined ? {} : parseAppJson(text).formation;
+}
+
+/** What the pusher is told: the developer's mistakes in their own words, anything else as a failed compile. */
+function explain(error: unknown, buildpack: Buildpack): unknown {
+  if (error instanceof BuildpackError) {
+    return new PaasError(
+      'invalid',
+      `${error.message}\n\nPush rejected, failed to compile ${buildpack.name} app.`,
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+function describeTypes(types: ProcessTypes, write: (text: string) => void): void {
+  write(section('Discovering process types'));
+  if (types.procfile.length > 0) write(detail(`Procfile declares types     -> ${types.procfile.join(', ')}`));
+  const defaults = types.defaults.filter((type) => !types.procfile.includes(type));
+  if (defaults.length > 0 || types.procfile.length === 0) {
+    write(detail(`Default types for buildpack -> ${defaults.join(', ') || '(none)'}`));
+  }
+}

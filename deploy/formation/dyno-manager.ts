@@ -1,0 +1,237 @@
+import type { Engine } from '../engine.ts';
+import type { AppLogs } from '../logs/app-log.ts';
+import { PaasError } from '../model/paas-error.ts';
+import type { Release } from '../model/release.ts';
+import type { DynoAddress } from '../model/router.ts';
+import { Dyno, restartDelay, WEB_PORT } from './dyno.ts';
+import type { DynoRunner } from './dyno-runner.ts';
+
+/** Longest wait for requests in flight before a dyno is told to stop. */
+const DRAIN_MS = 30_000;
+
+export interface DynoManagerOptions {
+  engine: Engine;
+  runner: DynoRunner;
+  logs: AppLogs;
+  /** Brings the router up to date; resolves when it is. */
+  publishRoutes: () => Promise<void>;
+  drain: (dynos: DynoAddress[], milliseconds: number) => Promise<void>;
+}
+
+/** The dynos of all apps: which run, which replace which, and what happens when one ends by itself. */
+export class DynoManager {
+  #options: DynoManagerOptions;
+  #dynos = new Map<string, Dyno[]>();
+  #retiring = new Set<Promise<void>>();
+
+  constructor(options: DynoManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Those that count (not the retiring ones), by type and number. */
+  list(app: string): Dyno[] {
+    return [...(this.#dynos.get(app) ?? [])].sort(
+      (a, b) => a.type.localeCompare(b.type) || a.number - b.number,
+    );
+  }
+
+  /**
+   * Boots a whole formation of the release beside the old one. When all of it is up, `commit` runs, the router
+   * swaps in one step, and the old dynos drain and stop behind the caller's back. Throws `invalid` with the
+   * reason when a dyno does not come up; then the new ones are gone and the old ones serve on.
+   */
+  async replace(release: Release, quantities: Record<string, number>, commit: () => void): Promise<void> {
+    const fresh = wantedDynos(release, quantities);
+    try {
+      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
+    } catch (error) {
+      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
+      throw error;
+    }
+    commit();
+    const old = this.#dynos.get(release.app) ?? [];
+    this.#dynos.set(release.app, fresh);
+    for (const dyno of fresh) this.#watch(dyno);
+    await this.#options.publishRoutes();
+    this.#retire(old);
+  }
+
+  /** Starts and stops only the difference; resolves when the new web dynos are up or have failed. */
+  async scale(release: Release, quantities: Record<string, number>): Promise<void> {
+    const present = this.#dynos.get(release.app) ?? [];
+    const surplus = present.filter((dyno) => dyno.number > (quantities[dyno.type] ?? 0));
+    const missing = wantedDynos(release, quantities).filter(
+      (wanted) => !present.some((dyno) => dyno.type === wanted.type && dyno.number === wanted.number),
+    );
+    this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
+    await this.#options.publishRoutes();
+    this.#retire(surplus);
+    await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
+  }
+
+  /** Replaces the chosen dynos, each by a new one of the same release that is up before the old one stops. */
+  async restart(app: string, target: string | undefined): Promise<void> {
+    const chosen = this.list(app).filter(
+      (dyno) => target === undefined || dyno.type === target || dyno.name === target,
+    );
+    if (chosen.length === 0 && target !== undefined) {
+      throw new PaasError(
+        'not_found',
+        `${app} has no running dyno ${JSON.stringify(target)}. \`paas ps -a ${app}\` lists them.`,
+      );
+    }
+    const fresh = chosen.map((dyno) => new Dyno(dyno.release, dyno.type, dyno.number));
+    try {
+      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
+    } catch (error) {
+      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
+      throw error;
+    }
+    const kept = (this.#dynos.get(app) ?? []).filter((dyno) => !chosen.includes(dyno));
+    this.#dynos.set(app, [...kept, ...fresh]);
+    for (const dyno of fresh) this.#watch(dyno);
+    await this.#options.publishRoutes();
+    this.#retire(chosen);
+  }
+
+  /** Stops all of an app's dynos and waits until they are gone. */
+  async stopAll(app: string): Promise<void> {
+    const old = this.#dynos.get(app) ?? [];
+    this.#dynos.delete(app);
+    await this.#options.publishRoutes();
+    await Promise.all(old.map((dyno) => this.#options.runner.stop(dyno)));
+  }
+
+  /**
+   * After a start of control: takes up the containers of the current releases, publishes them, starts what is
+   * missing, and removes what belongs to nothing (a deploy that was cut off, builds, one-off dynos).
+   */
+  async resume(current: { release: Release; quantities: Record<string, number> }[]): Promise<void> {
+    const containers = await this.#options.engine.list(['paas.kind']);
+    const adopted = new Set<string>();
+    const missing: Dyno[] = [];
+    for (const { release, quantities } of current) {
+      const dynos = wantedDynos(release, quantities);
+      this.#dynos.set(release.app, dynos);
+      for (const dyno of dynos) {
+        const found = containers.find(
+          (container) => container.running && !adopted.has(container.id) && isOf(container.labels, dyno),
+        );
+        if (!found) {
+          missing.push(dyno);
+          continue;
+        }
+        adopted.add(found.id);
+        await this.#options.runner.adopt(dyno, found.id);
+        dyno.become('up');
+        this.#watch(dyno);
+      }
+    }
+    await this.#options.publishRoutes();
+    const strays = containers.filter((container) => !adopted.has(container.id));
+    await Promise.all(strays.map((container) => this.#options.engine.remove(container.id).catch(() => {})));
+    await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
+  }
+
+  /** Resolves when no retired dyno is left running. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#retiring);
+  }
+
+  async #bootOrThrow(dyno: Dyno): Promise<void> {
+    const container = await this.#options.runner.start(dyno);
+    if (await this.#options.runner.waitUntilUp(dyno)) return;
+    const exit = await container.ended;
+    await this.#options.runner.sayExit(dyno, container);
+    throw new PaasError('invalid', bootProblem(dyno, exit.code));
+  }
+
+  async #abandon(dyno: Dyno): Promise<void> {
+    await this.#options.runner.stop(dyno).catch(() => {});
+  }
+
+  /** Start, wait, watch; a failure is a crash like any other. */
+  async #startWatched(dyno: Dyno): Promise<void> {
+    try {
+      await this.#options.runner.start(dyno);
+    } catch (error) {
+      if (dyno.state === 'starting') this.#crashed(dyno, (error as Error).message);
+      return;
+    }
+    this.#watch(dyno);
+    if (await this.#options.runner.waitUntilUp(dyno)) await this.#options.publishRoutes();
+  }
+
+  #watch(dyno: Dyno): void {
+    const container = dyno.container!;
+    container.ended.then(async (exit) => {
+      if (dyno.state === 'stopping' || dyno.container !== container) return;
+      const before = dyno.state;
+      this.#crashed(dyno, `exited with status ${exit.code}${exit.oomKilled ? ' (out of memory)' : ''}`);
+      await this.#options.runner.sayExit(dyno, container);
+      this.#options.logs.append(dyno.app, {
+        source: 'paas',
+        dyno: dyno.name,
+        text: `State changed from ${before} to crashed`,
+      });
+      await this.#options.runner.discard(container).catch(() => {});
+    });
+  }
+
+  #crashed(dyno: Dyno, reason: string): void {
+    if (Date.now() - dyno.since.getTime() > 300_000) dyno.crashes = 0;
+    dyno.become('crashed', reason);
+    dyno.crashes += 1;
+    this.#options.publishRoutes().catch(() => {});
+    dyno.restart = setTimeout(() => void this.#restartCrashed(dyno), restartDelay(dyno.crashes) + 50);
+  }
+
+  async #restartCrashed(dyno: Dyno): Promise<void> {
+    if (dyno.state !== 'crashed') return;
+    dyno.become('starting');
+    await this.#startWatched(dyno);
+  }
+
+  /** Lets requests in flight end, then stops; not waited for. */
+  #retire(dynos: Dyno[]): void {
+    for (const dyno of dynos) {
+      const done = this.#retireOne(dyno)
+        .catch(() => {})
+        .finally(() => this.#retiring.delete(done));
+      this.#retiring.add(done);
+    }
+  }
+
+  async #retireOne(dyno: Dyno): Promise<void> {
+    const address = dyno.container?.address;
+    const draining = dyno.isWeb && dyno.state === 'up' && address !== undefined;
+    clearTimeout(dyno.restart);
+    if (dyno.state !== 'stopping') dyno.become('stopping');
+    if (draining) await this.#options.drain([{ address, port: WEB_PORT }], DRAIN_MS);
+    await this.#options.runner.stop(dyno);
+  }
+}
+
+function wantedDynos(release: Release, quantities: Record<string, number>): Dyno[] {
+  const types = Object.keys(release.processes).filter((type) => type !== 'release');
+  return types.flatMap((type) =>
+    Array.from({ length: quantities[type] ?? 0 }, (_, index) => new Dyno(release, type, index + 1)),
+  );
+}
+
+function isOf(labels: Record<string, string>, dyno: Dyno): boolean {
+  return (
+    labels['paas.kind'] === 'dyno' &&
+    labels['paas.app'] === dyno.app &&
+    labels['paas.type'] === dyno.type &&
+    labels['paas.number'] === String(dyno.number) &&
+    labels['paas.release'] === String(dyno.release.version)
+  );
+}
+
+function bootProblem(dyno: Dyno, status: number): string {
+  if (dyno.isWeb && status === 137) {
+    return `${dyno.name} did not listen on $PORT in time, or was killed (status 137). Does the app bind to 0.0.0.0:$PORT?`;
+  }
+  return `${dyno.name} exited with status ${status} before it was up.`;
+}

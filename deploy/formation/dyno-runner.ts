@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import type { Engine } from '../engine.ts';
+import type { AppLogs } from '../logs/app-log.ts';
+import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
+import { waitUntilListening } from './health-check.ts';
+
+const MEMORY = 1024 ** 3;
+
+export interface DynoRunnerOptions {
+  engine: Engine;
+  logs: AppLogs;
+  /** Milliseconds that a web dyno has to bind to $PORT. */
+  bootTimeout: number;
+  /** Seconds between SIGTERM and SIGKILL. */
+  stopTimeout: number;
+}
+
+/** Fills a dyno with a container, watches it come up, empties it again; says each step in the app's log. */
+export class DynoRunner {
+  #options: DynoRunnerOptions;
+  #containers = new Map<string, DynoContainer>();
+  #closing = new AbortController();
+
+  constructor(options: DynoRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a container for the dyno; resolves when it runs (not yet when it listens). */
+  async start(dyno: Dyno): Promise<DynoContainer> {
+    const { engine } = this.#options;
+    this.#say(dyno, `Starting process with command \`${dyno.command}\``);
+    const id = await engine.create({
+      name: `${dyno.app}.${dyno.name}.${randomBytes(4).toString('hex')}`,
+      image: dyno.release.image,
+      command: ['bash', '-c', dyno.command],
+      env: environmentOf(dyno),
+      workingDir: '/app',
+      user: 'app',
+      network: true,
+      memory: MEMORY,
+      volatile: true,
+      hostname: dyno.name.replace('.', '-'),
+      labels: {
+        'paas.kind': 'dyno',
+        'paas.app': dyno.app,
+        'paas.type': dyno.type,
+        'paas.number': String(dyno.number),
+        'paas.release': String(dyno.release.version),
+      },
+    });
+    const container = new DynoContainer(id);
+    this.#containers.set(id, container);
+    dyno.container = container;
+    await engine.start(id);
+    container.address = (await engine.inspect(id)).address;
+    container.logged = this.#followLog(dyno, container, undefined);
+    return container;
+  }
+
+  /** Takes up a container that runs since before control started. */
+  async adopt(dyno: Dyno, id: string): Promise<void> {
+    const state = await this.#options.engine.inspect(id);
+    const container = new DynoContainer(id);
+    container.address = state.address;
+    dyno.container = container;
+    dyno.since = state.startedAt;
+    this.#containers.set(id, container);
+    const last = this.#options.logs.lastOf(dyno.app, dyno.name);
+    container.logged = this.#followLog(dyno, container, last ?? { at: state.startedAt, count: 0 });
+  }
+
+  /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
+  async waitUntilUp(dyno: Dyno): Promise<boolean> {
+    const container = dyno.container!;
+    if (!dyno.isWeb) return this.#markUp(dyno);
+    const { bootTimeout, engine } = this.#options;
+    const over = new AbortController();
+    container.ended.then(() => over.abort());
+    const timer = setTimeout(() => over.abort('timeout'), bootTimeout);
+    const listening =
+      container.address !== undefined &&
+      (await waitUntilListening({ address: container.address, port: WEB_PORT }, over.signal));
+    clearTimeout(timer);
+    if (listening) return this.#markUp(dyno);
+    if (!container.exit && over.signal.reason === 'timeout') {
+      const seconds = bootTimeout / 1000;
+      this.#say(
+        dyno,
+        `Error R10 (Boot timeout) -> Web process failed to bind to $PORT within ${seconds} seconds of launch`,
+      );
+      this.#say(dyno, 'Stopping process with SIGKILL');
+      await engine.kill(container.id, 'SIGKILL');
+    }
+    return false;
+  }
+
+  /** SIGTERM to every process, SIGKILL after 30 s, then the container is removed. */
+  async stop(dyno: Dyno): Promise<void> {
+    clearTimeout(dyno.restart);
+    if (dyno.state !== 'stopping') dyno.become('stopping');
+    const container = dyno.container;
+    if (!container) return;
+    if (!container.exit) {
+      this.#say(dyno, 'Stopping all processes with SIGTERM');
+      const began = Date.now();
+      await this.#options.engine.stop(container.id, this.#options.stopTimeout);
+      const state = await this.#options.engine.inspect(container.id).catch(() => undefined);
+      if (Date.now() - began >= this.#options.stopTimeout * 1000) {
+        this.#say(
+          dyno,
+          `Error R12 (Exit timeout) -> At least one process failed to exit within ${this.#options.stopTimeout} seconds of SIGTERM`,
+        );
+      }
+      container.end({ code: state?.exitCode ?? 137, oomKilled: state?.oomKilled ?? false });
+      await this.sayExit(dyno, container);
+    }
+    await this.discard(container);
+  }
+
+  /** Removes what is left of an ended container. */
+  async discard(container: DynoContainer): Promise<void> {
+    await within(container.logged, 1000);
+    this.#containers.delete(container.id);
+    await this.#options.engine.remove(container.id);
+  }
+
+  /** After the last line that it wrote itself. */
+  async sayExit(dyno: Dyno, container: DynoContainer): Promise<void> {
+    const exit = await container.ended;
+    await within(container.logged, 1000);
+    if (exit.oomKilled) this.#say(dyno, 'Error R15 (Memory quota vastly exceeded)');
+    this.#say(dyno, `Process exited with status ${exit.code}`);
+  }
+
+  /** Hears of every container's end, also of those that ended while the runtime was away; until `close`. */
+  async watchEnds(onLost: (error: unknown) => void): Promise<void> {
+    const signal = this.#closing.signal;
+    while (!signal.aborted) {
+      try {
+        for await (const id of this.#options.engine.ends(signal, () => void this.#findEnded()))
+          await this.#noteEnd(id);
+      } catch (error) {
+        onLost(error);
+      }
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  #markUp(dyno: Dyno): boolean {
+    if (dyno.container?.exit || dyno.state !== 'starting') return false;
+    dyno.become('up');
+    this.#say(dyno, 'State changed from starting to up');
+    return true;
+  }
+
+  async #findEnded(): Promise<void> {
+    for (const id of this.#containers.keys()) await this.#noteEnd(id).catch(() => {});
+  }
+
+  async #noteEnd(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    if (!container || container.exit) return;
+    try {
+      const state = await this.#options.engine.inspect(id);
+      if (!state.running) container.end({ code: state.exitCode, oomKilled: state.oomKilled });
+    } catch (error) {
+      if (/no such container/i.test(String(error))) container.end({ code: 137, oomKilled: false });
+    }
+  }
+
+  /** Copies the container's output into the app's log until both have ended; goes on after the runtime's restart. */
+  async #followLog(
+    dyno: Dyno,
+    container: DynoContainer,
+    from: { at: Date; count: number } | undefined,
+  ): Promise<void> {
+    const signal = this.#closing.signal;
+    let last = from;
+    while (!signal.aborted) {
+      let skip = last?.count ?? 0;
+      try {
+        for await (const line of this.#options.engine.logs(container.id, last?.at, signal)) {
+          const same = last !== undefined && line.at.getTime() === last.at.getTime();
+          if (same && skip > 0) {
+            skip -= 1;
+            continue;
+          }
+          if (last !== undefined && line.at < last.at) continue;
+          last = { at: line.at, count: same ? last!.count + 1 : 1 };
+          this.#options.logs.append(dyno.app, {
+            source: 'app',
+            dyno: dyno.name,
+            text: line.text,
+            at: line.at,
+          });
+        }
+        if (container.exit || !(await this.#options.engine.inspect(container.id)).running) return;
+      } catch (error) {
+        if (/no such container/i.test(String(error))) return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  #say(dyno: Dyno, text: string): void {
+    this.#options.logs.append(dyno.app, { source: 'paas', dyno: dyno.name, text });
+  }
+}
+
+/** Below the app's own config vars stands only the image's environment. */
+export function environmentOf(dyno: Dyno): Record<string, string> {
+  const { release } = dyno;
+  return {
+    ...release.config,
+    HOME: '/app',
+    PWD: '/app',
+    DYNO: dyno.name,
+    PAAS_RELEASE_VERSION: `v${release.version}`,
+    ...(release.commit && { SOURCE_VERSION: release.commit }),
+    ...(dyno.isWeb && { PORT: String(WEB_PORT) }),
+  };
+}
+
+async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    promise.catch(() => {}),
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, milliseconds);
+    }),
+  ]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,104 @@
+import type { Release } from '../model/release.ts';
+import type { DynoState, DynoView } from '../platform.ts';
+
+/** Every web dyno listens here, each on its own address. */
+export const WEB_PORT = 5000;
+
+/** Which state may follow which. A dyno that crashed comes back as a new container of the same dyno. */
+const TRANSITIONS: Record<DynoState, DynoState[]> = {
+  starting: ['up', 'crashed', 'stopping'],
+  up: ['crashed', 'stopping'],
+  crashed: ['starting', 'stopping'],
+  stopping: [],
+};
+
+export interface DynoExit {
+  code: number;
+  oomKilled: boolean;
+}
+
+/** One numbered place of a formation (`web.1`) under one release, and the container that fills it now. */
+export class Dyno {
+  readonly release: Release;
+  readonly type: string;
+  readonly number: number;
+  state: DynoState = 'starting';
+  since = new Date();
+  reason: string | undefined;
+  crashes = 0;
+  container: DynoContainer | undefined;
+  restart: NodeJS.Timeout | undefined;
+
+  constructor(release: Release, type: string, number: number) {
+    this.release = release;
+    this.type = type;
+    this.number = number;
+  }
+
+  get app(): string {
+    return this.release.app;
+  }
+
+  get name(): string {
+    return `${this.type}.${this.number}`;
+  }
+
+  get command(): string {
+    return this.release.processes[this.type] ?? '';
+  }
+
+  get isWeb(): boolean {
+    return this.type === 'web';
+  }
+
+  /** Throws where the change is no transition: that is a bug, not a user's mistake. */
+  become(state: DynoState, reason?: string): void {
+    if (!TRANSITIONS[this.state].includes(state))
+      throw new Error(`${this.name}: ${this.state} cannot become ${state}`);
+    this.state = state;
+    this.since = new Date();
+    this.reason = reason;
+  }
+
+  view(): DynoView {
+    return {
+      name: this.name,
+      type: this.type,
+      number: this.number,
+      command: this.command,
+      state: this.state,
+      since: this.since,
+      release: this.release.version,
+      reason: this.reason,
+    };
+  }
+}
+
+/** A dyno's container, and its end as a promise. */
+export class DynoContainer {
+  readonly id: string;
+  address: string | undefined;
+  readonly ended: Promise<DynoExit>;
+  #end: (exit: DynoExit) => void = () => {};
+  /** Resolves when all that it wrote is in the app's log. */
+  logged: Promise<void> = Promise.resolve();
+  exit: DynoExit | undefined;
+
+  constructor(id: string) {
+    this.id = id;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  end(exit: DynoExit): void {
+    if (this.exit) return;
+    this.exit = exit;
+    this.#end(exit);
+  }
+}
+
+/** Milliseconds before the next start of a dyno that crashed so many times: 0 for the first 5, then growing to 5 minutes. */
+export function restartDelay(crashes: number): number {
+  return crashes <= 5 ? 0 : Math.min(10_000 * 2 ** (crashes - 6), 300_000);
+}

@@ -1,0 +1,111 @@
+import type { AppLogs } from '../logs/app-log.ts';
+import { quote } from '../model/app-name.ts';
+import type { KeyedMutex } from '../model/mutex.ts';
+import { PaasError } from '../model/paas-error.ts';
+import type { Release } from '../model/release.ts';
+import type { Dynos, DynoView, ProcessTypeView, ScaleChange } from '../platform.ts';
+import type { ReleaseManager } from '../release-manager.ts';
+import type { AppStore } from '../store/app-store.ts';
+import type { DynoManager } from './dyno-manager.ts';
+
+/** A typing mistake should not start ten thousand processes. */
+const MAX_DYNOS = 100;
+
+export interface FormationsOptions {
+  store: AppStore;
+  releases: ReleaseManager;
+  dynos: DynoManager;
+  logs: AppLogs;
+  lock: KeyedMutex;
+}
+
+/** How many dynos of each process type an app has, and the commands that change it. */
+export class Formations implements Dynos {
+  #options: FormationsOptions;
+
+  constructor(options: FormationsOptions) {
+    this.#options = options;
+  }
+
+  list(app: string): DynoView[] {
+    this.#options.store.find(app);
+    return this.#options.dynos.list(app).map((dyno) => dyno.view());
+  }
+
+  formation(app: string): ProcessTypeView[] {
+    const release = this.#options.releases.current(app);
+    return release ? this.#view(release) : [];
+  }
+
+  async scale(app: string, changes: ScaleChange[], user: string): Promise<ProcessTypeView[]> {
+    return this.#options.lock.run(app, async () => {
+      const release = this.#release(app);
+      const quantities = applyChanges(this.#options.releases.quantities(release), changes);
+      this.#options.store.setFormation(app, quantities);
+      const text = changes.map((change) => `${change.type}@${quantities[change.type]}`).join(' ');
+      this.#options.logs.append(app, {
+        source: 'app',
+        dyno: 'api',
+        text: `Scaled to ${text} by user ${user}`,
+      });
+      await this.#options.dynos.scale(release, quantities);
+      return this.#view(release);
+    });
+  }
+
+  async restart(app: string, target: string | undefined, user: string): Promise<void> {
+    await this.#options.lock.run(app, async () => {
+      this.#release(app);
+      this.#options.logs.append(app, {
+        source: 'app',
+        dyno: 'api',
+        text: `Restarted ${target ?? 'all dynos'} by user ${user}`,
+      });
+      await this.#options.dynos.restart(app, target);
+    });
+  }
+
+  #release(app: string): Release {
+    const release = this.#options.releases.current(app);
+    if (!release)
+      throw new PaasError(
+        'conflict',
+        `${app} has no release yet, so there is nothing to run. Push code first: git push paas main`,
+      );
+    return release;
+  }
+
+  #view(release: Release): ProcessTypeView[] {
+    const quantities = this.#options.releases.quantities(release);
+    return Object.entries(quantities).map(([type, quantity]) => ({
+      type,
+      quantity,
+      command: release.processes[type] ?? '',
+    }));
+  }
+}
+
+/** Pure. Throws `invalid` for an unknown type or a quantity outside 0 to 100; then nothing is applied. */
+export function applyChanges(
+  quantities: Record<string, number>,
+  changes: ScaleChange[],
+): Record<string, number> {
+  const result = { ...quantities };
+  if (changes.length === 0) throw new PaasError('invalid', 'Nothing to scale. Usage: scale web=2 worker+1');
+  for (const { type, operator, quantity } of changes) {
+    const present = Object.hasOwn(result, type) ? result[type]! : undefined;
+    if (present === undefined) {
+      const known = Object.keys(result).join(', ');
+      throw new PaasError('invalid', `There is no process type ${quote(type)}. The app has: ${known}.`);
+    }
+    const wanted = operator === '=' ? quantity : operator === '+' ? present + quantity : present - quantity;
+    if (!Number.isInteger(wanted) || wanted < 0 || wanted > MAX_DYNOS) {
+      throw new PaasError(
+        'invalid',
+        `${type} cannot have ${wanted} dynos: it must be a whole number from 0 to ${MAX_DYNOS}.`,
+      );
+    }
+    result[type] = wanted;
+  }
+  return result;
+}

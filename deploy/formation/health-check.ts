@@ -1,0 +1,31 @@
+import { connect } from 'node:net';
+
+/** Resolves true when something accepts connections there, false when `signal` aborts first. */
+export async function waitUntilListening(
+  where: { address: string; port: number },
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let pause = 2; !signal.aborted; pause = Math.min(pause * 1.3, 100)) {
+    if (await accepts(where, signal)) return true;
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, pause);
+    });
+  }
+  return false;
+}
+
+function accepts(where: { address: string; port: number }, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: where.address, port: where.port, timeout: 1000 });
+    const finish = (answer: boolean) => {
+      signal.removeEventListener('abort', stop);
+      socket.destroy();
+      resolve(answer);
+    };
+    const stop = () => finish(false);
+    signal.addEventListener('abort', stop, { once: true });
+    socket.on('connect', () => finish(true));
+    socket.on('timeout', stop);
+    socket.on('error', stop);
+  });
+}

@@ -1,0 +1,55 @@
+import type { AppRoute, Router } from '../model/router.ts';
+import type { AppStore } from '../store/app-store.ts';
+import { type Dyno, WEB_PORT } from './dyno.ts';
+
+export interface RoutePublisherOptions {
+  apps: AppStore;
+  router: Router;
+  domain: string;
+  dynosOf: (app: string) => Dyno[];
+}
+
+/** Keeps the router's table as the apps are; calls that come while one is under way share the next. */
+export class RoutePublisher {
+  #options: RoutePublisherOptions;
+  #current: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(options: RoutePublisherOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when a table at least as new as this call is in effect. */
+  publish(): Promise<void> {
+    if (this.#next) return this.#next;
+    const turn = (this.#current ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => {
+        this.#current = turn;
+        this.#next = undefined;
+        return this.#options.router.setRoutes(this.#table());
+      });
+    this.#next = turn;
+    return turn;
+  }
+
+  #table(): AppRoute[] {
+    return this.#options.apps.list().map((app) => {
+      const web = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
+      const up = web.filter((dyno) => dyno.state === 'up' && dyno.container?.address);
+      return {
+        app: app.name,
+        hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
+        state: app.currentRelease === undefined ? 'no-release' : webState(web),
+        dynos: up.map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port: WEB_PORT })),
+      };
+    });
+  }
+}
+
+function webState(web: Dyno[]): AppRoute['state'] {
+  if (web.length === 0) return 'stopped';
+  if (web.some((dyno) => dyno.state === 'up')) return 'up';
+  if (web.some((dyno) => dyno.state === 'starting')) return 'booting';
+  return 'crashed';
+}

@@ -1,0 +1,19 @@
+/** What deploy needs of the router; server/control.ts brings the real one. */
+export interface Router {
+  /** Resolves when the table is in effect. */
+  setRoutes(apps: AppRoute[]): Promise<void>;
+  /** Resolves when no request to these dynos is in flight any more, or after so many milliseconds. */
+  drain(dynos: DynoAddress[], milliseconds: number): Promise<void>;
+}
+
+export interface DynoAddress {
+  address: string;
+  port: number;
+}
+
+export interface AppRoute {
+  app: string;
+  hosts: string[];
+  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release';
+  dynos: (DynoAddress & { name: string })[];
+}

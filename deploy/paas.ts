@@ -1,0 +1,170 @@
+import { join } from 'node:path';
+import { SshKeys } from './access/keys.ts';
+import { DashboardSessions } from './access/sessions.ts';
+import { AppCatalog } from './app-catalog.ts';
+import { AppDomains } from './app-domains.ts';
+import { ImageBuilder } from './build/image-builder.ts';
+import { NpmRegistry } from './build/npm-registry.ts';
+import { BuildManager } from './build-manager.ts';
+import { Engine } from './engine.ts';
+import { DynoManager } from './formation/dyno-manager.ts';
+import { DynoRunner } from './formation/dyno-runner.ts';
+import { Formations } from './formation/formations.ts';
+import { RoutePublisher } from './formation/route-publisher.ts';
+import { AppLogs } from './logs/app-log.ts';
+import { KeyedMutex } from './model/mutex.ts';
+import type { Router } from './model/router.ts';
+import { OneOffDynos } from './one-off-dynos.ts';
+import type { Platform } from './platform.ts';
+import { BuildOutputs } from './queue/build-output.ts';
+import { BuildQueue } from './queue/build-queue.ts';
+import { GitService } from './receive/git-service.ts';
+import { Repositories } from './receive/repositories.ts';
+import { AppConfig, ReleaseManager } from './release-manager.ts';
+import { AccessStore } from './store/access-store.ts';
+import { AppStore } from './store/app-store.ts';
+import { BuildStore } from './store/build-store.ts';
+import { Database } from './store/database.ts';
+import { ReleaseStore } from './store/release-store.ts';
+
+export interface PaasOptions {
+  database: string;
+  repositories: string;
+  logs: string;
+  cache: string;
+  npmrc: string;
+  engineSocket: string;
+  /** Unix socket path or redis:// URL. */
+  redis: string;
+  /** In front of every key in Redis. */
+  redisPrefix: string;
+  router: Router;
+  domain: string;
+  /** URL of a host name, with the router's port where it is not the usual one. */
+  urlOf: (hostname: string) => string;
+  concurrency: number;
+  /** Milliseconds for a web dyno to listen. */
+  bootTimeout: number;
+  /** Environment of build steps with network: registries, proxies, the host's CA. */
+  networkEnvironment: Record<string, string>;
+  log: (text: string) => void;
+}
+
+/** The whole of deploy/, put together: what the front ends program against, and its life. */
+export interface Paas extends Platform {
+  /** Takes up what runs, ends what a killed control left half-way, begins to take builds. */
+  start(): Promise<void>;
+  /** Dynos run on. */
+  stop(): Promise<void>;
+  routerLine(line: { app: string; at: number; text: string }): void;
+}
+
+export function openPaas(options: PaasOptions): Paas {
+  const { domain, log } = options;
+  const database = new Database(options.database);
+  const apps = new AppStore(database);
+  const releaseStore = new ReleaseStore(database);
+  const buildStore = new BuildStore(database);
+  const access = new AccessStore(database);
+  const engine = new Engine(options.engineSocket);
+  const logs = new AppLogs(options.logs);
+  const outputs = new BuildOutputs(join(options.logs, '.builds'));
+  const repositories = new Repositories(options.repositories);
+  const registry = new NpmRegistry({ folder: options.cache, npmrc: options.npmrc });
+  const lock = new KeyedMutex();
+  const urlOf = (app: string) => options.urlOf(`${app}.${domain}`);
+
+  const runner = new DynoRunner({ engine, logs, bootTimeout: options.bootTimeout, stopTimeout: 30 });
+  const routes = new RoutePublisher({
+    apps,
+    router: options.router,
+    domain,
+    dynosOf: (app) => dynos.list(app),
+  });
+  const publishRoutes = () => routes.publish();
+  const drain = options.router.drain.bind(options.router);
+  const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, drain });
+  const releases = new ReleaseManager({ apps, releases: releaseStore, dynos, logs, lock });
+  const runs = new OneOffDynos({ engine, releases, logs });
+  const catalog = new AppCatalog({
+    store: apps,
+    builds: buildStore,
+    outputs,
+    releases,
+    dynos,
+    repositories,
+    logs,
+    lock,
+    urlOf,
+    publishRoutes,
+  });
+  const builds = new BuildManager({
+    store: buildStore,
+    outputs,
+    logs,
+    log,
+    builder: new ImageBuilder({ engine, registry, networkEnvironment: options.networkEnvironment }),
+    context: { versions: (name) => registry.versions(name), architecture: process.arch },
+    releases,
+    lock,
+    configOf: (app) => apps.config(app),
+    setFormation: (app, quantities) => apps.setFormation(app, quantities),
+    urlOf,
+    runReleaseCommand: (release, write, signal) => runs.runReleaseCommand(release, write, signal),
+  });
+  const queue = new BuildQueue({
+    redis: options.redis,
+    prefix: options.redisPrefix,
+    concurrency: options.concurrency,
+    run: (id) => builds.run(id),
+    log,
+  });
+  builds.useQueue(queue);
+
+  return {
+    apps: catalog,
+    dynos: new Formations({ store: apps, releases, dynos, logs, lock }),
+    config: new AppConfig(apps, releases),
+    releases,
+    builds,
+    domains: new AppDomains({ store: apps, domain, publishRoutes }),
+    keys: new SshKeys(access),
+    sessions: new DashboardSessions(access),
+    logs: { read: (app, query) => (apps.find(app), logs.read(app, query)) },
+    runs,
+    pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
+
+    async start() {
+      await repositories.prepare();
+      for (const build of buildStore.failUnfinished(
+        'The platform was restarted during this build. Push again.',
+      )) {
+        logs.append(build.app, {
+          source: 'app',
+          dyno: 'api',
+          text: `Build failed -- the platform was restarted`,
+        });
+      }
+      releaseStore.failPending();
+      await engine.waitUntilUp(30_000);
+      const current = apps.list().flatMap((app) => releases.current(app.name) ?? []);
+      await dynos.resume(current.map((release) => ({ release, quantities: releases.quantities(release) })));
+      runner
+        .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
+        .catch((error) => log(String(error)));
+      await queue.start();
+    },
+
+    async stop() {
+      runner.close();
+      await queue.close();
+      logs.close();
+      database.close();
+    },
+
+    routerLine(line) {
+      if (apps.has(line.app))
+        logs.append(line.app, { source: 'paas', dyno: 'router', text: line.text, at: new Date(line.at) });
+    },
+  };
+}

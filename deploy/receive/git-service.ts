@@ -1,0 +1,149 @@
+import type { ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import type { BuildManager } from '../build-manager.ts';
+import { parseAppName } from '../model/app-name.ts';
+import { PaasError } from '../model/paas-error.ts';
+import { problem, section } from '../model/words.ts';
+import type { Apps, Pushes, PushStreams } from '../platform.ts';
+import type { AppStore } from '../store/app-store.ts';
+import { startGit } from './git.ts';
+import { GitTree } from './git-tree.ts';
+import { decidePush, parseQuestion } from './pushed-refs.ts';
+import type { Repositories } from './repositories.ts';
+
+const MAX_QUESTION = 1024 ** 2;
+
+export interface GitServiceOptions {
+  apps: Apps;
+  store: AppStore;
+  builds: BuildManager;
+  repositories: Repositories;
+}
+
+interface Exchange {
+  user: string;
+  streams: PushStreams;
+  protocol?: string;
+  signal: AbortSignal;
+}
+
+/** git's server side: what is pushed goes through `git receive-pack`, whose hook asks here whether it may stay. */
+export class GitService implements Pushes {
+  #options: GitServiceOptions;
+
+  constructor(options: GitServiceOptions) {
+    this.#options = options;
+  }
+
+  async receive(app: string, exchange: Exchange): Promise<number> {
+    parseAppName(app);
+    const { store, repositories, apps, builds } = this.#options;
+    const created = !store.has(app);
+    if (created) {
+      await repositories.create(app);
+      apps.create(app, exchange.user);
+    }
+    const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
+    const child = startGit(args, {
+      cwd: '/',
+      env: protocolOf(exchange),
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+    });
+    const accepted = this.#answerHook(app, child, exchange);
+    const status = await connect(child, exchange);
+    const pushed = await accepted;
+    if (created && !pushed && builds.list(app).length === 0) await apps.destroy(app, exchange.user);
+    return status;
+  }
+
+  async upload(app: string, exchange: Exchange): Promise<number> {
+    this.#options.store.find(app);
+    const args = [
+      '-c',
+      'uploadpack.allowFilter=false',
+      'upload-pack',
+      '--strict',
+      this.#options.repositories.path(app),
+    ];
+    const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio: ['pipe', 'pipe', 'pipe'] });
+    return connect(child, exchange);
+  }
+
+  /** The hook's three descriptors. True where the push was accepted; a push without the hook (nothing to push) is not. */
+  async #answerHook(app: string, child: ChildProcess, exchange: Exchange): Promise<boolean> {
+    const [, , , question, answer, verdict] = child.stdio as unknown as [
+      unknown,
+      unknown,
+      unknown,
+      Readable,
+      Writable,
+      Writable,
+    ];
+    for (const stream of [question, answer, verdict]) stream.on('error', () => {});
+    for (const stream of [answer, verdict]) (stream as unknown as Readable).resume(); // so that their end is noticed
+    const text = await readQuestion(question);
+    if (text === '') return false;
+    const accepted = await this.#decide(app, text, { write: (chunk) => void answer.write(chunk), exchange });
+    answer.end();
+    verdict.end(accepted ? '0\n' : '1\n');
+    return accepted;
+  }
+
+  async #decide(
+    app: string,
+    text: string,
+    context: { write: (text: string) => void; exchange: Exchange },
+  ): Promise<boolean> {
+    const { write, exchange } = context;
+    try {
+      const question = parseQuestion(text);
+      const decision = decidePush(question.refs);
+      for (const note of decision.notes) write(section(note));
+      if (decision.commit === undefined) return true;
+      const tree = await GitTree.open(
+        this.#options.repositories.path(app),
+        decision.commit,
+        question.quarantine,
+      );
+      const { user, signal } = exchange;
+      const build = await this.#options.builds.submit({ app, user, tree, write, signal });
+      return build.state === 'succeeded';
+    } catch (error) {
+      write(
+        problem(error instanceof PaasError ? error.message : 'Something went wrong inside the platform.'),
+      );
+      return false;
+    }
+  }
+}
+
+/** Everything up to the line `end`, or nothing where git ends without having asked. */
+async function readQuestion(stream: Readable): Promise<string> {
+  let text = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) {
+    text += chunk;
+    if (text.endsWith('\nend\n') || text.length > MAX_QUESTION) break;
+  }
+  return text;
+}
+
+/** Streams both ways until git has ended and all that it said is on its way; git dies with its client. */
+async function connect(child: ChildProcess, { streams, signal }: Exchange): Promise<number> {
+  const kill = () => void child.kill('SIGTERM');
+  signal.addEventListener('abort', kill, { once: true });
+  child.stdin!.on('error', () => {});
+  streams.stdin.pipe(child.stdin!);
+  child.stdout!.pipe(streams.stdout, { end: false });
+  child.stderr!.pipe(streams.stderr, { end: false });
+  const status = await new Promise<number>((resolve) => {
+    child.on('error', () => resolve(127));
+    child.on('close', (code, name) => resolve(code ?? (name ? 143 : 1)));
+  });
+  signal.removeEventListener('abort', kill);
+  return status;
+}
+
+function protocolOf({ protocol }: Exchange): Record<string, string> {
+  return protocol !== undefined && /^version=[0-2]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {};
+}

@@ -1,0 +1,182 @@
+import type { DynoManager } from './formation/dyno-manager.ts';
+import type { AppLogs } from './logs/app-log.ts';
+import { checkConfigVars } from './model/config-vars.ts';
+import type { KeyedMutex } from './model/mutex.ts';
+import { PaasError } from './model/paas-error.ts';
+import type { NewRelease, Release } from './model/release.ts';
+import type { ConfigVars, Releases, ReleaseView } from './platform.ts';
+import type { AppStore } from './store/app-store.ts';
+import type { ReleaseStore } from './store/release-store.ts';
+
+export interface ReleaseManagerOptions {
+  apps: AppStore;
+  releases: ReleaseStore;
+  dynos: DynoManager;
+  logs: AppLogs;
+  lock: KeyedMutex;
+}
+
+/** Makes releases and puts them in service: after a build, a config change or a rollback, one at a time an app. */
+export class ReleaseManager implements Releases {
+  #options: ReleaseManagerOptions;
+
+  constructor(options: ReleaseManagerOptions) {
+    this.#options = options;
+  }
+
+  list(app: string): ReleaseView[] {
+    const { currentRelease } = this.#options.apps.find(app);
+    return this.#options.releases.list(app).map((release) => ({
+      version: release.version,
+      description: release.description,
+      user: release.user,
+      createdAt: release.createdAt,
+      commit: release.commit,
+      buildId: release.buildId,
+      current: release.version === currentRelease,
+      succeeded: release.state === 'succeeded',
+    }));
+  }
+
+  /** The release that serves, if any. */
+  current(app: string): Release | undefined {
+    const { currentRelease } = this.#options.apps.find(app);
+    return currentRelease === undefined ? undefined : this.#options.releases.find(app, currentRelease);
+  }
+
+  /** The formation that this release would have: what was scaled, and one web dyno where nothing was. */
+  quantities(release: Release): Record<string, number> {
+    const scaled = this.#options.apps.formation(release.app);
+    const types = Object.keys(release.processes).filter((type) => type !== 'release');
+    return Object.fromEntries(types.map((type) => [type, scaled[type] ?? (type === 'web' ? 1 : 0)]));
+  }
+
+  async rollback(app: string, version: number | undefined, user: string): Promise<ReleaseView> {
+    return this.#options.lock.run(app, async () => {
+      const target = this.#rollbackTarget(app, version);
+      const release = this.create({ ...target, user, description: `Rollback to v${target.version}` });
+      await this.#activate(release, () => this.#options.apps.replaceConfig(app, target.config));
+      return this.#view(release);
+    });
+  }
+
+  /** Changes config vars: a release with the same code, refused as a whole where the app would not come up with them. */
+  async changeConfig(
+    app: string,
+    options: {
+      user: string;
+      description: string;
+      change: (vars: Record<string, string>) => Record<string, string>;
+    },
+  ): Promise<ReleaseView | undefined> {
+    return this.#options.lock.run(app, async () => {
+      const config = options.change(this.#options.apps.config(app));
+      checkConfigVars(config);
+      const current = this.current(app);
+      if (!current) {
+        this.#options.apps.replaceConfig(app, config);
+        return undefined;
+      }
+      const release = this.create({
+        ...current,
+        config,
+        user: options.user,
+        description: options.description,
+      });
+      await this.#activate(release, () => this.#options.apps.replaceConfig(app, config));
+      return this.#view(release);
+    });
+  }
+
+  /** A pending release, noted in the app's log. */
+  create(wanted: NewRelease): Release {
+    const release = this.#options.releases.create(wanted);
+    this.#options.logs.append(release.app, {
+      source: 'app',
+      dyno: 'api',
+      text: `Release v${release.version} created by user ${release.user}`,
+    });
+    return release;
+  }
+
+  /** Under the app's lock: boots it beside what runs, records it, swaps. A release that does not come up is marked failed. */
+  async activate(release: Release, commit: () => void = () => {}): Promise<void> {
+    try {
+      await this.#options.dynos.replace(release, this.quantities(release), () => {
+        commit();
+        this.#options.releases.activate(release);
+      });
+    } catch (error) {
+      this.#options.releases.fail(release);
+      throw error;
+    }
+  }
+
+  async #activate(release: Release, commit: () => void): Promise<void> {
+    try {
+      await this.activate(release, commit);
+    } catch (cause) {
+      const reason = cause instanceof PaasError ? cause.message : 'an internal error';
+      throw new PaasError(
+        'invalid',
+        `v${release.version} did not come up, so nothing was changed and the old release serves on: ${reason} See \`paas logs -a ${release.app}\`.`,
+        { cause },
+      );
+    }
+  }
+
+  #rollbackTarget(app: string, version: number | undefined): Release {
+    const { currentRelease } = this.#options.apps.find(app);
+    if (version !== undefined) {
+      const target = this.#options.releases.find(app, version);
+      if (target.state !== 'succeeded')
+        throw new PaasError('invalid', `v${version} never came up, so it cannot be rolled back to.`);
+      return target;
+    }
+    const before = this.#options.releases
+      .list(app)
+      .find((release) => release.state === 'succeeded' && release.version < (currentRelease ?? 0));
+    if (!before) throw new PaasError('conflict', `${app} has no earlier release to roll back to.`);
+    return before;
+  }
+
+  #view(release: Release): ReleaseView {
+    return this.list(release.app).find((view) => view.version === release.version)!;
+  }
+}
+
+/** Config vars of an app, each change a release. */
+export class AppConfig implements ConfigVars {
+  #apps: AppStore;
+  #releases: ReleaseManager;
+
+  constructor(apps: AppStore, releases: ReleaseManager) {
+    this.#apps = apps;
+    this.#releases = releases;
+  }
+
+  all(app: string): Record<string, string> {
+    this.#apps.find(app);
+    return this.#apps.config(app);
+  }
+
+  async set(app: string, vars: Record<string, string>, user: string): Promise<ReleaseView | undefined> {
+    this.#apps.find(app);
+    checkConfigVars(vars);
+    const names = Object.keys(vars);
+    if (names.length === 0) throw new PaasError('invalid', 'Nothing to set. Usage: config:set NAME=value …');
+    const description = `Set ${names.join(', ')} config vars`;
+    return this.#releases.changeConfig(app, { user, description, change: (old) => ({ ...old, ...vars }) });
+  }
+
+  async unset(app: string, names: string[], user: string): Promise<ReleaseView | undefined> {
+    const present = this.all(app);
+    const unknown = names.filter((name) => !Object.hasOwn(present, name));
+    if (unknown.length > 0)
+      throw new PaasError('not_found', `${app} has no config var ${unknown.join(', ')}.`);
+    const description = `Unset ${names.join(', ')} config vars`;
+    const change = (old: Record<string, string>) =>
+      Object.fromEntries(Object.entries(old).filter(([name]) => !names.includes(name)));
+    return this.#releases.changeConfig(app, { user, description, change });
+  }
+}
