@@ -1,0 +1,107 @@
+import { PaasError } from '../../../deploy/model/paas-error.ts';
+import type { BuildView } from '../../../deploy/platform.ts';
+import { parseAnsi, type Segment } from '../ansi.ts';
+import { tryChange } from '../change.ts';
+import type { Exchange } from '../exchange.ts';
+import { LineBatch } from '../line-batch.ts';
+import { LineSplitter } from '../line-splitter.ts';
+import { streamLive } from '../live.ts';
+
+const SHOWN = 50;
+
+export async function showQueue(exchange: Exchange): Promise<void> {
+  await exchange.page('builds/queue', queue(exchange));
+}
+
+export async function streamQueue(exchange: Exchange): Promise<void> {
+  await streamLive(exchange, { template: 'builds/queue-live', data: () => queue(exchange) });
+}
+
+export async function showOfApp(exchange: Exchange): Promise<void> {
+  await exchange.page('builds/list', { ...ofApp(exchange), tab: 'builds' });
+}
+
+export async function streamOfApp(exchange: Exchange): Promise<void> {
+  await streamLive(exchange, { template: 'builds/list-live', data: () => ofApp(exchange) });
+}
+
+/** A build with its output so far; the page's script follows what comes after that. */
+export async function show(exchange: Exchange): Promise<void> {
+  const { app, build } = find(exchange);
+  const lines: Segment[][] = [];
+  const splitter = new LineSplitter();
+  for await (const chunk of exchange.platform.builds.output(build.id)) {
+    for (const line of splitter.push(chunk)) lines.push(parseAnsi(line));
+  }
+  const finished = isFinished(build);
+  if (finished) for (const line of splitter.flush()) lines.push(parseAnsi(line));
+  await exchange.page('builds/build', {
+    app,
+    build,
+    lines,
+    finished,
+    ahead: ahead(exchange, build),
+    tab: 'builds',
+  });
+}
+
+/** Lines from the one after Last-Event-ID on; then an `end` event, and a reader who knows everything gets only that. */
+export async function streamOutput(exchange: Exchange): Promise<void> {
+  const { build } = find(exchange);
+  const stream = exchange.parts.streams.open(exchange.session.id, exchange);
+  const seen = Number(/^\d{1,9}$/.exec(stream.lastEventId ?? '')?.[0] ?? 0);
+  const batch = new LineBatch(stream);
+  const splitter = new LineSplitter();
+  let number = 0;
+  const take = async (line: string) => {
+    if (++number > seen) await batch.add(parseAnsi(line), String(number));
+  };
+  try {
+    const output = exchange.platform.builds.output(build.id, { follow: true, signal: stream.signal });
+    for await (const chunk of output) for (const line of splitter.push(chunk)) await take(line);
+    for (const line of splitter.flush()) await take(line);
+    await batch.flush();
+    await stream.send({ event: 'end', data: 'end' });
+  } finally {
+    stream.end();
+  }
+}
+
+export async function cancel(exchange: Exchange): Promise<void> {
+  const { app, build } = find(exchange);
+  await tryChange(
+    async () => {
+      await exchange.platform.builds.cancel(build.id, exchange.user);
+      exchange.tell('done', `Cancelled build #${build.id}.`);
+    },
+    async (problem) => exchange.tell('failed', problem.message),
+  );
+  exchange.see(`/apps/${encodeURIComponent(app.name)}/builds/${build.id}`);
+}
+
+function find(exchange: Exchange) {
+  const app = exchange.platform.apps.find(exchange.param('app'));
+  const id = exchange.param('id');
+  const build = /^\d{1,9}$/.test(id) ? exchange.platform.builds.find(Number(id)) : undefined;
+  if (build?.app !== app.name) throw new PaasError('not_found', `${app.name} has no such build.`);
+  return { app, build };
+}
+
+function isFinished(build: BuildView): boolean {
+  return build.state !== 'queued' && build.state !== 'building';
+}
+
+/** How many builds come before a queued one. */
+function ahead(exchange: Exchange, build: BuildView): number {
+  if (build.state !== 'queued') return 0;
+  return exchange.platform.builds.list().filter((other) => !isFinished(other) && other.id < build.id).length;
+}
+
+function queue(exchange: Exchange) {
+  return { builds: exchange.platform.builds.list().slice(0, SHOWN) };
+}
+
+function ofApp(exchange: Exchange) {
+  const app = exchange.platform.apps.find(exchange.param('app'));
+  return { app, builds: exchange.platform.builds.list(app.name).slice(0, SHOWN) };
+}

@@ -1,0 +1,51 @@
+import { tryChange } from '../change.ts';
+import type { Exchange } from '../exchange.ts';
+
+export async function show(exchange: Exchange): Promise<void> {
+  await showWith(exchange, { hostname: '', problem: '' });
+}
+
+export async function add(exchange: Exchange): Promise<void> {
+  const app = exchange.platform.apps.find(exchange.param('app')).name;
+  const hostname = exchange.field('hostname');
+  await tryChange(
+    async () => {
+      await exchange.platform.domains.add(app, hostname, exchange.user);
+      exchange.tell('done', `Added ${hostname}. Point its DNS record at this machine.`);
+      exchange.see(pathOf(app));
+    },
+    (problem) => showWith(exchange, { hostname, problem: problem.message }, problem.status),
+  );
+}
+
+export async function remove(exchange: Exchange): Promise<void> {
+  const app = exchange.platform.apps.find(exchange.param('app')).name;
+  const hostname = exchange.field('hostname');
+  await tryChange(
+    async () => {
+      await exchange.platform.domains.remove(app, hostname, exchange.user);
+      exchange.tell('done', `Removed ${hostname}.`);
+      exchange.see(pathOf(app));
+    },
+    (problem) => showWith(exchange, { hostname: '', problem: problem.message }, problem.status),
+  );
+}
+
+async function showWith(
+  exchange: Exchange,
+  form: { hostname: string; problem: string },
+  status = 200,
+): Promise<void> {
+  const app = exchange.platform.apps.find(exchange.param('app'));
+  const domains = exchange.platform.domains.list(app.name);
+  const origin = exchange.door.host.replace(/^[^:]*/, '');
+  const linked = domains.map((entry) => ({
+    ...entry,
+    url: `${exchange.door.protocol}://${entry.hostname}${origin}/`,
+  }));
+  await exchange.page('domains/list', { app, domains: linked, form, tab: 'domains' }, status);
+}
+
+function pathOf(app: string): string {
+  return `/apps/${encodeURIComponent(app)}/domains`;
+}
