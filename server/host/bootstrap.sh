@@ -55,6 +55,9 @@ set_up() {
     return
   fi
   mkdir -p /var/cache/paas
+  # Keeps our sources without their types: Node starts faster, and takes less memory.
+  NODE_COMPILE_CACHE=/var/cache/paas/compiled
+  export NODE_COMPILE_CACHE
   (
     flock -n 9 || { say 'waiting for another set-up on this machine to end …'; flock 9; }
     install_packages 9>&- || exit 1

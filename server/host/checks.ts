@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Config, paths } from '../config.ts';
+import type { Config } from '../config.ts';
 import { baseSystemFolder } from './base-system.ts';
+import { mainSocket } from './main-socket.ts';
 import { parseOsRelease } from './mirrors.ts';
 import { missingPackages, neededPackages } from './packages.ts';
 import { portHolder } from './port-holder.ts';
@@ -188,9 +189,9 @@ async function checkPorts(config: Config): Promise<Check[]> {
 }
 
 /** Whether a platform with these settings runs (its main process answers). */
-export function isRunning(config: Pick<Config, 'data' | 'run'>): Promise<boolean> {
+export function isRunning(config: Pick<Config, 'run'>): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection(paths(config).endpoints.replace(/[^/]+$/, 'main.sock'));
+    const socket = createConnection(mainSocket(config));
     socket.on('connect', () => socket.destroy()).on('connect', () => resolve(true));
     // The socket is root's: for others "denied" means that it is there.
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EACCES'));

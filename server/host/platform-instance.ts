@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PaasError } from '../../deploy/model/paas-error.ts';
+import { type Address, type Config, type Endpoints, paths } from '../config.ts';
+import { ensureOwnFile, replaceFile } from './files.ts';
+import { readNpmSettings } from './npm-settings.ts';
+import { answersOnSocket, redisAnswers } from './probes.ts';
+import { type Ready, Service } from './service.ts';
+import { type ServiceName, type Surroundings, serviceCommand } from './services.ts';
+import type { SystemUser } from './system-user.ts';
+
+/** The processes of one instance: starts them in order, keeps them running, stops them in order. */
+export class PlatformInstance {
+  readonly #config: Config;
+  readonly #around: Surroundings;
+  readonly #user: SystemUser;
+  readonly #services = new Map<ServiceName, Service>();
+  readonly #log: (name: string, line: string) => void;
+  #dashboard: string | undefined;
+  #stopping = false;
+
+  constructor(
+    config: Config,
+    options: { around: Surroundings; user: SystemUser; log: (name: string, line: string) => void },
+  ) {
+    this.#config = structuredClone(config);
+    this.#around = options.around;
+    this.#user = options.user;
+    this.#log = options.log;
+  }
+
+  /** Resolves when everything answers. Throws `unavailable`; nothing runs then. */
+  async start(): Promise<Endpoints> {
+    try {
+      await this.#awaitPredecessors();
+      const settings = this.#writeNpmSettings();
+      await Promise.all([
+        this.#config.redisUrl ? undefined : this.#service('redis').start(),
+        this.#service('runtime').start(),
+        this.#service('router').start(),
+        settings,
+      ]);
+      await this.#service('control').start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    const endpoints = this.#endpoints();
+    replaceFile(paths(this.#config).endpoints, `${JSON.stringify(endpoints)}\n`, { mode: 0o644 });
+    return endpoints;
+  }
+
+  /** Starts the runtime alone, to look after containers while the platform is stopped. */
+  async startRuntime(): Promise<void> {
+    await this.#service('runtime').start();
+  }
+
+  /** Ends the processes that take work first. The apps' containers go on, unless `beforeRuntime` removes them. */
+  async stop(beforeRuntime: () => Promise<void> = async () => undefined): Promise<void> {
+    this.#stopping = true;
+    const end = (name: ServiceName, grace?: number) => this.#services.get(name)?.stop(grace);
+    await Promise.all([end('control'), end('router', 30_000)]);
+    await beforeRuntime();
+    await end('runtime');
+    await end('redis');
+  }
+
+  #service(name: ServiceName): Service {
+    if (this.#stopping) throw new PaasError('conflict', 'The platform is being stopped.');
+    const made = new Service({
+      name,
+      command: () => serviceCommand(name, this.#config, this.#around),
+      log: (line) => {
+        const text = name === 'redis' ? redisNews(line) : line;
+        if (text) this.#log(name, text);
+      },
+      onReady: (ready) => this.#learn(name, ready),
+      ...(name === 'redis' && {
+        answers: (signal: AbortSignal) => redisAnswers(paths(this.#config).redisSocket, signal),
+      }),
+    });
+    this.#services.set(name, made);
+    return made;
+  }
+
+  // A picked port is kept: the process gets it at its next start, and those who refer to it too.
+  #learn(name: ServiceName, ready: Ready): void {
+    if (name === 'router') keepPort(this.#config.http, ready.http);
+    if (name === 'control') keepPort(this.#config.ssh, ready.ssh);
+    if (name === 'control') this.#dashboard = ready.dashboard ?? this.#dashboard;
+  }
+
+  #endpoints(): Endpoints {
+    const { http, ssh, domain } = this.#config;
+    const port = http.port === 80 ? '' : `:${http.port}`;
+    return {
+      http: `${reachable(http)}:${http.port}`,
+      ssh: `${reachable(ssh)}:${ssh.port}`,
+      dashboard: this.#dashboard ?? `http://paas.${domain}${port}/`,
+    };
+  }
+
+  // The processes of a main that was killed are about to end; two Redis on one append-only file must not be.
+  async #awaitPredecessors(): Promise<void> {
+    const { redisSocket, dockerSocket, routerSocket } = paths(this.#config);
+    for (let tries = 0; tries < 100; tries += 1) {
+      const alive = await Promise.all([redisSocket, dockerSocket, routerSocket].map(answersOnSocket));
+      if (!alive.includes(true)) return;
+      if (tries === 5) this.#log('main', 'waiting for the processes of an earlier start to end');
+      await sleep(200);
+    }
+  }
+
+  // Of user paas, as control starts npm with them. Without npm (a systemd start) the last ones stay.
+  async #writeNpmSettings(): Promise<void> {
+    const { npmrc } = paths(this.#config);
+    const settings = await readNpmSettings();
+    if (settings === undefined) ensureOwnFile(npmrc, this.#user);
+    else replaceFile(npmrc, settings, { mode: 0o600, owner: this.#user });
+  }
+}
+
+/** A line of Redis without its prefix; empty for what it says at every start and end. */
+function redisNews(line: string): string {
+  const text = line.replace(/^\d+:\S+ (\(\d+\)|\d+ \w+ \d+ [\d:.]+) ?[.*#-]? ?/, '');
+  return REDIS_NOISE.test(text) ? '' : text;
+}
+
+const REDIS_NOISE =
+  /Redis is (starting|now ready)|Redis version=|Configuration loaded|Server initialized|Memory overcommit|scheduling shutdown|User requested shutdown/;
+
+function keepPort(address: Address, announced: string | undefined): void {
+  const port = Number(announced?.split(':').at(-1));
+  if (address.port === 0 && port > 0) address.port = port;
+}
+
+/** Where a client on this machine reaches it. */
+function reachable(address: Address): string {
+  return address.host === '0.0.0.0' ? '127.0.0.1' : address.host;
+}

@@ -1,0 +1,91 @@
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { tryProgram } from './program.ts';
+import { PLATFORM_USER } from './system-user.ts';
+
+/**
+ * The folder to start the processes from: the checkout if user paas may read it, else (a clone in /root, a strict umask) a fresh
+ * readable copy at `copy`, of what runs only.
+ */
+export async function programFor(checkout: string, copy: string): Promise<string> {
+  if (await canRead(checkout)) {
+    rmSync(copy, { recursive: true, force: true });
+    return checkout;
+  }
+  const unfinished = `${copy}.tmp`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true });
+  for (const path of [...SOURCES, ...runtimePackages(checkout)]) {
+    cpSync(join(checkout, path), join(unfinished, path), { recursive: true, verbatimSymlinks: true });
+  }
+  makeReadable(unfinished);
+  rmSync(copy, { recursive: true, force: true });
+  renameSync(unfinished, copy);
+  return copy;
+}
+
+const SOURCES = ['package.json', 'server', 'deploy', 'runtime', 'buildpacks', 'views'];
+
+async function canRead(checkout: string): Promise<boolean> {
+  const user = ['--reuid', PLATFORM_USER, '--regid', PLATFORM_USER, '--init-groups'];
+  // find stops at what it may not read; its exit status tells.
+  const argv = [
+    'setpriv',
+    ...user,
+    'find',
+    ...SOURCES.map((name) => join(checkout, name)),
+    '!',
+    '-readable',
+    '-print',
+    '-quit',
+  ];
+  const looked = await tryProgram(argv as [string, ...string[]]);
+  if (looked.status !== 0 || looked.stdout !== '') return false;
+  const modules = [
+    'setpriv',
+    ...user,
+    'find',
+    join(checkout, 'node_modules'),
+    '-maxdepth',
+    '1',
+    '!',
+    '-readable',
+    '-print',
+    '-quit',
+  ];
+  const found = await tryProgram(modules as [string, ...string[]]);
+  return found.status === 0 && found.stdout === '';
+}
+
+/** The packages that are not for development only, e.g. `node_modules/koffi`, outermost folders. */
+function runtimePackages(checkout: string): string[] {
+  const lock = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  return Object.entries(lock.packages)
+    .filter(([path, { dev }]) => path.startsWith('node_modules/') && !dev)
+    .map(([path]) => path)
+    .filter((path) => path.lastIndexOf('node_modules/') === 0)
+    .filter((path) => lstatSync(join(checkout, path), { throwIfNoEntry: false }) !== undefined);
+}
+
+function makeReadable(folder: string): void {
+  chownSync(folder, 0, 0);
+  chmodSync(folder, 0o755);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    chownSync(path, 0, 0);
+    chmodSync(path, entry.isDirectory() || lstatSync(path).mode & 0o100 ? 0o755 : 0o644);
+  }
+}

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { type Address, type Config, paths } from '../config.ts';
+import { SHARED_CACHE } from './base-system.ts';
+import { PLATFORM_USER } from './system-user.ts';
+
+/** A process of the platform: what to start, with which environment. */
+export interface Command {
+  argv: [string, ...string[]];
+  env: Record<string, string>;
+}
+
+/** What the processes need beyond the settings. */
+export interface Surroundings {
+  /** The folder of the program (this checkout, or a copy that user paas can read). */
+  program: string;
+  /** The Node binary. */
+  node: string;
+  /** Folder of the base system. */
+  base: string;
+  /** Lines of authorized_keys; empty: none. */
+  adminKeys: string;
+  /** Of main itself. */
+  environment: Record<string, string | undefined>;
+}
+
+export type ServiceName = 'redis' | 'runtime' | 'router' | 'control';
+
+/**
+ * How each process is started. `config` holds the addresses as they are by now: a picked port replaces the 0, so that it is the
+ * same after a restart, and control knows the router's.
+ */
+export function serviceCommand(name: ServiceName, config: Config, around: Surroundings): Command {
+  return { argv: argv(name, config, around), env: environment(name, config, around) };
+}
+
+function argv(name: ServiceName, config: Config, { node, program }: Surroundings): [string, ...string[]] {
+  // Its experimental warnings are about what we use on purpose (node:sqlite, type stripping).
+  const script = (file: string) => [node, '--disable-warning=ExperimentalWarning', join(program, file)];
+  switch (name) {
+    case 'redis':
+      return unprivileged(redisArguments(config));
+    case 'runtime':
+      return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts')];
+    case 'router':
+      return unprivileged(script('server/router.ts'), config.http);
+    case 'control':
+      return unprivileged(script('server/control.ts'), config.ssh);
+  }
+}
+
+// Should main be killed, the processes end too (in order, as by SIGTERM): the next main starts its own.
+const WITH_MAIN = ['--pdeathsig', 'TERM'];
+
+/** As user paas, without any capability, but for the one to listen below 1024 where that is asked for. */
+function unprivileged(command: string[], address?: Address): [string, ...string[]] {
+  const capability = address && address.port > 0 && address.port < 1024 ? ',+net_bind_service' : '';
+  const sets = ['--bounding-set', '--inh-caps', '--ambient-caps'].map((set) => `${set}=-all${capability}`);
+  const user = ['--reuid', PLATFORM_USER, '--regid', PLATFORM_USER, '--init-groups', '--no-new-privs'];
+  return ['setpriv', ...user, ...sets, ...WITH_MAIN, '--', ...command];
+}
+
+// BullMQ asks for noeviction. A lost second of the queue is put back from SQLite, so everysec is enough.
+function redisArguments(config: Config): string[] {
+  const { redis, redisSocket } = paths(config);
+  const options = {
+    port: '0',
+    unixsocket: redisSocket,
+    unixsocketperm: '700',
+    dir: redis,
+    daemonize: 'no',
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    maxmemory: '256mb',
+    'maxmemory-policy': 'noeviction',
+    loglevel: 'warning',
+    'io-threads': '1',
+  };
+  return ['redis-server', ...Object.entries(options).flatMap(([key, value]) => [`--${key}`, value])];
+}
+
+function environment(name: ServiceName, config: Config, around: Surroundings): Record<string, string> {
+  const kept = Object.entries(around.environment).filter(
+    ([key, value]) => value !== undefined && (PASSED_ON.has(key) || key.startsWith('PAAS_')),
+  ) as [string, string][];
+  const { data, run, domain, http, ssh, subnet, redisUrl } = config;
+  const own: Record<string, string> = {
+    PAAS_DATA: data,
+    PAAS_RUN: run,
+    PAAS_DOMAIN: domain,
+    PAAS_HTTP: `${http.host}:${http.port}`,
+    PAAS_SSH: `${ssh.host}:${ssh.port}`,
+    PAAS_SUBNET: subnet,
+    // Holds our sources without their types: half the start's time and 20 MB less a process.
+    NODE_COMPILE_CACHE: name === 'runtime' ? COMPILED : join(paths(config).control, 'compiled'),
+    HOME: name === 'runtime' ? '/root' : '/nonexistent',
+  };
+  if (redisUrl) own.REDIS_URL = redisUrl;
+  if (name === 'runtime') own.PAAS_BASE = around.base;
+  if (name === 'control') own.PAAS_ADMIN_PUBLIC_KEY = around.adminKeys;
+  return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...Object.fromEntries(kept), ...own };
+}
+
+const COMPILED = join(SHARED_CACHE, 'compiled');
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+// An allow-list: what an administrator's shell happens to hold (tokens …) is nobody's business.
+const PASSED_ON = new Set([
+  ...['TZ', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'],
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'],
+]);

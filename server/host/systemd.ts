@@ -1,0 +1,82 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { PaasError } from '../../deploy/model/paas-error.ts';
+import { replaceFile } from './files.ts';
+import { runProgram, tryProgram } from './program.ts';
+
+const UNIT = 'paas.service';
+const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
+const SETTINGS_FILE = '/etc/paas/settings.env';
+
+/** Whether this machine was booted with systemd, as sd_booted(3) finds out. */
+export function hasSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
+
+/** Whether the process is the one that the unit runs. */
+export async function isUnitsProcess(pid: number): Promise<boolean> {
+  if (!hasSystemd()) return false;
+  const shown = await tryProgram(['systemctl', 'show', '--property=MainPID', '--value', UNIT]);
+  return Number(shown.stdout) === pid;
+}
+
+/** Stops the unit, so that systemd does not start it again before the next boot. */
+export async function stopUnit(): Promise<void> {
+  await runProgram('stop the systemd unit', ['systemctl', 'stop', UNIT]);
+}
+
+/**
+ * Writes the unit and, given settings, /etc/paas/settings.env; enables and starts it. The program stays where it is
+ * (`checkout`): after `git pull`, `systemctl restart paas` runs the new one.
+ */
+export async function installUnit(checkout: string, env: Record<string, string | undefined>): Promise<void> {
+  if (!hasSystemd()) {
+    throw new PaasError(
+      'unavailable',
+      'This machine was not booted with systemd, so that there is nothing to install into. Let its own init run: npm start',
+    );
+  }
+  const settings = settingsText(env);
+  mkdirSync('/etc/paas', { recursive: true, mode: 0o755 });
+  if (settings || !existsSync(SETTINGS_FILE)) replaceFile(SETTINGS_FILE, settings, { mode: 0o600 });
+  replaceFile(UNIT_FILE, unitText(checkout), { mode: 0o644 });
+  const what = 'install the systemd unit';
+  await runProgram(what, ['systemctl', 'daemon-reload']);
+  await runProgram(what, ['systemctl', '--quiet', 'enable', UNIT]);
+  await runProgram(what, ['systemctl', 'restart', UNIT]);
+}
+
+/** The unit file. */
+export function unitText(checkout: string): string {
+  return `# Written by "npm start -- install"; run that again after moving the checkout.
+[Unit]
+Description=paas: git push deploys
+After=network-online.target nftables.service
+Wants=network-online.target
+
+[Service]
+EnvironmentFile=-${SETTINGS_FILE}
+Environment=HOME=/root
+ExecStart=/bin/sh ${checkout.replaceAll('%', '%%').replace(/[\\" ]/g, '\\$&')}/server/host/bootstrap.sh start
+Restart=always
+RestartSec=2
+# The apps' containers outlive the platform's processes: systemd stops main, main stops the rest.
+KillMode=process
+TimeoutStopSec=90
+# We make the containers' cgroups ourselves.
+Delegate=yes
+TasksMax=infinity
+LimitNOFILE=1048576
+OOMPolicy=continue
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** The PAAS_* settings and REDIS_URL as lines of an EnvironmentFile (systemd.exec(5)). */
+export function settingsText(env: Record<string, string | undefined>): string {
+  return Object.entries(env)
+    .filter(([key, value]) => value !== undefined && (key.startsWith('PAAS_') || key === 'REDIS_URL'))
+    .map(([key, value]) => `${key}="${value?.replace(/[\\"]/g, '\\$&')}"\n`)
+    .join('');
+}

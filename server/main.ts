@@ -1,0 +1,204 @@
+// The main process: prepares an instance's folders, starts redis, runtime, router and control, and starts again what dies.
+//   main.ts                    run in the foreground until SIGTERM, SIGINT or `stop`; the apps go on
+//   main.ts stop [--apps]      stop the platform; with --apps the apps' containers too
+//   main.ts install            run for good, as a systemd unit
+//   main.ts doctor             what the platform needs of this machine, and whether it is there
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PaasError } from '../deploy/model/paas-error.ts';
+import { type Config, parseConfig, paths } from './config.ts';
+import { adminKeys } from './host/admin-key.ts';
+import { requireBaseSystem } from './host/base-system.ts';
+import { checkHost, complaint } from './host/checks.ts';
+import { ensureFolders } from './host/folders.ts';
+import { listenForStop, mainSocket, requestStop, runningMain } from './host/main-socket.ts';
+import { PlatformInstance } from './host/platform-instance.ts';
+import { programFor } from './host/program-copy.ts';
+import { firstSteps } from './host/summary.ts';
+import { platformUser } from './host/system-user.ts';
+import { hasSystemd, installUnit, isUnitsProcess, stopUnit } from './host/systemd.ts';
+
+const CHECKOUT = dirname(import.meta.dirname);
+
+try {
+  await main(process.argv.slice(2), parseConfig(process.env));
+} catch (error) {
+  log('main', error instanceof PaasError ? error.message : ((error as Error).stack ?? String(error)));
+  process.exit(1);
+}
+
+async function main([verb = 'run', ...flags]: string[], config: Config): Promise<void> {
+  switch (verb) {
+    case 'run':
+      return run(config);
+    case 'stop':
+      return stop(config, flags.includes('--apps'));
+    case 'install':
+      return install(config);
+    case 'doctor':
+      await import('./host/doctor.ts');
+      return;
+    default:
+      throw new PaasError(
+        'invalid',
+        `Unknown command "${verb}": stop [--apps], install or doctor, or nothing to run.`,
+      );
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  requireRoot();
+  const keys = requireAdminKeys(config);
+  // Before the checks, which take a running platform's ports for its own.
+  await refuseSecond(config);
+  await requireHost(config);
+  const instance = await prepare(config, keys);
+  await runUntilStopped(config, instance);
+}
+
+async function runUntilStopped(config: Config, instance: PlatformInstance): Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stopOnce = ({ apps }: { apps: boolean }) => {
+    stopping ??= instance.stop(() => (apps ? removeContainers(config) : Promise.resolve()));
+    return stopping;
+  };
+  const server = await listenForStop(config, async (request) => {
+    await stopOnce(request);
+    finish(config);
+  });
+  const onSignal = () => stopOnce({ apps: false }).then(() => finish(config), fail);
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
+  try {
+    const endpoints = await instance.start();
+    flushCompileCache();
+    if (!stopping) process.stdout.write(firstSteps(endpoints, { systemd: hasSystemd(), config }));
+  } catch (error) {
+    server.close();
+    if (!stopping) throw error;
+  }
+}
+
+async function prepare(config: Config, keys: string): Promise<PlatformInstance> {
+  const user = platformUser();
+  ensureFolders(config, user);
+  rmSync(paths(config).endpoints, { force: true });
+  const around = {
+    program: await programFor(CHECKOUT, join(config.data, 'program')),
+    node: process.execPath,
+    base: requireBaseSystem(),
+    adminKeys: keys,
+    environment: process.env,
+  };
+  const node = join(around.program, process.execPath.slice(CHECKOUT.length + 1));
+  if (process.execPath.startsWith(`${CHECKOUT}/`)) around.node = node;
+  return new PlatformInstance(config, { around, user, log });
+}
+
+async function stop(config: Config, apps: boolean): Promise<void> {
+  requireRoot();
+  const main = await runningMain(config);
+  // systemd would start it again at once.
+  if (main !== undefined && (await isUnitsProcess(main))) await stopUnit();
+  const stopped = main !== undefined;
+  const asked = await requestStop(config, { apps });
+  if (apps && !asked && existsSync(paths(config).runtime)) await removeWithoutMain(config);
+  const left = apps
+    ? 'nothing of it runs'
+    : 'the apps go on (stop them too with: sudo npm start -- stop --apps)';
+  log(
+    'main',
+    stopped ? `stopped; ${left}` : `the platform of "${config.run}" did not run${apps ? `; ${left}` : ''}`,
+  );
+}
+
+// Somebody must stop the containers: a runtime on its own does.
+async function removeWithoutMain(config: Config): Promise<void> {
+  const instance = await prepare(config, '');
+  await instance.startRuntime();
+  await instance.stop(() => removeContainers(config));
+}
+
+async function removeContainers(config: Config): Promise<void> {
+  // Loaded only here: node:http takes 8 MB.
+  const { removeAllContainers } = await import('./host/containers.ts');
+  const count = await removeAllContainers(paths(config).dockerSocket);
+  log('main', `stopped and removed ${count} containers`);
+}
+
+async function install(config: Config): Promise<void> {
+  requireRoot();
+  requireAdminKeys(config);
+  const main = await runningMain(config);
+  if (main === undefined) await requireHost(config);
+  else if (!(await isUnitsProcess(main))) await requestStop(config, { apps: false });
+  await installUnit(CHECKOUT, process.env);
+  log(
+    'main',
+    'installed as the systemd unit "paas" (journalctl -fu paas shows its log); waiting for it to answer …',
+  );
+  const { endpoints } = paths(config);
+  for (let waited = 0; waited < 240 && !existsSync(endpoints); waited += 1) await sleep(1000);
+  if (!existsSync(endpoints)) {
+    throw new PaasError('unavailable', 'The unit does not answer. See why: journalctl -u paas -n 50');
+  }
+  process.stdout.write(firstSteps(JSON.parse(readFileSync(endpoints, 'utf8')), { systemd: false, config }));
+}
+
+function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new PaasError(
+    'forbidden',
+    'Must run as root (it makes containers and network addresses). Use: sudo npm start',
+  );
+}
+
+// Once there is a database, its keys are the truth.
+function requireAdminKeys(config: Config): string {
+  const keys = adminKeys(config.adminKey, process.env);
+  if (keys === '' && !existsSync(paths(config).database)) {
+    throw new PaasError(
+      'invalid',
+      'There is no SSH public key for the first admin. Make one (ssh-keygen -t ed25519), or name its file: PAAS_ADMIN_KEY=/path/to/key.pub',
+    );
+  }
+  return keys;
+}
+
+async function refuseSecond(config: Config): Promise<void> {
+  if ((await runningMain(config)) === undefined) return;
+  throw new PaasError(
+    'conflict',
+    `The platform of "${config.run}" runs already. Stop it with: sudo npm start -- stop`,
+  );
+}
+
+async function requireHost(config: Config): Promise<void> {
+  // The processes of a main that was killed may still hold the ports for a moment.
+  for (let tries = 1; ; tries += 1) {
+    const failed = (await checkHost(config)).filter((check) => !check.ok);
+    if (failed.length === 0) return;
+    const waits =
+      tries < 20 &&
+      existsSync(paths(config).endpoints) &&
+      failed.every(({ name }) => name.startsWith('port'));
+    if (!waits) throw new PaasError('unavailable', failed.map(complaint).join('\nmain    | '));
+    await sleep(500);
+  }
+}
+
+function finish(config: Config): void {
+  for (const path of [paths(config).endpoints, mainSocket(config)]) rmSync(path, { force: true });
+  // What asked to stop gets its answer first.
+  setImmediate(() => process.exit(0));
+}
+
+function fail(error: Error): void {
+  log('main', error.message);
+  process.exit(1);
+}
+
+function log(name: string, line: string): void {
+  process.stderr.write(`${name.padEnd(7)} | ${line}\n`);
+}
