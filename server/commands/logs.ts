@@ -1,0 +1,64 @@
+import type { LogLine, LogQuery } from '../../deploy/platform.ts';
+import type { Command } from './command.ts';
+import { EXIT } from './exit-status.ts';
+import { parseCount } from './releases.ts';
+import { filterLine } from './terminal-text.ts';
+
+const logs: Command = {
+  name: 'logs',
+  summary: 'Print the log of an app, and follow it',
+  app: 'required',
+  flags: [
+    {
+      name: 'num',
+      short: 'n',
+      aliases: ['lines'],
+      value: 'N',
+      summary: 'how many of the last lines; 100 without it',
+    },
+    { name: 'tail', short: 't', aliases: ['follow'], summary: 'go on with new lines as they come' },
+    {
+      name: 'ps',
+      short: 'p',
+      aliases: ['process-type'],
+      value: 'TYPE',
+      summary: 'only of this process type, e.g. web',
+    },
+    {
+      name: 'dyno',
+      short: 'd',
+      aliases: ['dyno-name'],
+      value: 'DYNO',
+      summary: 'only of this dyno, e.g. web.1',
+    },
+    { name: 'source', short: 's', value: 'SOURCE', summary: 'only of this source: app or paas' },
+  ],
+  details: [
+    'With --json: one object a line. Without it colours are kept, other control sequences are shown as text.',
+  ],
+  examples: ['logs -t -a blog', 'logs blog -n 500 -p worker', 'logs -s paas -d router -a blog --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, out, json, flag, signal }) {
+    const query: LogQuery = {
+      lines: parseCount(flag('num') ?? '100'),
+      follow: flag('tail') !== undefined,
+      signal,
+    };
+    const [type, dyno, source] = [flag('ps'), flag('dyno'), flag('source')];
+    if (type !== undefined) query.type = type;
+    if (dyno !== undefined) query.dyno = dyno;
+    if (source !== undefined) query.source = source;
+    for await (const line of platform.logs.read(app, query)) {
+      await out.write(json ? `${JSON.stringify(line)}\n` : logText(line));
+      if (signal.aborted) return EXIT.interrupted;
+    }
+  },
+};
+
+export const logsCommands: Command[] = [logs];
+
+/** `2026-08-10T05:52:56.417000+00:00 app[web.1]: text`, safe for a terminal. */
+export function logText({ at, source, dyno, text }: LogLine): string {
+  return `${at.toISOString().replace('Z', '000+00:00')} ${source}[${dyno}]: ${filterLine(text)}\n`;
+}

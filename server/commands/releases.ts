@@ -1,0 +1,91 @@
+import { quote } from '../../deploy/model/app-name.ts';
+import { PaasError } from '../../deploy/model/paas-error.ts';
+import type { ReleaseView } from '../../deploy/platform.ts';
+import type { Command } from './command.ts';
+import { textTable } from './text-table.ts';
+import { timeText } from './time-text.ts';
+
+const list: Command = {
+  name: 'releases',
+  aliases: ['releases:list'],
+  summary: 'List the releases of an app, newest first',
+  app: 'required',
+  flags: [{ name: 'num', short: 'n', value: 'N', summary: 'how many; 15 without it' }],
+  examples: ['releases -a blog', 'releases blog -n 50 --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, out, json, flag }) {
+    const releases = platform.releases.list(app).slice(0, parseCount(flag('num') ?? '15'));
+    if (json) return out.json({ app, releases: releases.map(releaseJson) });
+    if (releases.length === 0) return out.note(`${app} has no releases yet: \`git push\` makes the first.`);
+    const current = releases.find((release) => release.current);
+    out.line(`=== ${app} Releases${current ? ` - Current: v${current.version}` : ''}`);
+    out.lines(textTable(['RELEASE', 'DESCRIPTION', 'USER', 'CREATED'], releases.map(releaseRow)));
+  },
+};
+
+const rollback: Command = {
+  name: 'releases:rollback',
+  aliases: ['rollback'],
+  summary: 'Go back to the code and config of an earlier release',
+  details: ['Makes a new release. Without a version: the one before the current.'],
+  app: 'required',
+  args: [{ name: 'VERSION', summary: 'e.g. v40' }],
+  examples: ['rollback v40 -a blog', 'releases:rollback blog v40', 'rollback -a blog'],
+  access: 'change',
+  json: true,
+  async run({ platform, caller, app, args, out, json }) {
+    const version = args[0] === undefined ? undefined : parseVersion(args[0]);
+    const target = version ?? previousVersion(platform.releases.list(app));
+    const label = target === undefined ? 'Rolling back app' : `Rolling back app to v${target}`;
+    const release = await out.action(
+      label,
+      () => platform.releases.rollback(app, target, caller.user),
+      (made) => `done, v${made.version}`,
+    );
+    if (json) await out.json({ app, release: releaseJson(release) });
+  },
+};
+
+export const releasesCommands: Command[] = [list, rollback];
+
+/** `v40` or `40`. Throws `invalid`. */
+export function parseVersion(text: string): number {
+  const match = /^v?([1-9]\d{0,8})$/.exec(text);
+  if (!match) throw new PaasError('invalid', `${quote(text)} is no release: it should look like v40.`);
+  return Number(match[1]);
+}
+
+/** A whole number from 1 to 100,000. Throws `invalid`. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,6}$/.test(text) || count < 1 || count > 100_000) {
+    throw new PaasError('invalid', `${quote(text)} is no number of lines: from 1 to 100000.`);
+  }
+  return count;
+}
+
+/** The release that served before the current one; undefined where there is none. */
+function previousVersion(releases: ReleaseView[]): number | undefined {
+  const current = releases.find((release) => release.current);
+  return releases.find((release) => release.succeeded && current && release.version < current.version)
+    ?.version;
+}
+
+function releaseRow(release: ReleaseView): string[] {
+  const state = release.succeeded ? '' : ' (failed)';
+  return [`v${release.version}`, `${release.description}${state}`, release.user, timeText(release.createdAt)];
+}
+
+function releaseJson(release: ReleaseView) {
+  return {
+    version: release.version,
+    description: release.description,
+    user: release.user,
+    createdAt: release.createdAt.toISOString(),
+    commit: release.commit ?? null,
+    build: release.buildId ?? null,
+    current: release.current,
+    succeeded: release.succeeded,
+  };
+}
