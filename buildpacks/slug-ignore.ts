@@ -1,7 +1,7 @@
 import { BuildpackError } from './buildpack.ts';
 
-/** Comparisons that one `.slugignore` may cost, about two seconds; a large tree with 50 patterns needs a quarter. */
-const budget = 200_000_000;
+/** Comparisons that one `.slugignore` may cost, about two seconds; 50 patterns on 100,000 paths need half of it. */
+const budget = 50_000_000;
 
 /**
  * Parses a `.slugignore`: tells of each path of the tree whether the build leaves it out. Patterns as in `.gitignore` but
