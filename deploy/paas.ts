@@ -130,7 +130,7 @@ export function openPaas(options: PaasOptions): Paas {
     domains: new AppDomains({ store: apps, domain, publishRoutes }),
     keys: new SshKeys(access),
     sessions: new DashboardSessions(access),
-    logs: { read: (app, query) => (apps.find(app), logs.read(app, query)) },
+    logs: { read: (app, query) => logs.read(apps.find(app).name, query) },
     runs,
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
 

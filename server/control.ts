@@ -1,0 +1,104 @@
+// The control process (user paas): git and commands over SSH, the dashboard, builds, releases and dynos.
+import { createHash } from 'node:crypto';
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { availableParallelism } from 'node:os';
+import { networkEnvironment } from '../deploy/build/network-environment.ts';
+import { PaasError } from '../deploy/model/paas-error.ts';
+import { openPaas, type Paas } from '../deploy/paas.ts';
+import type { DoctorFinding } from './commands/command.ts';
+import { parseConfig, paths } from './config.ts';
+import { type Check, checkHost } from './host/checks.ts';
+import { createDashboard } from './http/dashboard.ts';
+import { RouterClient } from './router-client.ts';
+import { createSshServer } from './ssh/ssh-server.ts';
+
+const BOOT_TIMEOUT_MS = 60_000;
+
+const config = parseConfig(process.env);
+const where = paths(config);
+const log = (text: string, cause?: unknown) =>
+  console.error(cause === undefined ? text : `${text}: ${(cause as Error).stack ?? cause}`);
+
+const routerClient = new RouterClient(where.routerSocket);
+const paas = openPaas({
+  ...where,
+  redis: config.redisUrl ?? where.redisSocket,
+  redisPrefix: `paas-${createHash('sha256').update(config.run).digest('hex').slice(0, 6)}`,
+  engineSocket: where.engineSocket,
+  router: {
+    setRoutes: (apps) =>
+      routerClient.setRoutes({
+        dashboard: { host: `paas.${config.domain}`, socketPath: where.dashboardSocket },
+        apps,
+      }),
+    drain: async (dynos, milliseconds) => void (await routerClient.drain(dynos, milliseconds)),
+  },
+  domain: config.domain,
+  urlOf,
+  concurrency: availableParallelism(),
+  bootTimeout: BOOT_TIMEOUT_MS,
+  networkEnvironment: networkEnvironment(process.env, where.npmrc),
+  log,
+});
+ensureAdminKeys(paas, process.env.PAAS_ADMIN_PUBLIC_KEY ?? '');
+await paas.start();
+const following = new AbortController();
+void routerClient.followLogs((line) => paas.routerLine(line), following.signal);
+
+const ssh = createSshServer({
+  platform: paas,
+  config,
+  doctor: async () => (await checkHost(config)).map(toFinding),
+  dashboardUrl: () => urlOf(`paas.${config.domain}`).replace(/\/$/, ''),
+  log,
+});
+const address = await ssh.listen();
+const dashboard = createServer(createDashboard({ platform: paas, config: { ...config, ssh: address }, log }));
+await listenOnSocket(where.dashboardSocket);
+console.log(`ready ${JSON.stringify({ ssh: `${address.host}:${address.port}` })}`);
+
+process.on('SIGTERM', () => void stop());
+
+async function stop(): Promise<void> {
+  following.abort();
+  dashboard.close();
+  dashboard.closeAllConnections();
+  await ssh.close();
+  await paas.stop();
+  process.exit(0);
+}
+
+function listenOnSocket(path: string): Promise<void> {
+  rmSync(path, { force: true });
+  return new Promise((resolve, reject) => {
+    dashboard.once('error', reject);
+    dashboard.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve();
+    });
+  });
+}
+
+function toFinding(check: Check): DoctorFinding {
+  const { name, ok, detail, remedy } = check;
+  return { name, state: ok ? 'ok' : 'problem', message: detail, ...(remedy && { advice: remedy }) };
+}
+
+/** The router's port is part of the URL unless it is the usual one. */
+function urlOf(hostname: string): string {
+  return `http://${hostname}${config.http.port === 80 ? '' : `:${config.http.port}`}/`;
+}
+
+/** The first admin's keys, when nobody has one yet. */
+function ensureAdminKeys(platform: Paas, lines: string): void {
+  if (platform.keys.list().length > 0) return;
+  for (const line of lines.split('\n').filter((text) => text.trim() && !text.startsWith('#'))) {
+    try {
+      platform.keys.add('admin', line, 'installation');
+    } catch (error) {
+      if (!(error instanceof PaasError)) throw error;
+      log(`A key of the first admin is left out: ${error.message}`);
+    }
+  }
+}
