@@ -1,0 +1,52 @@
+import { parseConfig, paths } from './config.ts';
+import { ControlApi } from './router/control-api.ts';
+import { defaultLimits } from './router/limits.ts';
+import { maxConnections, ProxyServer } from './router/proxy-server.ts';
+import { RouteFile } from './router/route-file.ts';
+import { RouteMap } from './router/route-map.ts';
+import { RouterLog } from './router/router-log.ts';
+
+/**
+ * The router's process: serves by the last route table until control sends a new one. Says `ready {"http":"ADDRESS:PORT"}` on
+ * stdout when it listens; everything else goes to stderr. SIGTERM: lets requests in progress end.
+ */
+async function main(): Promise<void> {
+  const config = parseConfig(process.env);
+  const { routes: routesPath, routerSocket } = paths(config);
+  const limits = { ...defaultLimits, connections: maxConnections(defaultLimits.connections) };
+  const routes = new RouteMap({ maxIdle: limits.idleUpstreams });
+  const log = new RouterLog();
+  const file = new RouteFile(routesPath);
+  const server = new ProxyServer({ routes, log, limits });
+  const control = new ControlApi({ routes, file, log });
+
+  restore(file, routes);
+  const { host, port } = await server.listen(config.http);
+  await control.listen(routerSocket);
+  process.stdout.write(`ready ${JSON.stringify({ http: `${host}:${port}` })}\n`);
+
+  const stop = async () => {
+    await server.stop();
+    log.flush();
+    control.stop();
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+function restore(file: RouteFile, routes: RouteMap): void {
+  try {
+    const table = file.load();
+    if (table) routes.swap(table);
+  } catch (error) {
+    console.error('router: the kept routes cannot be used; waiting for new ones:', error);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`router: ${(error as Error).message}`);
+  process.exit(1);
+}

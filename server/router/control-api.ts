@@ -1,0 +1,147 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
+import { parseAddress, parseRouteTable, RouteTableError } from './parse-route-table.ts';
+import type { RouteFile } from './route-file.ts';
+import type { RouteMap } from './route-map.ts';
+import type { RouterLog } from './router-log.ts';
+
+/**
+ * What control asks of the router, over HTTP on a unix socket that only their user may open:
+ *
+ *   PUT  /routes     the whole RouteTable        → 200 {"persisted":true} when it is in effect
+ *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
+ *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
+ *   GET  /logs                                   → RouterLogLine as JSON lines, and {"dropped":n}, for as long as it is read
+ *   GET  /in-flight                              → 200 {"total":n,"servers":[{"server","inFlight"}],"droppedLogLines":n}
+ *
+ * Errors are {"error": text} with 400, 404 or 500.
+ */
+export class ControlApi {
+  readonly #routes: RouteMap;
+  readonly #file: RouteFile;
+  readonly #log: RouterLog;
+  readonly #server: Server;
+  /** The last change to the routes: the next one comes after it. */
+  #change: Promise<unknown> = Promise.resolve();
+
+  constructor(options: { routes: RouteMap; file: RouteFile; log: RouterLog }) {
+    this.#routes = options.routes;
+    this.#file = options.file;
+    this.#log = options.log;
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+  }
+
+  async listen(path: string): Promise<void> {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    rmSync(path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, resolve);
+    });
+    chmodSync(path, 0o600);
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      switch (`${request.method} ${request.url}`) {
+        case 'PUT /routes':
+          return reply(response, 200, await this.#setRoutes(await readJson(request)));
+        case 'POST /drain':
+          return reply(response, 200, await this.#drain(await readJson(request)));
+        case 'GET /logs':
+          return this.#follow(response);
+        case 'GET /in-flight':
+          return reply(response, 200, this.#inFlight());
+        default:
+          return reply(response, 404, {
+            error: 'There is PUT /routes, POST /drain, GET /logs and GET /in-flight.',
+          });
+      }
+    } catch (error) {
+      if (error instanceof RouteTableError) return reply(response, 400, { error: error.message });
+      console.error('router: a request of control failed:', error);
+      reply(response, 500, { error: 'The router failed at this; its own log says why.' });
+    }
+  }
+
+  #setRoutes(value: unknown): Promise<{ persisted: boolean }> {
+    const table = parseRouteTable(value);
+    const change = this.#change.then(async () => {
+      this.#routes.swap(table);
+      return { persisted: await this.#save(table) };
+    });
+    this.#change = change;
+    return change;
+  }
+
+  /** Traffic follows the new routes even if the disk is full: only a router that starts anew would have old ones. */
+  async #save(table: Parameters<RouteFile['save']>[0]): Promise<boolean> {
+    try {
+      await this.#file.save(table);
+      return true;
+    } catch (error) {
+      console.error('router: cannot keep the routes for the next start:', error);
+      return false;
+    }
+  }
+
+  async #drain(value: unknown): Promise<{ inFlight: number }> {
+    const { dynos, timeout } = (value ?? {}) as { dynos?: unknown; timeout?: unknown };
+    if (!Array.isArray(dynos)) throw new RouteTableError('dynos is no list.');
+    if (typeof timeout !== 'number' || !(timeout >= 0 && timeout <= MAX_DRAIN)) {
+      throw new RouteTableError(`timeout must be 0 to ${MAX_DRAIN} milliseconds.`);
+    }
+    const pools = this.#routes.pools(dynos.map((dyno, i) => parseAddress(dyno, `dynos[${i}]`)));
+    const quiet = Promise.all(pools.map((pool) => new Promise<void>((resolve) => pool.onceQuiet(resolve))));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      quiet,
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeout);
+      }),
+    ]);
+    clearTimeout(timer);
+    return { inFlight: pools.reduce((sum, pool) => sum + pool.inFlight, 0) };
+  }
+
+  #follow(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.flushHeaders();
+    this.#log.follow(response);
+  }
+
+  #inFlight() {
+    const servers = this.#routes.inFlight();
+    const total = servers.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    return { total, servers, droppedLogLines: this.#log.dropped };
+  }
+}
+
+function reply(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > MAX_BODY) throw new RouteTableError('The request is too large.');
+    pieces.push(piece);
+  }
+  try {
+    return JSON.parse(Buffer.concat(pieces).toString('utf8'));
+  } catch {
+    throw new RouteTableError('The request is no JSON.');
+  }
+}
+
+const MAX_BODY = 64 * 1024 * 1024;
+const MAX_DRAIN = 24 * 60 * 60 * 1000;

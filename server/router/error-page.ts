@@ -1,0 +1,104 @@
+/** What went wrong between client and dyno, by Heroku's codes. */
+export type ErrorCode = keyof typeof routerErrors;
+
+/** Status and description, as they stand in an app's log. */
+export const routerErrors = {
+  H10: { status: 503, desc: 'App crashed' },
+  H12: { status: 503, desc: 'Request timeout' },
+  H13: { status: 503, desc: 'Connection closed without response' },
+  H14: { status: 503, desc: 'No web dynos running' },
+  H15: { status: 503, desc: 'Idle connection' },
+  H17: { status: 503, desc: 'Poorly formed HTTP response' },
+  H18: { status: 503, desc: 'Server Request Interrupted' },
+  H19: { status: 503, desc: 'Backend connection timeout' },
+  H20: { status: 503, desc: 'App boot timeout' },
+  H21: { status: 503, desc: 'Backend connection refused' },
+  H27: { status: 499, desc: 'Client Request Interrupted' },
+  H28: { status: 499, desc: 'Client Connection Idle' },
+  H81: { status: 503, desc: 'Blank app' },
+} as const;
+
+/** An answer of the router's own. */
+export interface Answer {
+  status: number;
+  title: string;
+  text: string;
+}
+
+/** The answer for a host that is nobody's; it names no app. */
+export const unknownHost: Answer = {
+  status: 404,
+  title: 'Not found',
+  text: 'There is nothing at this address.',
+};
+
+/** The answer while control restarts. */
+export const dashboardAway: Answer = {
+  status: 503,
+  title: 'Restarting',
+  text: 'The dashboard is not there at the moment. Try again in a few seconds.',
+};
+
+/** The answer for an app's error. `status` overrides the usual one. */
+export function appError(code: ErrorCode, status: number = routerErrors[code].status): Answer {
+  if (code === 'H81') {
+    return { status, title: 'Nothing here yet', text: 'This app has not been deployed yet.' };
+  }
+  return {
+    status,
+    title: 'Application error',
+    text: 'This app could not answer. If it is yours, its log says why.',
+  };
+}
+
+/** The answer to a request that is refused. */
+export function refusal(status: number): Answer {
+  return { status, title: REASONS[status] ?? 'Bad Request', text: 'The request could not be understood.' };
+}
+
+/** Writes an answer down, head and page. */
+export function formatAnswer(
+  answer: Answer,
+  options: { date: string; isHead: boolean; keepAlive: boolean },
+): string {
+  const page = formatPage(answer);
+  return (
+    `HTTP/1.1 ${answer.status} ${REASONS[answer.status] ?? 'Error'}\r\n` +
+    `Date: ${options.date}\r\n` +
+    'Content-Type: text/html; charset=utf-8\r\n' +
+    `Content-Length: ${page.length}\r\n` +
+    'Cache-Control: no-store\r\n' +
+    `${answer.status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : ''}` +
+    `Connection: ${options.keepAlive ? 'keep-alive' : 'close'}\r\n` +
+    `\r\n${options.isHead ? '' : page}`
+  );
+}
+
+/** ASCII only, so that its length is its bytes. */
+function formatPage({ status, title, text }: Answer): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${title}</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:32em;margin:20vh auto;padding:0 1em;color:#222}h1{font-size:1.4em}small{color:#666}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style>
+<h1>${title}</h1>
+<p>${text}</p>
+<p><small>${status}</small></p>
+</html>
+`;
+}
+
+const REASONS: Record<number, string> = {
+  200: 'OK',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  414: 'URI Too Long',
+  417: 'Expectation Failed',
+  431: 'Request Header Fields Too Large',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
+};

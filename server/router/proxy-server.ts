@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { ClientConnection, type RouterContext } from './client-connection.ts';
+import type { Limits } from './limits.ts';
+import type { RouteMap } from './route-map.ts';
+import type { RouterLog } from './router-log.ts';
+
+/** Takes the clients' connections in, and keeps the time for all of them. */
+export class ProxyServer {
+  readonly #router: RouterContext;
+  readonly #server: Server;
+  readonly #connections = new Set<ClientConnection>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: { routes: RouteMap; log: RouterLog; limits: Limits }) {
+    this.#router = {
+      ...options,
+      scheme: 'http',
+      port: 0,
+      stopping: false,
+      clock: { now: performance.now(), date: new Date().toUTCString() },
+    };
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  /** Port 0: a free one. Returns what it listens on. */
+  async listen(address: { host: string; port: number }): Promise<{ host: string; port: number }> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...address, backlog: BACKLOG }, resolve);
+    });
+    // Such as running out of descriptors: nothing that the next connection could not do without.
+    this.#server.on('error', (error) =>
+      console.error(`router: cannot accept a connection: ${error.message}`),
+    );
+    this.#timer = setInterval(() => this.#sweep(), this.#router.limits.sweep);
+    const { address: host, port } = this.#server.address() as AddressInfo;
+    this.#router.port = port;
+    return { host, port };
+  }
+
+  /** Accepts no more, lets requests in progress end (tunnels do not by themselves), closes. */
+  async stop(): Promise<void> {
+    this.#router.stopping = true;
+    this.#server.close();
+    for (const connection of this.#connections) if (connection.isIdle) connection.finish();
+    const deadline = performance.now() + this.#router.limits.shutdown;
+    while (this.#isBusy() && performance.now() < deadline) await delay(20);
+    clearInterval(this.#timer);
+    for (const connection of this.#connections) connection.destroy();
+    this.#router.routes.closeIdle();
+  }
+
+  #isBusy(): boolean {
+    return [...this.#connections].some((connection) => !connection.isTunnel);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#router.limits.connections && !this.#makeRoom()) {
+      socket.destroy();
+      return;
+    }
+    const connection = new ClientConnection(socket, this.#router);
+    this.#connections.add(connection);
+    socket.on('close', () => this.#connections.delete(connection));
+  }
+
+  /** Closes the oldest connection that has no request in progress. */
+  #makeRoom(): boolean {
+    for (const connection of this.#connections) {
+      if (!connection.isIdle) continue;
+      connection.destroy();
+      this.#connections.delete(connection);
+      return true;
+    }
+    return false;
+  }
+
+  #sweep(): void {
+    const { clock, routes } = this.#router;
+    clock.now = performance.now();
+    clock.date = new Date().toUTCString();
+    for (const connection of this.#connections) connection.tick(clock.now);
+    routes.sweep(clock.now);
+  }
+}
+
+/** As many connections as the limit on open files allows, two descriptors each. */
+export function maxConnections(wanted: number): number {
+  const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return match ? Math.min(wanted, Math.max(16, Math.floor((Number(match[1]) - 64) / 2))) : wanted;
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const BACKLOG = 4096;
