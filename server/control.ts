@@ -20,7 +20,7 @@ const where = paths(config);
 const log = (text: string, cause?: unknown) =>
   console.error(cause === undefined ? text : `${text}: ${(cause as Error).stack ?? cause}`);
 
-const routerClient = new RouterClient(where.routerSocket);
+const routerClient = new RouterClient({ socketPath: where.routerSocket });
 const paas = openPaas({
   ...where,
   redis: config.redisUrl ?? where.redisSocket,
