@@ -51,8 +51,10 @@ export function findCommand(name: string, commands: Command[]): Command {
   );
 }
 
-/** Flags may stand before the command's name; only -a, --app and --default-app take a value there. */
-function splitAtCommand(words: string[]): { name: string; before: string[]; after: string[] } {
+const VALUE_FLAGS_IN_FRONT = new Set(['-a', '--app', '--default-app', '-r', '--remote']);
+
+/** Flags may stand before the command's name; only those that name an app or a remote take a value there. */
+export function splitAtCommand(words: string[]): { name: string; before: string[]; after: string[] } {
   let index = 0;
   while (index < words.length && words[index]!.startsWith('-')) {
     const word = words[index]!;
@@ -61,20 +63,20 @@ function splitAtCommand(words: string[]): { name: string; before: string[]; afte
       break;
     }
     if (word === '--version' || word === '-v') return { name: 'version', before: [], after: [] };
-    index += word === '-a' || word === '--app' || word === '--default-app' ? 2 : 1;
+    index += VALUE_FLAGS_IN_FRONT.has(word) ? 2 : 1;
   }
   const name = words[index];
   if (name === undefined) return { name: 'help', before: [], after: [] };
   return { name, before: words.slice(0, index), after: words.slice(index + 1) };
 }
 
-interface Scan {
+export interface Scan {
   positionals: string[];
   flags: Map<string, string>;
 }
 
 /** Separates flags from arguments; from the word of a verbatim argument on everything is an argument. */
-function scanWords(command: Command, words: string[]): Scan {
+export function scanWords(command: Command, words: string[]): Scan {
   const known = flagsOf(command);
   const scan: Scan = { positionals: [], flags: new Map() };
   let index = 0;
