@@ -1,0 +1,181 @@
+import type { Container, WaitCondition } from '../containers/container.ts';
+import type { Engine } from '../containers/engine.ts';
+import { parseSize } from '../containers/execs.ts';
+import { EngineError } from '../engine-error.ts';
+import { inspectView, listView } from './container-view.ts';
+import type { Exchange } from './exchange.ts';
+import { Filters } from './filters.ts';
+import { refuseUnsafeContainer } from './policy.ts';
+import type { Route } from './router.ts';
+
+/** Containers: create, look at, start, end, remove. */
+export function containerRoutes(engine: Engine, volumes: string): Route[] {
+  const find = (exchange: Exchange) => engine.find(exchange.params.id!, exchange.access);
+  return [
+    { method: 'GET', pattern: '/containers/json', handler: (exchange) => list(engine, volumes, exchange) },
+    {
+      method: 'POST',
+      pattern: '/containers/create',
+      handler: (exchange) => create(engine, volumes, exchange),
+    },
+    {
+      method: 'GET',
+      pattern: '/containers/{id}/json',
+      handler: (exchange) => exchange.send(200, inspectView(find(exchange), volumes)),
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/start',
+      handler: async (exchange) => exchange.send((await engine.start(find(exchange))) ? 204 : 304),
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/stop',
+      handler: async (exchange) => exchange.send((await stop(engine, find(exchange), exchange)) ? 204 : 304),
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/restart',
+      handler: async (exchange) => {
+        await stop(engine, find(exchange), exchange);
+        await engine.start(find(exchange));
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/kill',
+      handler: (exchange) => {
+        engine.kill(find(exchange), exchange.query.get('signal') || 'SIGKILL');
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/wait',
+      handler: (exchange) => wait(engine, find(exchange), exchange),
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/resize',
+      handler: (exchange) => {
+        engine.resize(find(exchange), sizeOf(exchange));
+        exchange.send(200);
+      },
+    },
+    {
+      method: 'DELETE',
+      pattern: '/containers/{id}',
+      handler: async (exchange) => {
+        await engine.remove(find(exchange), { force: exchange.flag('force') });
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/containers/{id}/stats',
+      handler: (exchange) => stats(engine, find(exchange), exchange),
+    },
+  ];
+}
+
+/** The query's `h` and `w`. Throws `invalid`. */
+export function sizeOf(exchange: Exchange): { rows: number; columns: number } {
+  const size = parseSize([exchange.number('h'), exchange.number('w')]);
+  if (!size) throw new EngineError('invalid', 'The terminal size needs h and w, from 1 to 65535.');
+  return size;
+}
+
+function list(engine: Engine, volumes: string, exchange: Exchange): void {
+  const filters = new Filters(exchange.query.get('filters'));
+  const all = exchange.flag('all') || filters.values('status') !== undefined;
+  const limit = exchange.number('limit') ?? 0;
+  const found = engine
+    .list(exchange.access)
+    .filter((container) => (all || limit > 0 || container.running) && fits(container, filters));
+  const shown = limit > 0 ? found.slice(0, limit) : found;
+  exchange.send(
+    200,
+    shown.map((container) => listView(container, volumes)),
+  );
+}
+
+function fits(container: Container, filters: Filters): boolean {
+  const { config, state } = container;
+  return (
+    filters.labels(config.process.Labels) &&
+    filters.some('id', (id) => config.id.startsWith(id)) &&
+    filters.some('name', (name) => `/${config.name}`.includes(name)) &&
+    filters.some('status', (status) => state.status === status) &&
+    filters.some('exited', (code) => state.status === 'exited' && state.exitCode === Number(code)) &&
+    filters.some('ancestor', (image) =>
+      [config.imageName, config.image, `sha256:${config.image}`].includes(image),
+    )
+  );
+}
+
+async function create(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {
+  const body = await exchange.json();
+  if (exchange.access === 'platform') refuseUnsafeContainer(body, { volumes });
+  const container = engine.create(body, {
+    name: exchange.query.get('name') || undefined,
+    access: exchange.access,
+  });
+  exchange.send(201, { Id: container.id, Warnings: [] });
+}
+
+function stop(engine: Engine, container: Container, exchange: Exchange): Promise<boolean> {
+  const seconds = exchange.number('t');
+  const signal = exchange.query.get('signal');
+  return engine.stop(container, {
+    ...(seconds === undefined ? {} : { seconds }),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+/** The head is sent at once: clients wait for it before they start the container. */
+async function wait(engine: Engine, container: Container, exchange: Exchange): Promise<void> {
+  const condition = (exchange.query.get('condition') || 'not-running') as WaitCondition;
+  if (!['not-running', 'next-exit', 'removed'].includes(condition)) {
+    throw new EngineError('invalid', `invalid condition: "${condition}"`);
+  }
+  const body = exchange.stream('application/json');
+  try {
+    const code = await engine.wait(container, condition, exchange.signal);
+    const error = container.state.status === 'exited' ? container.state.error : undefined;
+    body.end(`${JSON.stringify({ StatusCode: code, ...(error ? { Error: { Message: error } } : {}) })}\n`);
+  } catch {
+    body.destroy();
+  }
+}
+
+async function stats(engine: Engine, container: Container, exchange: Exchange): Promise<void> {
+  const output = exchange.stream('application/json');
+  const once = exchange.query.get('stream') === '0' || exchange.query.get('stream') === 'false';
+  let before = {};
+  do {
+    const now = statsView(engine, container);
+    output.write(`${JSON.stringify({ ...now, precpu_stats: before })}\n`);
+    before = now.cpu_stats;
+    if (!once) await new Promise((resolve) => setTimeout(resolve, 1000));
+  } while (!once && container.running && !exchange.signal.aborted);
+  output.end();
+}
+
+function statsView(engine: Engine, container: Container) {
+  const now = container.running
+    ? engine.kernel.stats(container.id)
+    : { memory: 0, memoryLimit: 0, pids: 0, cpuNanoseconds: 0 };
+  return {
+    id: container.id,
+    name: `/${container.config.name}`,
+    read: new Date().toISOString(),
+    pids_stats: { current: now.pids },
+    memory_stats: { usage: now.memory, limit: now.memoryLimit },
+    cpu_stats: {
+      cpu_usage: { total_usage: now.cpuNanoseconds },
+      system_cpu_usage: Math.round(performance.now() * 1e6),
+      online_cpus: 1,
+    },
+  };
+}

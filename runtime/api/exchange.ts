@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Access } from '../containers/container-config.ts';
+import { EngineError } from '../engine-error.ts';
+
+const MAX_BODY = 4 * 1024 * 1024;
+
+/** One request and its answer, for the resources' handlers. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly access: Access;
+  readonly query: URLSearchParams;
+  /** From the route's pattern. */
+  params: Record<string, string> = {};
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+  readonly #response: ServerResponse;
+  /** The bare connection, of a request that wants to be upgraded. */
+  readonly #upgrade: { socket: Duplex; head: Buffer } | undefined;
+
+  constructor(
+    message: { request: IncomingMessage; response: ServerResponse; query: URLSearchParams; access: Access },
+    upgrade?: { socket: Duplex; head: Buffer },
+  ) {
+    this.request = message.request;
+    this.access = message.access;
+    this.query = message.query;
+    this.#response = message.response;
+    this.#upgrade = upgrade;
+    const controller = new AbortController();
+    this.signal = controller.signal;
+    (upgrade?.socket ?? message.response).once('close', () => controller.abort());
+  }
+
+  get answered(): boolean {
+    return this.#response.headersSent;
+  }
+
+  flag(name: string): boolean {
+    return ['1', 'true', 'True'].includes(this.query.get(name) ?? '');
+  }
+
+  /** A whole number in the query, or undefined. */
+  number(name: string): number | undefined {
+    const text = this.query.get(name);
+    return text !== null && /^-?\d{1,9}$/.test(text) ? Number(text) : undefined;
+  }
+
+  /** The body; undefined if there is none. Throws `invalid`. */
+  async json(): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this.request) {
+      length += chunk.length;
+      if (length > MAX_BODY)
+        throw new EngineError('invalid', `The request body is larger than ${MAX_BODY} bytes.`);
+      chunks.push(chunk);
+    }
+    if (length === 0) return undefined;
+    try {
+      return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    } catch {
+      throw new EngineError('invalid', 'The request body is not JSON.');
+    }
+  }
+
+  /** Answers with JSON, or with nothing. */
+  send(status: number, body?: unknown): void {
+    const text = body === undefined ? '' : `${JSON.stringify(body)}\n`;
+    this.#response.statusCode = status;
+    if (body !== undefined) this.#response.setHeader('Content-Type', 'application/json');
+    if (status !== 204 && status !== 304) this.#response.setHeader('Content-Length', Buffer.byteLength(text));
+    this.#response.end(this.request.method === 'HEAD' ? undefined : text);
+  }
+
+  sendText(status: number, text: string): void {
+    this.#response.writeHead(status, {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': Buffer.byteLength(text),
+    });
+    this.#response.end(this.request.method === 'HEAD' ? undefined : text);
+  }
+
+  /** Begins an answer that goes on; its head is sent at once. */
+  stream(contentType: string): Writable {
+    this.#response.writeHead(200, { 'Content-Type': contentType });
+    this.#response.flushHeaders();
+    this.#response.on('error', () => {});
+    return this.#response;
+  }
+
+  /** Makes the connection a two-way stream, as clients ask for by `Upgrade: tcp`; the others read the answer's body. */
+  hijack(contentType: string): { input: Readable; output: Writable } {
+    if (!this.#upgrade) return { input: this.request, output: this.stream(contentType) };
+    const { socket, head } = this.#upgrade;
+    this.#response.detachSocket(socket as never);
+    socket.on('error', () => {});
+    socket.write(
+      `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    );
+    if (head.length > 0) socket.unshift(head);
+    return { input: socket, output: socket };
+  }
+}

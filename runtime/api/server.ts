@@ -1,0 +1,76 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Access } from '../containers/container-config.ts';
+import { EngineError, type EngineErrorCode } from '../engine-error.ts';
+import { Exchange } from './exchange.ts';
+import type { Router } from './router.ts';
+import { API_VERSION, MIN_API_VERSION } from './version.ts';
+
+const STATUS: Record<EngineErrorCode, number> = {
+  invalid: 400,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  internal: 500,
+  unavailable: 503,
+};
+
+/** An HTTP server with the Engine API; every request through it has the rights of `access`. */
+export function createApiServer(router: Router, access: Access): Server {
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+  server.on('request', (request, response) => {
+    void answer(router, { request, response, access });
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    response.on('finish', () => socket.end());
+    void answer(router, { request, response, access }, { socket, head });
+  });
+  return server;
+}
+
+async function answer(
+  router: Router,
+  message: { request: IncomingMessage; response: ServerResponse; access: Access },
+  upgrade?: { socket: Duplex; head: Buffer },
+): Promise<void> {
+  const { request, response } = message;
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
+  const exchange = new Exchange({ ...message, query }, upgrade);
+  response.setHeader('Api-Version', API_VERSION);
+  response.setHeader('Server', 'paas');
+  try {
+    const path = mark < 0 ? url : url.slice(0, mark);
+    requireVersion(path);
+    const { handler, params } = router.match(request.method ?? '', path);
+    exchange.params = params;
+    await handler(exchange);
+  } catch (error) {
+    answerError(exchange, error);
+  }
+}
+
+/** Throws `invalid` for a version that we do not speak. */
+function requireVersion(path: string): void {
+  const minor = Number(/^\/v1\.(\d+)\//.exec(path)?.[1] ?? Number.NaN);
+  if (minor < Number(MIN_API_VERSION.split('.')[1])) {
+    throw new EngineError(
+      'invalid',
+      `client version 1.${minor} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    );
+  }
+}
+
+function answerError(exchange: Exchange, error: unknown): void {
+  const { code, exitCode, message } = error as { code?: string; exitCode?: number; message: string };
+  // A process that could not be started for reasons in the image or the request (126, 127) is the client's matter.
+  const status = exitCode !== undefined ? 400 : (STATUS[code as EngineErrorCode] ?? 500);
+  if (status === 500) console.error(`${exchange.request.method} ${exchange.request.url}:`, error);
+  if (exchange.answered) exchange.request.destroy();
+  else exchange.send(status, { message });
+}

@@ -1,0 +1,45 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { EngineError } from '../engine-error.ts';
+
+/** Listens on a unix socket that only root, and `group` if there is one, may use. Throws `conflict` if another runtime answers there. */
+export async function listenOnSocket(server: Server, path: string, group: string | undefined): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  if (existsSync(path)) await removeStale(path);
+  const mask = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+  } finally {
+    process.umask(mask);
+  }
+  const gid = group === undefined ? undefined : findGroup(group);
+  if (gid === undefined) return;
+  chownSync(path, 0, gid);
+  chmodSync(path, 0o660);
+}
+
+/** A socket that a killed runtime left answers nobody. */
+async function removeStale(path: string): Promise<void> {
+  const answers = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (answers) throw new EngineError('conflict', `Another runtime answers at "${path}".`);
+  unlinkSync(path);
+}
+
+function findGroup(name: string): number | undefined {
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
+  return line === undefined ? undefined : Number(line.split(':')[2]);
+}

@@ -1,0 +1,28 @@
+import { Transform, type Writable } from 'node:stream';
+
+export const STDOUT = 1;
+export const STDERR = 2;
+
+/**
+ * One frame of the Engine API's multiplexed streams (containers without a terminal):
+ *
+ *   | stream: 1 byte | 0 0 0 | length: 4 bytes, big-endian | payload |
+ */
+export function frame(stream: typeof STDOUT | typeof STDERR, payload: Buffer): Buffer {
+  const framed = Buffer.allocUnsafe(8 + payload.length);
+  framed.writeUInt32BE(stream << 24, 0);
+  framed.writeUInt32BE(payload.length, 4);
+  framed.set(payload, 8);
+  return framed;
+}
+
+/** A stream whose chunks come to `target` as frames; ending it ends `target`, and backpressure passes through. */
+export function frameStream(stream: typeof STDOUT | typeof STDERR, target: Writable, end = true): Transform {
+  const transform = new Transform({
+    transform: (chunk, _, done) => done(null, frame(stream, chunk)),
+  });
+  transform.on('error', () => {});
+  target.on('close', () => transform.destroy());
+  transform.pipe(target, { end });
+  return transform;
+}

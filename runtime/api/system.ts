@@ -1,0 +1,89 @@
+import { cpus, hostname, release, totalmem } from 'node:os';
+import type { Engine } from '../containers/engine.ts';
+import type { Exchange } from './exchange.ts';
+import type { Route } from './router.ts';
+import { API_VERSION, MIN_API_VERSION } from './version.ts';
+
+/** About the runtime itself. */
+export function systemRoutes(engine: Engine, about: { version: string; root: string }): Route[] {
+  return [
+    { method: 'GET', pattern: '/_ping', handler: ping },
+    { method: 'HEAD', pattern: '/_ping', handler: ping },
+    {
+      method: 'GET',
+      pattern: '/version',
+      handler: (exchange) => exchange.send(200, versionView(about.version)),
+    },
+    {
+      method: 'GET',
+      pattern: '/info',
+      handler: (exchange) => exchange.send(200, infoView(engine, exchange, about)),
+    },
+  ];
+}
+
+function ping(exchange: Exchange): void {
+  exchange.sendText(200, 'OK');
+}
+
+function versionView(version: string): object {
+  return {
+    Platform: { Name: 'paas runtime' },
+    Components: [{ Name: 'Engine', Version: version, Details: {} }],
+    Version: version,
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: '',
+    GoVersion: '',
+    Os: 'linux',
+    Arch: architecture(),
+    KernelVersion: release(),
+    BuildTime: '',
+  };
+}
+
+function infoView(engine: Engine, exchange: Exchange, about: { version: string; root: string }): object {
+  const containers = engine.list(exchange.access);
+  const running = containers.filter((container) => container.running).length;
+  return {
+    ID: 'paas',
+    Containers: containers.length,
+    ContainersRunning: running,
+    ContainersPaused: 0,
+    ContainersStopped: containers.length - running,
+    Images: engine.images.list().length,
+    Driver: 'overlay',
+    DriverStatus: [],
+    Plugins: { Volume: ['local'], Network: ['bridge', 'none'], Authorization: null, Log: ['json-file'] },
+    MemoryLimit: true,
+    SwapLimit: false,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    PidsLimit: true,
+    OomKillDisable: false,
+    IPv4Forwarding: true,
+    SystemTime: new Date().toISOString(),
+    LoggingDriver: 'json-file',
+    CgroupDriver: 'cgroupfs',
+    KernelVersion: release(),
+    OperatingSystem: 'paas',
+    OSType: 'linux',
+    Architecture: architecture(),
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    DockerRootDir: about.root,
+    Name: hostname(),
+    Labels: [],
+    ServerVersion: about.version,
+    Runtimes: { paas: { path: 'paas' } },
+    DefaultRuntime: 'paas',
+    Swarm: { LocalNodeState: 'inactive' },
+    SecurityOptions: ['name=seccomp,profile=builtin', 'name=no-new-privileges'],
+    Warnings: [],
+  };
+}
+
+function architecture(): string {
+  return process.arch === 'x64' ? 'amd64' : process.arch;
+}

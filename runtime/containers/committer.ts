@@ -1,0 +1,98 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError } from '../engine-error.ts';
+import { createImage, type Image, type ImageConfig, mergeConfig } from '../images/image.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import type { LayerStore } from '../images/layer-store.ts';
+import { normalizeReference } from '../images/reference.ts';
+import type { Container } from './container.ts';
+import { isVolatile } from './container-config.ts';
+import type { ContainerStore } from './container-store.ts';
+import type { Descriptors } from './descriptors.ts';
+
+/** Overlay takes more, but the folders' names must fit in one page on older kernels. */
+const MAX_LAYERS = 80;
+
+export interface CommitOptions {
+  /** With tag; undefined: the image has none. */
+  reference: string | undefined;
+  /** In place of, or beside, what the container's config says. */
+  config: Partial<ImageConfig>;
+}
+
+export interface CommitterOptions {
+  store: ContainerStore;
+  layers: LayerStore;
+  images: ImageStore;
+  descriptors: Pick<Descriptors, 'syncFileSystem'>;
+}
+
+/** Makes images of stopped containers. */
+export class Committer {
+  readonly #options: CommitterOptions;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What the container has written becomes a layer (a rename), which from then on is one of its own lower layers: it can
+   * be started again and goes on from there. The image is listed only once all of it is on the disk.
+   * Throws `conflict` for a container that runs, is volatile, or has too many layers.
+   */
+  async commit(container: Container, options: CommitOptions): Promise<Image> {
+    refuseUncommittable(container);
+    const reference = options.reference ? normalizeReference(options.reference) : undefined;
+    this.#takeLayer(container);
+    await this.#sync(container);
+    const image = createImage({
+      layers: container.config.layers,
+      config: imageConfig(container, options.config),
+      parent: container.config.image,
+      created: new Date().toISOString(),
+    });
+    this.#options.images.add(image, reference);
+    return image;
+  }
+
+  #takeLayer(container: Container): void {
+    const { store, layers } = this.#options;
+    const upper = join(store.folder(container.id), 'upper');
+    if (!existsSync(upper)) return;
+    const layer = layers.adopt(upper);
+    container.config = { ...container.config, layers: [...container.config.layers, layer] };
+    store.saveConfig(container.config);
+  }
+
+  async #sync(container: Container): Promise<void> {
+    const fd = openSync(this.#options.store.folder(container.id), 'r');
+    try {
+      await this.#options.descriptors.syncFileSystem(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function refuseUncommittable(container: Container): void {
+  const name = container.id.slice(0, 12);
+  if (container.running)
+    throw new EngineError('conflict', `Container ${name} is running: stop it before the commit.`);
+  if (isVolatile(container.config)) {
+    throw new EngineError(
+      'conflict',
+      `Container ${name} is volatile (label paas.volatile): it cannot be committed.`,
+    );
+  }
+  if (container.config.layers.length >= MAX_LAYERS) {
+    throw new EngineError(
+      'conflict',
+      `Container ${name} has ${MAX_LAYERS} layers: start again from a smaller image.`,
+    );
+  }
+}
+
+function imageConfig(container: Container, over: Partial<ImageConfig>): ImageConfig {
+  const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts } = container.config.process;
+  return mergeConfig({ Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts }, over);
+}

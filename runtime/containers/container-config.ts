@@ -1,0 +1,78 @@
+import type { ImageConfig } from '../images/image.ts';
+
+/** What a container was asked to be, as it stands in config.json; the inner objects are spelt as the Engine API does. */
+export interface ContainerConfig {
+  /** 64 hex digits. */
+  id: string;
+  name: string;
+  /** ISO 8601. */
+  created: string;
+  /** Image id, and the name by which it was asked for. */
+  image: string;
+  imageName: string;
+  /** Layer ids, bottom first: the image's, then those that were committed from this container. */
+  layers: string[];
+  /** `platform`: made through the socket with the policy, and the only kind that can be seen there. */
+  origin: Access;
+  process: ProcessConfig;
+  host: HostConfig;
+}
+
+/** Through which of the two sockets. */
+export type Access = 'root' | 'platform';
+
+/** `Config` of the Engine API. */
+export interface ProcessConfig extends ImageConfig {
+  Hostname: string;
+  Tty: boolean;
+  OpenStdin: boolean;
+  StdinOnce: boolean;
+  AttachStdin: boolean;
+  AttachStdout: boolean;
+  AttachStderr: boolean;
+  StopSignal: string;
+  /** Seconds. */
+  StopTimeout: number;
+}
+
+/** `HostConfig` of the Engine API, as far as there is something to choose; 0 means no limit. */
+export interface HostConfig {
+  /** Bytes. */
+  Memory: number;
+  NanoCpus: number;
+  CpuShares: number;
+  PidsLimit: number;
+  NetworkMode: 'default' | 'none';
+  /** `SOURCE:TARGET[:ro|:rw]`; a SOURCE without a slash is a folder in `$PAAS_DATA/volumes`. */
+  Binds: string[];
+  /** `NAME:IP` */
+  ExtraHosts: string[];
+  /** Bytes. */
+  ShmSize: number;
+  AutoRemove: boolean;
+  /** `CAP_…` */
+  CapAdd: string[];
+}
+
+/** The label of a container whose files need not reach the disk: quicker, but it cannot be committed and starts afresh. */
+export const VOLATILE_LABEL = 'paas.volatile';
+
+export function isVolatile(config: ContainerConfig): boolean {
+  return config.process.Labels[VOLATILE_LABEL] === '1' || config.process.Labels[VOLATILE_LABEL] === 'true';
+}
+
+/** One entry of `Binds`. */
+export interface Bind {
+  source: string;
+  target: string;
+  readOnly: boolean;
+}
+
+/** `SOURCE:TARGET[:OPTIONS]`, or undefined for what is none. */
+export function parseBind(text: string): Bind | undefined {
+  const [source, target, options = 'rw', ...rest] = text.split(':');
+  if (!source || !target?.startsWith('/') || rest.length > 0 || text.includes('\0')) return undefined;
+  const flags = options.split(',');
+  if (flags.some((flag) => !['ro', 'rw'].includes(flag))) return undefined;
+  return { source, target, readOnly: flags.includes('ro') };
+}

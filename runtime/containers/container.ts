@@ -1,0 +1,101 @@
+import { PassThrough } from 'node:stream';
+import type { ReadStream } from 'node:tty';
+import { EngineError } from '../engine-error.ts';
+import type { ContainerConfig } from './container-config.ts';
+import type { ContainerOutput } from './container-output.ts';
+import type { ContainerExit, TerminalSize } from './kernel.ts';
+import type { ContainerState } from './state.ts';
+
+/** Docker's words: `created` or `exited` are not running. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** One container as the engine knows it: what is on disk, and what only lives with this process. */
+export class Container {
+  config: ContainerConfig;
+  state: ContainerState;
+  readonly output: ContainerOutput;
+  /** What attached clients write; connected to the process at start. Undefined: its stdin is empty. */
+  stdin: PassThrough | undefined;
+  terminal: ReadStream | undefined;
+  terminalSize: TerminalSize = { rows: 24, columns: 80 };
+  /** An exit that was told before the start was through. */
+  earlyExit: ContainerExit | undefined;
+  /** Settles when the kernel holds nothing of the last run any more. */
+  released: Promise<void> = Promise.resolve();
+  #doing: string | undefined;
+  readonly #waiters = new Set<{ condition: WaitCondition; resolve: (code: number) => void }>();
+
+  constructor(stored: { config: ContainerConfig; state: ContainerState }, output: ContainerOutput) {
+    this.config = stored.config;
+    this.state = stored.state;
+    this.output = output;
+    this.renewStdin();
+  }
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  get running(): boolean {
+    return this.state.status === 'running';
+  }
+
+  /** 0 for one that never ran, as in Docker. */
+  get exitCode(): number {
+    return this.state.status === 'exited' ? this.state.exitCode : 0;
+  }
+
+  /** Does `work` while nothing else that changes the container is done. Throws `conflict`. */
+  async exclusively<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    if (this.#doing) {
+      throw new EngineError('conflict', `Container ${this.id.slice(0, 12)} is ${this.#doing} at the moment.`);
+    }
+    this.#doing = doing;
+    try {
+      return await work();
+    } finally {
+      this.#doing = undefined;
+    }
+  }
+
+  /** An empty stdin for the next start. */
+  renewStdin(): void {
+    this.stdin = this.config.process.OpenStdin ? new PassThrough() : undefined;
+  }
+
+  /** The exit code, when the condition comes true. */
+  wait(condition: WaitCondition, signal: AbortSignal): Promise<number> {
+    if (condition === 'not-running' && !this.running) return Promise.resolve(this.exitCode);
+    return new Promise((resolve, reject) => {
+      const waiter = { condition, resolve };
+      this.#waiters.add(waiter);
+      const stop = () => {
+        if (this.#waiters.delete(waiter)) reject(new EngineError('unavailable', 'Nobody waits any more.'));
+      };
+      signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  /** Whether it ended within this time. */
+  async endsWithin(milliseconds: number): Promise<boolean> {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), milliseconds);
+    try {
+      await this.wait('not-running', controller.signal);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** To be called when the state says so. */
+  tell(happened: 'exited' | 'removed'): void {
+    for (const waiter of [...this.#waiters]) {
+      if (happened === 'exited' && waiter.condition === 'removed') continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(this.exitCode);
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import { ReadStream } from 'node:tty';
+import { EngineError } from '../engine-error.ts';
+import type { Container } from './container.ts';
+import type { Access } from './container-config.ts';
+import type { Descriptors } from './descriptors.ts';
+import type { Engine } from './engine.ts';
+import type { ExecProcess, ExecSpec, TerminalSize } from './kernel.ts';
+import { environment } from './launch.ts';
+import { RequestFields } from './request-fields.ts';
+
+/** How long the exit code of one that has ended can be asked for. */
+const REMEMBERED_MILLISECONDS = 5 * 60_000;
+const MAX_EXECS = 4096;
+/** How long output may still come after the end: something in the background may hold the pipe open. */
+const OUTPUT_END_MILLISECONDS = 200;
+
+/** Another process in a running container, asked for by one request and started by a second. */
+export interface Exec {
+  /** 64 hex digits. */
+  id: string;
+  container: Container;
+  args: string[];
+  env: string[];
+  workingDir: string;
+  user: string;
+  tty: boolean;
+  stdin: boolean;
+  state: 'created' | 'running' | 'exited';
+  pid: number;
+  exitCode: number | undefined;
+  terminal: ReadStream | undefined;
+  size: TerminalSize;
+}
+
+/** Where the streams of a process go; without terminal `stdout` and `stderr` are apart. */
+export interface ExecStreams {
+  input: Readable | undefined;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+interface Pipes {
+  stdio: { stdin: number | undefined; stdout: number; stderr: number };
+  /** Our ends. */
+  input: number | undefined;
+  stdout: number;
+  stderr: number;
+}
+
+/** The execs of all containers; they end with this process's knowledge of them. */
+export class Execs {
+  readonly #engine: Engine;
+  readonly #descriptors: Descriptors;
+  readonly #execs = new Map<string, Exec>();
+
+  constructor(engine: Engine, descriptors: Descriptors) {
+    this.#engine = engine;
+    this.#descriptors = descriptors;
+  }
+
+  /** `body` as of `POST /containers/{id}/exec`. Throws `conflict` if the container does not run, `invalid`. */
+  create(container: Container, body: unknown): Exec {
+    if (!container.running) throw new EngineError('conflict', `Container ${container.id} is not running.`);
+    if (this.#execs.size >= MAX_EXECS) throw new EngineError('unavailable', 'Too many execs at once.');
+    const fields = new RequestFields(body);
+    if (fields.boolean('Privileged'))
+      throw new EngineError('invalid', 'This runtime has no privileged processes.');
+    const args = fields.strings('Cmd');
+    if (args.length === 0) throw new EngineError('invalid', 'No exec command specified.');
+    const exec: Exec = {
+      id: randomBytes(32).toString('hex'),
+      container,
+      args,
+      env: fields.strings('Env'),
+      workingDir: fields.string('WorkingDir'),
+      user: fields.string('User') || container.config.process.User,
+      tty: fields.boolean('Tty'),
+      stdin: fields.boolean('AttachStdin'),
+      state: 'created',
+      pid: 0,
+      exitCode: undefined,
+      terminal: undefined,
+      size: parseSize(fields.raw('ConsoleSize')) ?? { rows: 24, columns: 80 },
+    };
+    this.#engine.launcher.userOf(container.config, exec.user);
+    this.#execs.set(exec.id, exec);
+    return exec;
+  }
+
+  /** Throws `not_found`, also for one that `access` may not see. */
+  find(id: string, access: Access): Exec {
+    const exec = this.#execs.get(id);
+    if (!exec || (access === 'platform' && exec.container.config.origin !== 'platform')) {
+      throw new EngineError('not_found', `No such exec instance: ${id}`);
+    }
+    return exec;
+  }
+
+  /** Starts it; `connect` is called once it runs and says where its streams go (undefined: nowhere). */
+  async start(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
+    if (exec.state !== 'created')
+      throw new EngineError('conflict', `Exec ${exec.id} has been started already.`);
+    exec.state = 'running';
+    try {
+      if (exec.tty) await this.#startInTerminal(exec, connect);
+      else await this.#startWithPipes(exec, connect);
+    } catch (error) {
+      exec.state = 'exited';
+      exec.exitCode = (error as { exitCode?: number }).exitCode ?? 126;
+      this.#forgetLater(exec);
+      throw error;
+    }
+  }
+
+  resize(exec: Exec, size: TerminalSize): void {
+    exec.size = size;
+    const fd = (exec.terminal as unknown as { fd?: number } | undefined)?.fd;
+    if (fd !== undefined && fd >= 0) this.#descriptors.resizeTerminal(fd, size);
+  }
+
+  async #startInTerminal(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
+    const process = await this.#run(exec, { terminal: exec.size });
+    const terminal = new ReadStream(process.terminal!);
+    exec.terminal = terminal;
+    terminal.on('error', () => terminal.destroy());
+    const streams = connect();
+    if (streams) {
+      terminal.pipe(streams.stdout, { end: false });
+      streams.input?.pipe(terminal as unknown as Socket, { end: false });
+    } else terminal.resume();
+    this.#follow(exec, { process, outputs: [terminal], streams });
+  }
+
+  async #startWithPipes(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
+    const pipes = this.#openPipes(exec);
+    let process: ExecProcess;
+    try {
+      process = await this.#run(exec, pipes.stdio);
+    } catch (error) {
+      for (const fd of [pipes.input, pipes.stdout, pipes.stderr]) if (fd !== undefined) closeSync(fd);
+      throw error;
+    } finally {
+      const { stdin, stdout, stderr } = pipes.stdio;
+      for (const fd of [stdin, stdout, stderr]) if (fd !== undefined) closeSync(fd);
+    }
+    const streams = connect();
+    const stdout = readEnd(pipes.stdout, streams?.stdout);
+    const stderr = readEnd(pipes.stderr, streams?.stderr);
+    if (pipes.input !== undefined) writeEnd(pipes.input, streams?.input);
+    this.#follow(exec, { process, outputs: [stdout, stderr], streams });
+  }
+
+  #openPipes(exec: Exec): Pipes {
+    const stdout = this.#descriptors.openPipe();
+    const stderr = this.#descriptors.openPipe();
+    const input = exec.stdin
+      ? this.#descriptors.openPipe()
+      : { read: openSync('/dev/null', 'r'), write: undefined };
+    return {
+      stdio: { stdin: input.read, stdout: stdout.write, stderr: stderr.write },
+      input: input.write,
+      stdout: stdout.read,
+      stderr: stderr.read,
+    };
+  }
+
+  async #run(exec: Exec, stdio: ExecSpec['stdio']): Promise<ExecProcess> {
+    const { config } = exec.container;
+    const user = this.#engine.launcher.userOf(config, exec.user);
+    const defaults = exec.tty ? ['TERM=xterm'] : [];
+    const process = await this.#engine.kernel.exec(exec.container.id, {
+      args: exec.args,
+      env: environment(config, user, [...defaults, ...exec.env]),
+      cwd: exec.workingDir || config.process.WorkingDir || '/',
+      uid: user.uid,
+      gid: user.gid,
+      groups: user.groups,
+      capabilities: user.uid === 0 ? config.host.CapAdd : [],
+      stdio,
+    });
+    exec.pid = process.pid;
+    return process;
+  }
+
+  #follow(
+    exec: Exec,
+    running: { process: ExecProcess; outputs: Readable[]; streams: ExecStreams | undefined },
+  ): void {
+    const { process, outputs, streams } = running;
+    process.exited
+      .catch(() => 137)
+      .then(async (code) => {
+        await Promise.race([Promise.all(outputs.map(closed)), silence(outputs, OUTPUT_END_MILLISECONDS)]);
+        exec.exitCode = code;
+        exec.state = 'exited';
+        streams?.stdout.end();
+        for (const output of outputs) output.destroy();
+        this.#forgetLater(exec);
+      });
+  }
+
+  #forgetLater(exec: Exec): void {
+    setTimeout(() => this.#execs.delete(exec.id), REMEMBERED_MILLISECONDS).unref();
+  }
+}
+
+/** `[rows, columns]`, as the Engine API has it. */
+export function parseSize(value: unknown): TerminalSize | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [rows, columns] = value.map(Number);
+  return rows! > 0 && columns! > 0 && rows! < 65536 && columns! < 65536
+    ? { rows: rows!, columns: columns! }
+    : undefined;
+}
+
+function readEnd(fd: number, target: Writable | undefined): Socket {
+  const socket = new Socket({ fd, readable: true, writable: false });
+  socket.on('error', () => {});
+  if (target) socket.pipe(target, { end: false });
+  else socket.resume();
+  return socket;
+}
+
+function writeEnd(fd: number, source: Readable | undefined): void {
+  const socket = new Socket({ fd, readable: false, writable: true });
+  // EPIPE: the process does not read any more.
+  socket.on('error', () => source?.resume());
+  if (source) source.pipe(socket);
+  else socket.end();
+}
+
+function closed(stream: Readable): Promise<void> {
+  if (stream.closed || stream.readableEnded) return Promise.resolve();
+  return new Promise((resolve) => {
+    stream.once('end', resolve);
+    stream.once('close', resolve);
+  });
+}
+
+/** When nothing more has come for so long. A client that reads slowly keeps it waiting, for there is more to come. */
+async function silence(streams: Readable[], milliseconds: number): Promise<void> {
+  let last = performance.now();
+  const note = () => {
+    last = performance.now();
+  };
+  for (const stream of streams) stream.on('data', note);
+  while (performance.now() - last < milliseconds || streams.some((stream) => stream.isPaused())) {
+    await new Promise((resolve) => setTimeout(resolve, milliseconds / 4));
+    if (streams.every((stream) => stream.closed)) return;
+  }
+}

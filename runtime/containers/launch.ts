@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { mergeEnv } from '../images/image.ts';
+import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import type { LaunchSpec } from './kernel.ts';
+import type { User } from './user.ts';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What the engine has found out or opened for one start of a container. */
+export interface LaunchContext {
+  user: User;
+  /** The container's own folder. */
+  folder: string;
+  /** Where named volumes are. */
+  volumes: string;
+  /** The folder of a layer. */
+  layerPath: (id: string) => string;
+  stdio: LaunchSpec['stdio'];
+}
+
+/** The kernel's order for one start of a container. Pure. */
+export function launchSpec(config: ContainerConfig, context: LaunchContext): LaunchSpec {
+  const { process, host } = config;
+  const { user, folder } = context;
+  return {
+    id: config.id,
+    rootfs: {
+      lower: config.layers.map(context.layerPath).reverse(),
+      upper: join(folder, 'upper'),
+      work: join(folder, 'work'),
+      volatile: isVolatile(config),
+    },
+    hostname: hostname(config),
+    args: [...process.Entrypoint, ...process.Cmd],
+    env: environment(config, user),
+    cwd: process.WorkingDir || '/',
+    uid: user.uid,
+    gid: user.gid,
+    groups: user.groups,
+    capabilities: user.uid === 0 ? host.CapAdd : [],
+    limits: {
+      memory: host.Memory || undefined,
+      nanoCpus: host.NanoCpus || undefined,
+      cpuShares: host.CpuShares || undefined,
+      pids: host.PidsLimit || undefined,
+    },
+    network: host.NetworkMode === 'none' ? 'none' : 'nat',
+    extraHosts: host.ExtraHosts,
+    binds: host.Binds.map((text) => parseBind(text)!).map((bind) => ({
+      ...bind,
+      source: bind.source.startsWith('/') ? bind.source : join(context.volumes, bind.source),
+    })),
+    shmSize: host.ShmSize,
+    stdio: context.stdio,
+    exitFile: join(folder, 'exit'),
+  };
+}
+
+/** The variables of a process in the container: some defaults, then the container's own, then `over`. */
+export function environment(config: ContainerConfig, user: User, over: string[] = []): string[] {
+  const defaults = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname(config)}`, `HOME=${user.home}`];
+  if (config.process.Tty) defaults.push('TERM=xterm');
+  return mergeEnv(mergeEnv(defaults, config.process.Env), over);
+}
+
+function hostname(config: ContainerConfig): string {
+  return config.process.Hostname || config.id.slice(0, 12);
+}

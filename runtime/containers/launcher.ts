@@ -1,0 +1,146 @@
+import { chownSync, closeSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { ReadStream } from 'node:tty';
+import { EngineError } from '../engine-error.ts';
+import type { LayerStore } from '../images/layer-store.ts';
+import { readUserDatabase } from '../images/user-database.ts';
+import type { Container } from './container.ts';
+import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import type { ContainerStore } from './container-store.ts';
+import type { Descriptors } from './descriptors.ts';
+import type { Kernel, StartedProcess } from './kernel.ts';
+import { launchSpec } from './launch.ts';
+import type { OutputWatcher } from './output-watcher.ts';
+import { resolveUser, type User } from './user.ts';
+
+const APP_ID = 70000;
+
+export interface LauncherOptions {
+  kernel: Kernel;
+  store: ContainerStore;
+  layers: LayerStore;
+  descriptors: Descriptors;
+  watcher: OutputWatcher;
+  volumes: string;
+}
+
+/** Starts containers' processes and connects their input and output. */
+export class Launcher {
+  readonly #options: LauncherOptions;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the main process. Throws `invalid` for what the image or the host lacks, and what the kernel side throws. */
+  async start(container: Container): Promise<StartedProcess> {
+    const { store, kernel } = this.#options;
+    const user = this.userOf(container.config, container.config.process.User);
+    for (const text of container.config.host.Binds) this.#prepareBind(text);
+    store.prepareStart(container.id, { fresh: isVolatile(container.config) });
+    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container);
+    try {
+      const process = await kernel.start(
+        launchSpec(container.config, {
+          user,
+          folder: store.folder(container.id),
+          volumes: this.#options.volumes,
+          layerPath: (id) => this.#options.layers.path(id),
+          stdio: stdio ?? { terminal: container.terminalSize },
+        }),
+      );
+      if (process.terminal !== undefined) connectTerminal(container, process.terminal);
+      else this.#connectOutput(container);
+      if (stdio?.input !== undefined) connectStdin(container, stdio.input);
+      return process;
+    } catch (error) {
+      if (stdio?.input !== undefined) closeSync(stdio.input);
+      throw error;
+    } finally {
+      if (stdio) closeSync(stdio.stdout);
+      if (stdio?.stdin !== undefined) closeSync(stdio.stdin);
+    }
+  }
+
+  /** Goes on with the output of a container that an earlier runtime started. */
+  resume(container: Container): void {
+    if (container.config.process.Tty) container.output.openTerminal();
+    else this.#connectOutput(container);
+  }
+
+  /** Forgets the output of a container that has ended. */
+  disconnect(container: Container): void {
+    this.#options.watcher.remove(container.id);
+    container.stdin?.destroy();
+    container.renewStdin();
+    container.terminal?.destroy();
+    container.terminal = undefined;
+  }
+
+  /** Throws `invalid` for a user that the container's image does not know. */
+  userOf(config: ContainerConfig, name: string): User {
+    const layers = config.layers.map((id) => this.#options.layers.path(id)).reverse();
+    return resolveUser(name, (database) => readUserDatabase(layers, database));
+  }
+
+  #openStdio(container: Container) {
+    const stdout = container.output.openForContainer();
+    if (!container.config.process.OpenStdin)
+      return { stdin: undefined, stdout, stderr: stdout, input: undefined };
+    const { read, write } = this.#options.descriptors.openPipe();
+    return { stdin: read, stdout, stderr: stdout, input: write };
+  }
+
+  #connectOutput(container: Container): void {
+    container.output.openRaw();
+    this.#options.watcher.add(container.id, () => container.output.wake());
+  }
+
+  /** A named volume is made at its first use; a path must be there, and be what it says: no symbolic link anywhere in it. */
+  #prepareBind(text: string): void {
+    const { source } = parseBind(text)!;
+    if (!source.startsWith('/')) {
+      ensureVolume(join(this.#options.volumes, source));
+    } else if (realPath(source) !== source.replace(/(?<=.)\/+$/, '')) {
+      throw new EngineError(
+        'invalid',
+        `The bind source "${source}" does not exist, or is a symbolic link in some part.`,
+      );
+    }
+  }
+}
+
+function ensureVolume(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  mkdirSync(path, { recursive: true, mode: 0o755 });
+  chownSync(path, APP_ID, APP_ID);
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function connectStdin(container: Container, fd: number): void {
+  const pipe = new Socket({ fd, readable: false, writable: true });
+  // EPIPE: the app does not read any more.
+  pipe.on('error', () => container.stdin?.resume());
+  container.stdin?.pipe(pipe);
+}
+
+function connectTerminal(container: Container, fd: number): void {
+  const terminal = new ReadStream(fd);
+  container.terminal = terminal;
+  container.output.openTerminal();
+  container.output.onResumed(() => terminal.resume());
+  terminal.on('data', (chunk: Buffer) => {
+    if (!container.output.write(chunk)) terminal.pause();
+  });
+  // EIO is how a terminal says that its last process is gone.
+  terminal.on('error', () => terminal.destroy());
+  container.stdin?.pipe(terminal as unknown as Socket, { end: false });
+}

@@ -1,0 +1,180 @@
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const HEADER_LENGTH = 32;
+const NEWLINE = 10;
+const BLOCK = 64 * 1024;
+
+/**
+ * The log of one container: `log`, and before it `log.1`. Each begins with 32 bytes that say how much of the raw output
+ * stands in the log, so that a runtime that was killed goes on where it stopped:
+ *
+ *   output read to 0000000000123456\n
+ *
+ * The records' order of writing: records first, then the header. A kill in between repeats these few records.
+ */
+export class LogFiles {
+  readonly #folder: string;
+  readonly #limit: number;
+  #fd: number | undefined;
+  #size = 0;
+  #generation = 0;
+  #position = 0;
+
+  /** `limit` in bytes for each of the two files. */
+  constructor(folder: string, limit = 8 * 1024 * 1024) {
+    this.#folder = folder;
+    this.#limit = limit;
+  }
+
+  /** Counts the files there were: a reader at an older one than this has another to go to. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** How much of the raw output stands in the log, in bytes. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Opens the log for writing; makes it, or goes on with what is there. */
+  open(): void {
+    if (this.#fd !== undefined) return;
+    const path = join(this.#folder, 'log');
+    this.#fd = existsSync(path) ? openSync(path, 'r+') : openSync(path, 'wx+', 0o600);
+    this.#size = fstatSync(this.#fd).size;
+    if (this.#size < HEADER_LENGTH) {
+      this.#writePosition(0);
+      this.#size = HEADER_LENGTH;
+    } else {
+      this.#position = readPosition(this.#fd);
+      this.#endTornRecord();
+    }
+  }
+
+  /** Adds records and notes how far the raw output is read. */
+  append(records: Buffer[], position: number): void {
+    if (this.#fd === undefined) throw new Error(`The log in "${this.#folder}" is not open.`);
+    if (this.#size > this.#limit) this.#rotate();
+    if (records.length > 0) {
+      const block = records.length === 1 ? records[0]! : Buffer.concat(records);
+      this.#size += writeSync(this.#fd, block, 0, block.length, this.#size);
+    }
+    this.#writePosition(position);
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  /** A reader at the begin of the oldest file, or at the last `tail` records. */
+  reader(tail?: number): LogFileReader {
+    const older = this.#openForReading(this.#generation - 1);
+    const current = this.#openForReading(this.#generation);
+    if (tail === undefined || !current) return pickReader(older ?? current, current);
+    const inCurrent = current.seekTail(tail);
+    if (inCurrent >= tail || !older) return pickReader(current, older);
+    older.seekTail(tail - inCurrent);
+    return pickReader(older, current);
+  }
+
+  /** A reader at the begin of the file after `generation`, or of the oldest that is left. */
+  readerAfter(generation: number): LogFileReader | undefined {
+    const next = Math.max(generation + 1, this.#generation - 1);
+    return this.#openForReading(next) ?? this.#openForReading(this.#generation);
+  }
+
+  #openForReading(generation: number): LogFileReader | undefined {
+    const path = join(this.#folder, generation === this.#generation ? 'log' : 'log.1');
+    return existsSync(path) ? new LogFileReader(openSync(path, 'r'), generation) : undefined;
+  }
+
+  #rotate(): void {
+    const path = join(this.#folder, 'log');
+    closeSync(this.#fd!);
+    this.#fd = undefined;
+    renameSync(path, join(this.#folder, 'log.1'));
+    this.#generation++;
+    this.#fd = openSync(path, 'w+', 0o600);
+    this.#writePosition(this.#position);
+    this.#size = HEADER_LENGTH;
+  }
+
+  #writePosition(position: number): void {
+    this.#position = position;
+    writeSync(this.#fd!, `output read to ${String(position).padStart(16, '0')}\n`, 0);
+  }
+
+  /** After a power cut or a full disk the last record may lack its end. */
+  #endTornRecord(): void {
+    const last = Buffer.alloc(1);
+    readSync(this.#fd!, last, 0, 1, this.#size - 1);
+    if (last[0] !== NEWLINE) this.#size += writeSync(this.#fd!, '\n', this.#size);
+  }
+}
+
+/** Reads one log file in blocks of whole records. It stays readable when the file is renamed or removed. */
+export class LogFileReader {
+  readonly generation: number;
+  readonly #fd: number;
+  #offset = HEADER_LENGTH;
+
+  constructor(fd: number, generation: number) {
+    this.#fd = fd;
+    this.generation = generation;
+  }
+
+  /** The next records, up to 64 KiB; undefined at the end (there may be more later). */
+  read(): Buffer | undefined {
+    const buffer = Buffer.allocUnsafe(BLOCK);
+    const length = readSync(this.#fd, buffer, 0, BLOCK, this.#offset);
+    const end = length === 0 ? 0 : buffer.subarray(0, length).lastIndexOf(NEWLINE) + 1;
+    this.#offset += end;
+    return end === 0 ? undefined : buffer.subarray(0, end);
+  }
+
+  /** Goes to the last `count` records. Returns how many there are, at most `count`. */
+  seekTail(count: number): number {
+    const buffer = Buffer.allocUnsafe(BLOCK);
+    let end = fstatSync(this.#fd).size;
+    let found = -1; // The newline at the very end ends the last record; it begins none.
+    if (count === 0) {
+      this.#offset = Math.max(end, HEADER_LENGTH);
+      return 0;
+    }
+    while (end > HEADER_LENGTH) {
+      const start = Math.max(HEADER_LENGTH, end - BLOCK);
+      const block = buffer.subarray(0, readSync(this.#fd, buffer, 0, end - start, start));
+      for (
+        let at = block.lastIndexOf(NEWLINE);
+        at >= 0;
+        at = at > 0 ? block.lastIndexOf(NEWLINE, at - 1) : -1
+      ) {
+        if (++found === count) {
+          this.#offset = start + at + 1;
+          return count;
+        }
+      }
+      end = start;
+    }
+    this.#offset = HEADER_LENGTH;
+    return Math.max(found + 1, 0);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function pickReader(chosen: LogFileReader | undefined, other: LogFileReader | undefined): LogFileReader {
+  if (other !== chosen) other?.close();
+  if (!chosen) throw Object.assign(new Error('The container has no log.'), { code: 'ENOENT' });
+  return chosen;
+}
+
+function readPosition(fd: number): number {
+  const header = Buffer.alloc(HEADER_LENGTH);
+  readSync(fd, header, 0, HEADER_LENGTH, 0);
+  return Number(/(\d{16})\n$/.exec(header.toString('latin1'))?.[1] ?? 0);
+}

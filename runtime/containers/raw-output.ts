@@ -1,0 +1,144 @@
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+
+/** Gives a range of a file back to the file system. */
+export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
+
+const BLOCK = 64 * 1024;
+/** Read at most so much before other containers have their turn. */
+const BLOCKS_PER_TURN = 16;
+/** A container that writes without pause is read in steps of this. */
+const STEP_MILLISECONDS = 5;
+const PUNCH_SIZE = 1024 * 1024;
+const KEPT_OF_BACKLOG = 1024 * 1024;
+
+/** Shared by all: what is read is passed on before anybody else reads. */
+const block = Buffer.allocUnsafeSlow(BLOCK);
+
+export interface RawOutputListener {
+  /** `chunk` is only valid during the call. Returns the position up to which nothing is needed any more. */
+  onChunk(chunk: Buffer, position: number): number;
+  /** So many bytes were skipped; the next chunk begins at `position`. */
+  onSkipped(bytes: number, position: number): void;
+  /** More unread output than this is skipped, so that a flood cannot fill the disk. */
+  backlogLimit(): number;
+}
+
+/**
+ * The file that is a container's stdout and stderr (O_APPEND, nobody between it and the app). We read it behind the app and
+ * free what was read, so that the app never waits for us, goes on without us, and never uses much of the disk.
+ */
+export class RawOutput {
+  readonly #path: string;
+  readonly #listener: RawOutputListener;
+  readonly #punchHole: PunchHole;
+  #fd: number | undefined;
+  #position = 0;
+  #freed = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #lastTurn = 0;
+  #paused = false;
+  #draining = false;
+
+  constructor(path: string, options: { listener: RawOutputListener; punchHole: PunchHole }) {
+    this.#path = path;
+    this.#listener = options.listener;
+    this.#punchHole = options.punchHole;
+  }
+
+  /** A descriptor for the container; the caller closes it. */
+  openForContainer(): number {
+    const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+    return openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+  }
+
+  /** Begins to read at `position`; from then on `wake` tells that there is more. */
+  open(position: number): void {
+    this.#fd ??= openSync(this.#path, 'r+');
+    // After a power cut the file may be shorter than what we noted.
+    this.#position = Math.min(position, fstatSync(this.#fd).size);
+    this.#freed = 0;
+    this.#draining = false;
+    this.#paused = false;
+    this.wake();
+  }
+
+  /** Something was written, perhaps. */
+  wake(): void {
+    if (this.#timer || this.#fd === undefined || this.#paused || this.#draining) return;
+    const wait = this.#lastTurn + STEP_MILLISECONDS - performance.now();
+    if (wait <= 0) this.#turn();
+    else this.#schedule(wait);
+  }
+
+  /** Stops reading: somebody cannot take more at the moment. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.wake();
+  }
+
+  /** Bytes that the container wrote and we have not read. */
+  get backlog(): number {
+    return this.#fd === undefined ? 0 : fstatSync(this.#fd).size - this.#position;
+  }
+
+  /** Reads what is left, each turn when `ready` says so; the container has ended. */
+  async drain(ready: () => Promise<void>): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#draining = true;
+    do await ready();
+    while (this.#fd !== undefined && this.#readTurn());
+  }
+
+  /** Also removes the file: all of it was read. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    rmSync(this.#path, { force: true });
+  }
+
+  #turn(): void {
+    this.#timer = undefined;
+    if (this.#fd === undefined || this.#paused || this.#draining) return;
+    this.#skipFlood();
+    const more = this.#readTurn();
+    this.#lastTurn = performance.now();
+    if (more) this.#schedule(0);
+  }
+
+  #schedule(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#turn(), milliseconds);
+  }
+
+  /** Returns whether there may be more. */
+  #readTurn(): boolean {
+    for (let count = 0; count < BLOCKS_PER_TURN; count++) {
+      const length = readSync(this.#fd!, block, 0, BLOCK, this.#position);
+      if (length === 0) return false;
+      this.#position += length;
+      this.#free(this.#listener.onChunk(block.subarray(0, length), this.#position));
+      if (length < BLOCK) return false;
+    }
+    return true;
+  }
+
+  #free(needless: number): void {
+    if (needless - this.#freed < PUNCH_SIZE) return;
+    this.#punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
+    this.#freed = needless;
+  }
+
+  #skipFlood(): void {
+    const backlog = this.backlog;
+    if (backlog <= this.#listener.backlogLimit()) return;
+    const skipped = backlog - KEPT_OF_BACKLOG;
+    this.#position += skipped;
+    this.#listener.onSkipped(skipped, this.#position);
+    this.#free(this.#position);
+  }
+}

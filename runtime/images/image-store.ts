@@ -1,0 +1,106 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { replaceFileDurably, syncFolder } from '../durable-file.ts';
+import { EngineError } from '../engine-error.ts';
+import type { Image } from './image.ts';
+import { normalizeReference } from './reference.ts';
+
+/** The images: in memory, and one file each that is on the disk before anybody hears of it. */
+export class ImageStore {
+  readonly #folder: string;
+  readonly #images = new Map<string, Image>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Reads what is there; an image one of whose layers `hasLayer` denies is not listed. */
+  open(hasLayer: (id: string) => boolean): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#folder)) {
+      const path = join(this.#folder, name);
+      const image = name.endsWith('.json') ? readImage(path) : undefined;
+      if (image?.layers.every(hasLayer)) this.#images.set(image.id, image);
+      else if (!image) rmSync(path);
+      else console.error(`Image ${image.id} lacks a layer and is left out.`);
+    }
+  }
+
+  /** Newest first. */
+  list(): Image[] {
+    return [...this.#images.values()].sort((a, b) => (a.created < b.created ? 1 : -1));
+  }
+
+  /** By `sha256:…`, a prefix of the id, or reference. Throws `not_found`. */
+  find(name: string): Image {
+    const image = this.#byReference(name) ?? this.#byId(name);
+    if (!image) throw new EngineError('not_found', `No such image: ${name}`);
+    return image;
+  }
+
+  /** Adds an image, with this reference if one is given (taken from whatever image had it). */
+  add(image: Image, reference: string | undefined): void {
+    const known = this.#images.get(image.id);
+    const tags = { ...known?.tags, ...(reference ? { [normalizeReference(reference)]: Date.now() } : {}) };
+    this.#save({ ...image, tags });
+    if (reference) this.#takeFromOthers(normalizeReference(reference), image.id);
+  }
+
+  /** Takes one reference away; the image stays. */
+  untag(reference: string): void {
+    const image = this.find(reference);
+    const { [normalizeReference(reference)]: _, ...tags } = image.tags;
+    this.#save({ ...image, tags });
+  }
+
+  remove(id: string): void {
+    rmSync(this.#path(id), { force: true });
+    syncFolder(this.#folder);
+    this.#images.delete(id);
+  }
+
+  #byReference(name: string): Image | undefined {
+    let reference: string;
+    try {
+      reference = normalizeReference(name);
+    } catch {
+      return undefined;
+    }
+    const claims = [...this.#images.values()].filter((image) => image.tags[reference] !== undefined);
+    return claims.sort((a, b) => b.tags[reference]! - a.tags[reference]!)[0];
+  }
+
+  #byId(name: string): Image | undefined {
+    const prefix = name.replace(/^sha256:/, '');
+    if (!/^[0-9a-f]{4,64}$/.test(prefix)) return undefined;
+    if (prefix.length === 64) return this.#images.get(prefix);
+    const matches = [...this.#images.values()].filter((image) => image.id.startsWith(prefix));
+    return matches.length === 1 ? matches[0] : undefined;
+  }
+
+  #takeFromOthers(reference: string, keeper: string): void {
+    for (const image of this.#images.values()) {
+      if (image.id === keeper || image.tags[reference] === undefined) continue;
+      const { [reference]: _, ...tags } = image.tags;
+      this.#save({ ...image, tags });
+    }
+  }
+
+  #save(image: Image): void {
+    replaceFileDurably(this.#path(image.id), JSON.stringify(image));
+    this.#images.set(image.id, image);
+  }
+
+  #path(id: string): string {
+    return join(this.#folder, `${id}.json`);
+  }
+}
+
+function readImage(path: string): Image | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Image;
+  } catch (error) {
+    console.error(`Could not read the image record "${path}", it is removed:`, error);
+    return undefined;
+  }
+}

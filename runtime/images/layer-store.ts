@@ -1,0 +1,97 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Trash } from '../trash.ts';
+
+/**
+ * The layers in `layers/<id>/diff`, in overlay's own format (whiteouts are character devices 0:0), never changed once there.
+ * An id is 16 hex digits: all lower folders of a mount must fit in one page on older kernels.
+ */
+export class LayerStore {
+  readonly #folder: string;
+  readonly #trash: Trash;
+
+  constructor(folder: string, trash: Trash) {
+    this.#folder = folder;
+    this.#trash = trash;
+  }
+
+  open(): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** The layer's folder. */
+  path(id: string): string {
+    return join(this.#folder, id, 'diff');
+  }
+
+  exists(id: string): boolean {
+    return existsSync(this.path(id));
+  }
+
+  /** Takes over a stopped container's upper folder as a new layer: a rename. Returns its id. */
+  adopt(upper: string): string {
+    const id = randomBytes(8).toString('hex');
+    mkdirSync(join(this.#folder, id), { mode: 0o700 });
+    renameSync(upper, this.path(id));
+    return id;
+  }
+
+  /** Registers a folder outside the store, which stays where it is. Returns its id, the same for the same folder. */
+  link(folder: string): string {
+    const id = createHash('sha256').update(folder).digest('hex').slice(0, 16);
+    mkdirSync(join(this.#folder, id), { recursive: true, mode: 0o700 });
+    if (!existsSync(this.path(id))) symlinkSync(folder, this.path(id));
+    return id;
+  }
+
+  /** Discards every layer that is not in `used`. */
+  removeUnused(used: Set<string>): void {
+    for (const id of readdirSync(this.#folder)) {
+      if (!used.has(id)) this.#trash.discard(join(this.#folder, id));
+    }
+  }
+
+  /** Bytes in the layer's files; walked once, then remembered beside it. */
+  async size(id: string): Promise<number> {
+    const memo = join(this.#folder, id, 'size');
+    try {
+      return Number(readFileSync(memo, 'utf8'));
+    } catch {
+      const size = await folderSize(`${this.path(id)}/`);
+      try {
+        writeFileSync(memo, String(size));
+      } catch {
+        // Removed meanwhile, or the disk is full: it is only a memo.
+      }
+      return size;
+    }
+  }
+}
+
+async function folderSize(path: string): Promise<number> {
+  let size = 0;
+  const pending = [path];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    try {
+      for await (const entry of await opendir(folder)) {
+        const child = join(folder, entry.name);
+        if (entry.isDirectory()) pending.push(child);
+        else if (entry.isFile()) size += (await lstat(child)).size;
+      }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENAMETOOLONG') throw error;
+    }
+  }
+  return size;
+}

@@ -1,0 +1,83 @@
+import { mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { containerStreamRoutes } from './api/container-streams.ts';
+import { containerRoutes } from './api/containers.ts';
+import { eventRoutes } from './api/events.ts';
+import { execRoutes } from './api/execs.ts';
+import { imageRoutes } from './api/images.ts';
+import { Router } from './api/router.ts';
+import { createApiServer } from './api/server.ts';
+import { listenOnSocket } from './api/sockets.ts';
+import { systemRoutes } from './api/system.ts';
+import { ContainerStore } from './containers/container-store.ts';
+import type { Descriptors } from './containers/descriptors.ts';
+import { Engine } from './containers/engine.ts';
+import { EventLog } from './containers/events.ts';
+import { Execs } from './containers/execs.ts';
+import type { Kernel } from './containers/kernel.ts';
+import { OutputWatcher } from './containers/output-watcher.ts';
+import { registerBaseImage } from './images/base-image.ts';
+import { ImageStore } from './images/image-store.ts';
+import { LayerStore } from './images/layer-store.ts';
+import { runtimePaths, type Settings } from './settings.ts';
+import { Trash } from './trash.ts';
+
+/** The system group of control, which may use the socket with the policy. */
+const PLATFORM_GROUP = 'paas';
+
+/** A runtime that answers on its two sockets. */
+export interface Runtime {
+  engine: Engine;
+  /** Stops answering; containers go on. */
+  close(): Promise<void>;
+}
+
+/** Wires a runtime with this kernel side, takes up what an earlier one left, and begins to answer. */
+export async function startRuntime(
+  settings: Settings,
+  parts: { kernel: Kernel; descriptors: Descriptors; version: string },
+): Promise<Runtime> {
+  const paths = runtimePaths(settings);
+  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+  const trash = new Trash(paths.trash);
+  trash.open();
+  const layers = new LayerStore(paths.layers, trash);
+  layers.open();
+  const images = new ImageStore(paths.images);
+  images.open((layer) => layers.exists(layer));
+  if (settings.base) registerBaseImage(settings.base, { images, layers });
+  const watcher = new OutputWatcher(paths.output);
+  const store = new ContainerStore(paths.containers, trash);
+  const engine = new Engine({
+    ...{ kernel: parts.kernel, descriptors: parts.descriptors },
+    ...{ store, images, layers, watcher, events: new EventLog() },
+    ...{ output: paths.output, volumes: paths.volumes },
+  });
+  await engine.open();
+  const router = new Router([
+    ...systemRoutes(engine, { version: parts.version, root: paths.root }),
+    ...containerRoutes(engine, paths.volumes),
+    ...containerStreamRoutes(engine),
+    ...execRoutes(engine, new Execs(engine, parts.descriptors)),
+    ...imageRoutes(engine),
+    ...eventRoutes(engine),
+  ]);
+  const servers = [createApiServer(router, 'root'), createApiServer(router, 'platform')] as const;
+  await listenOnSocket(servers[0], paths.dockerSocket, undefined);
+  await listenOnSocket(servers[1], paths.engineSocket, PLATFORM_GROUP);
+  return {
+    engine,
+    close: async () => {
+      watcher.close();
+      await Promise.all(servers.map(closeServer));
+      await trash.emptied();
+    },
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { EngineError } from './engine-error.ts';
+
+/** What the runtime needs of an instance's settings (docs/settings.md). */
+export interface Settings {
+  /** Absolute folder; ours are `runtime` and `volumes` below it. */
+  data: string;
+  /** Absolute folder of the sockets. */
+  run: string;
+  /** CIDR of the containers' addresses. */
+  subnet: string;
+  /** Folder of the base system; undefined: no base image is registered. */
+  base: string | undefined;
+}
+
+/** Reads and checks the settings. Throws `invalid` with the variable's name. */
+export function parseSettings(env: Record<string, string | undefined>): Settings {
+  return {
+    data: absolutePath('PAAS_DATA', env.PAAS_DATA || '/var/lib/paas'),
+    run: absolutePath('PAAS_RUN', env.PAAS_RUN || '/run/paas'),
+    subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
+    base: env.PAAS_BASE ? absolutePath('PAAS_BASE', env.PAAS_BASE) : undefined,
+  };
+}
+
+/** Where the runtime's things are: one place, so that its parts agree. */
+export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
+  const root = join(settings.data, 'runtime');
+  return {
+    root,
+    containers: join(root, 'containers'),
+    /** Raw output of running containers, one file each: see RawOutput. */
+    output: join(root, 'output'),
+    images: join(root, 'images'),
+    layers: join(root, 'layers'),
+    trash: join(root, 'trash'),
+    volumes: join(settings.data, 'volumes'),
+    /** Engine API without policy, for root alone. */
+    dockerSocket: join(settings.run, 'docker.sock'),
+    /** Engine API with the policy, for group paas. */
+    engineSocket: join(settings.run, 'engine.sock'),
+  };
+}
+
+function absolutePath(name: string, value: string): string {
+  if (!value.startsWith('/') || value.includes('\0')) {
+    throw new EngineError('invalid', `${name} must be an absolute path, not "${value}".`);
+  }
+  return value.replace(/(?<=.)\/+$/, '');
+}
+
+function parseSubnet(value: string): string {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value);
+  const octets = match?.slice(1, 5).map(Number) ?? [];
+  const prefix = Number(match?.[5]);
+  if (!match || octets.some((octet) => octet > 255) || prefix < 8 || prefix > 24) {
+    throw new EngineError(
+      'invalid',
+      `PAAS_SUBNET must be an IPv4 network of /8 to /24, e.g. 172.30.0.0/16, not "${value}".`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type {
+  AdoptedProcess,
+  ContainerExit,
+  ExecProcess,
+  ExecSpec,
+  Kernel,
+  LaunchSpec,
+  StartedProcess,
+} from '../../runtime/containers/kernel.ts';
+import { EngineError } from '../../runtime/engine-error.ts';
+
+/** Runs containers as plain processes of this machine, without isolation, terminals or root: to test the engine alone. */
+export class ProcessKernel implements Kernel {
+  readonly #children = new Map<string, ChildProcess>();
+  readonly #listeners: ((id: string, exit: ContainerExit) => void)[] = [];
+  readonly launched: LaunchSpec[] = [];
+
+  async start(spec: LaunchSpec): Promise<StartedProcess> {
+    this.launched.push(spec);
+    const child = await this.#spawn(spec);
+    this.#children.set(spec.id, child);
+    child.once('exit', (code, signal) => {
+      this.#children.delete(spec.id);
+      const exit = { code: code ?? (signal === 'SIGKILL' ? 137 : 143), oomKilled: false };
+      writeFileSync(spec.exitFile, `${exit.code}\n`);
+      for (const listener of this.#listeners) listener(spec.id, exit);
+    });
+    const startTime = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(' ')[21]!;
+    return { pid: child.pid!, startTime, address: undefined, exitFile: spec.exitFile };
+  }
+
+  adopt(): AdoptedProcess | undefined {
+    return undefined;
+  }
+
+  async exec(_id: string, spec: ExecSpec): Promise<ExecProcess> {
+    const child = await this.#spawn(spec);
+    const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137)));
+    return { pid: child.pid!, exited };
+  }
+
+  kill(id: string, signal: number): void {
+    this.#children.get(id)?.kill(signal);
+  }
+
+  onExit(listener: (id: string, exit: ContainerExit) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async release(): Promise<void> {}
+
+  stats() {
+    return { memory: 1, memoryLimit: 2, pids: 3, cpuNanoseconds: 4 };
+  }
+
+  async cleanUp(): Promise<void> {}
+
+  #spawn(spec: LaunchSpec | ExecSpec): Promise<ChildProcess> {
+    if ('terminal' in spec.stdio) throw new Error('ProcessKernel has no terminals.');
+    const { stdin, stdout, stderr } = spec.stdio;
+    const env = Object.fromEntries(spec.env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
+    const child = spawn(spec.args[0]!, spec.args.slice(1), {
+      env,
+      cwd: '/',
+      stdio: [stdin ?? 'ignore', stdout, stderr],
+    });
+    return new Promise((resolve, reject) => {
+      child.once('spawn', () => resolve(child));
+      child.once('error', (error) => {
+        reject(
+          Object.assign(new EngineError('invalid', `${spec.args[0]}: ${error.message}`), { exitCode: 127 }),
+        );
+      });
+    });
+  }
+}
