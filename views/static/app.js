@@ -52,6 +52,7 @@
   });
 
   document.addEventListener('htmx:after:swap', () => prepare(document));
+  document.querySelector('.tabs [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
   setInterval(() => freshen(document), 10000);
   prepare(document);
 })();

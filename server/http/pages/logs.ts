@@ -105,9 +105,9 @@ function toViewer(line: LogLine): ViewerLine {
   return [line.at.getTime(), who, hue(who), parseAnsi(line.text)];
 }
 
-/** One of six colours, the same for the same name. */
+/** One of four colours, the same for the same name. */
 function hue(name: string): number {
   let sum = 0;
   for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 9973;
-  return sum % 6;
+  return sum % 4;
 }
