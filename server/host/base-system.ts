@@ -65,7 +65,8 @@ const RECIPE = {
   version: 1,
   suite: 'bookworm',
   variant: 'minbase',
-  packages: ['ca-certificates', 'bash', 'coreutils', 'tar'],
+  // libatomic1: the official Node.js binary needs it since 26, and minbase has none.
+  packages: ['ca-certificates', 'bash', 'coreutils', 'tar', 'libatomic1'],
   left_out: [
     '/usr/share/man/*',
     '/usr/share/doc/*',

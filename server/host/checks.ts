@@ -38,6 +38,7 @@ export async function checkHost(config: Config): Promise<Check[]> {
 /** The kernel's part, which no set-up can install. `folder`: where the containers' files will be. */
 export async function checkKernel(folder = '/var/lib/paas'): Promise<Check[]> {
   return [
+    checkProcessor(process.arch),
     checkVersion(release()),
     await checkNamespaces(),
     await checkOverlay(folder),
@@ -49,6 +50,11 @@ export async function checkKernel(folder = '/var/lib/paas'): Promise<Check[]> {
 /** A failed check as one line: what is missing and how to get it. */
 export function complaint(check: Check): string {
   return `${check.name}: ${check.detail}. ${check.remedy}`;
+}
+
+function checkProcessor(arch: string): Check {
+  const detail = arch === 'x64' ? 'x86-64' : `${arch}: containers run on x86-64 only for now`;
+  return check('processor', arch === 'x64', detail, { remedy: 'Use a machine with an x86-64 processor.' });
 }
 
 /** Kernel 6.1, Debian 12's, is the oldest that we know to work. */

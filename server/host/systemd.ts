@@ -56,7 +56,7 @@ Wants=network-online.target
 [Service]
 EnvironmentFile=-${SETTINGS_FILE}
 Environment=HOME=/root
-ExecStart=/bin/sh ${checkout.replaceAll('%', '%%').replace(/[\\" ]/g, '\\$&')}/server/host/bootstrap.sh start
+ExecStart=/bin/sh ${quoted(`${checkout}/server/host/bootstrap.sh`)} start
 Restart=always
 RestartSec=2
 # The apps' containers outlive the platform's processes: systemd stops main, main stops the rest.
@@ -71,6 +71,11 @@ OOMPolicy=continue
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+// systemd.service(5), "Command lines": double quotes, and % for specifiers.
+function quoted(path: string): string {
+  return `"${path.replaceAll('%', '%%').replace(/[\\"]/g, '\\$&')}"`;
 }
 
 /** The PAAS_* settings and REDIS_URL as lines of an EnvironmentFile (systemd.exec(5)). */

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { parseConfig } from '../../../server/config.ts';
+import { serviceCommand } from '../../../server/host/services.ts';
+
+const around = {
+  program: '/opt/paas',
+  node: '/opt/paas/node',
+  base: '/var/cache/paas/base',
+  adminKeys: 'ssh-ed25519 AAAA me',
+  environment: {
+    PAAS_DOMAIN: 'old',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    npm_config_x: 'y',
+    HTTPS_PROXY: 'http://p',
+  },
+};
+const config = parseConfig({
+  PAAS_HTTP: '0.0.0.0:80',
+  PAAS_SSH: '127.0.0.1:2222',
+  PAAS_DOMAIN: 'example.com',
+});
+
+describe('serviceCommand()', () => {
+  it('runs control as user paas, without capabilities and new privileges', () => {
+    const { argv } = serviceCommand('control', config, around);
+    assert.deepEqual(argv.slice(0, -3), [
+      ...['setpriv', '--reuid', 'paas', '--regid', 'paas', '--init-groups', '--no-new-privs'],
+      ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--pdeathsig', 'TERM', '--'],
+    ]);
+    assert.equal(argv.at(-1), '/opt/paas/server/control.ts');
+  });
+
+  it('lets the router listen below 1024 when it has to, and only then', () => {
+    assert.ok(
+      serviceCommand('router', config, around).argv.includes('--ambient-caps=-all,+net_bind_service'),
+    );
+    const high = parseConfig({ PAAS_HTTP: '0.0.0.0:8080' });
+    assert.ok(serviceCommand('router', high, around).argv.includes('--ambient-caps=-all'));
+  });
+
+  it('leaves the runtime root', () => {
+    const { argv, env } = serviceCommand('runtime', config, around);
+    assert.ok(!argv.includes('--reuid'));
+    assert.equal(env.PAAS_BASE, '/var/cache/paas/base');
+  });
+
+  it('gives Redis a unix socket and no TCP port', () => {
+    const { argv } = serviceCommand('redis', config, around);
+    assert.equal(argv[argv.indexOf('--port') + 1], '0');
+    assert.equal(argv[argv.indexOf('--unixsocket') + 1], '/run/paas/control/redis.sock');
+    assert.equal(argv[argv.indexOf('--reuid') + 1], 'paas');
+  });
+
+  it('passes settings and proxies on, nothing else of the environment', () => {
+    const { env } = serviceCommand('control', config, around);
+    assert.equal(env.PAAS_DOMAIN, 'example.com');
+    assert.equal(env.PAAS_HTTP, '0.0.0.0:80');
+    assert.equal(env.HTTPS_PROXY, 'http://p');
+    assert.equal(env.PAAS_ADMIN_PUBLIC_KEY, 'ssh-ed25519 AAAA me');
+    assert.ok(!('AWS_SECRET_ACCESS_KEY' in env) && !('npm_config_x' in env));
+    assert.ok(!('PAAS_ADMIN_PUBLIC_KEY' in serviceCommand('router', config, around).env));
+  });
+});

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { freeSubnet } from '../../../server/demo/demo-platform.ts';
+import { adminKeys, parsePublicKeys } from '../../../server/host/admin-key.ts';
+import { npmrc } from '../../../server/host/npm-settings.ts';
+import { settingsText, unitText } from '../../../server/host/systemd.ts';
+
+describe('parsePublicKeys()', () => {
+  it('takes keys of all kinds, without comments and without lines with options', () => {
+    const good = [
+      'ssh-ed25519 AAAAC3Nz me@host',
+      'sk-ssh-ed25519@openssh.com AAAA',
+      'ecdsa-sha2-nistp256 AAAA= x y',
+    ];
+    const bad = [
+      '# ssh-ed25519 AAAA',
+      'command="echo no" ssh-rsa AAAA',
+      '-----BEGIN OPENSSH PRIVATE KEY-----',
+      '',
+    ];
+    assert.deepEqual(parsePublicKeys([...good, ...bad].join('\n')), good);
+  });
+});
+
+describe('adminKeys()', () => {
+  it('says what is wrong with the named file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'paas-test-'));
+    const file = join(folder, 'key');
+    writeFileSync(file, 'nonsense');
+    assert.throws(() => adminKeys(file, {}), /PAAS_ADMIN_KEY: the file ".*key" holds no SSH public key/);
+    assert.throws(() => adminKeys(`${file}.pub`, {}), /is not there/);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+describe('npmrc()', () => {
+  it('keeps what decides whether packages can be had, no tokens', () => {
+    const settings = {
+      registry: 'https://r.example/',
+      '@acme:registry': 'https://acme.example/',
+      '//r.example/:_authToken': 'secret',
+      _auth: 'secret',
+      'https-proxy': null,
+      noproxy: [''],
+      'strict-ssl': true,
+      'init-author-name': 'me',
+    };
+    assert.equal(
+      npmrc(settings, () => []),
+      'registry=https://r.example/\n@acme:registry=https://acme.example/\nstrict-ssl=true\n',
+    );
+  });
+
+  it("puts a CA file's certificates in, as builds cannot see the file; the host's own list is there by itself", () => {
+    assert.equal(
+      npmrc({ cafile: '/home/me/ca.pem' }, () => ['-----A\n-----']),
+      'ca[]="-----A\\n-----"\n',
+    );
+    const bundle = '/etc/ssl/certs/ca-certificates.crt';
+    assert.equal(
+      npmrc({ cafile: bundle }, () => ['not read']),
+      `cafile=${bundle}\n`,
+    );
+  });
+});
+
+describe('unitText()', () => {
+  it('leaves the containers alone when the unit stops, and quotes the folder', () => {
+    const text = unitText('/srv/my paas 100%');
+    assert.match(text, /^KillMode=process$/m);
+    assert.match(text, /^Delegate=yes$/m);
+    assert.match(text, /^ExecStart=\/bin\/sh "\/srv\/my paas 100%%\/server\/host\/bootstrap\.sh" start$/m);
+  });
+});
+
+describe('settingsText()', () => {
+  it('keeps the settings only', () => {
+    const text = settingsText({
+      PAAS_HTTP: '0.0.0.0:80',
+      REDIS_URL: 'redis://a"b',
+      HOME: '/root',
+      PAAS_SSH: undefined,
+    });
+    assert.equal(text, 'PAAS_HTTP="0.0.0.0:80"\nREDIS_URL="redis://a\\"b"\n');
+  });
+});
+
+describe('freeSubnet()', () => {
+  it('avoids networks that have a route', () => {
+    const route = (hex: string) => `veth0\t${hex}\t00000000\t0001`;
+    const first = freeSubnet('Iface\tDestination');
+    const third = Number(first.split('.')[2]);
+    const taken = `00${third.toString(16).padStart(2, '0')}1DAC`.toUpperCase();
+    assert.notEqual(freeSubnet(`Iface\tDestination\n${route(taken)}`), first);
+  });
+});
