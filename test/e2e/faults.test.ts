@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, before, describe, it } from 'mocha';
+import { Instance, whyNot } from './instance.ts';
+
+describe('faults', function () {
+  this.timeout(240_000);
+  let paas: Instance;
+  let folder: string;
+
+  before(async function () {
+    if (whyNot()) return this.skip();
+    paas = await Instance.start();
+    folder = await paas.checkout('node-plain', 'plain');
+    await paas.deploy(folder);
+  });
+
+  after(async () => {
+    await paas?.remove();
+  });
+
+  const until = async (what: string, check: () => Promise<boolean>, milliseconds = 20_000) => {
+    for (const end = Date.now() + milliseconds; !(await check().catch(() => false)); await sleep(100)) {
+      if (Date.now() > end)
+        throw new Error(`Not within ${milliseconds} ms: ${what}\n${paas.log.slice(-3000)}`);
+    }
+  };
+  const answersCommands = () =>
+    until('commands are answered', async () => (await paas.ssh('apps')).status === 0);
+
+  it('kill -9 of control: no failed request, and it is back', async () => {
+    const load = await paas.countFailures('plain', { perSecond: 200 }, async () => {
+      await paas.kill('control');
+      await answersCommands();
+    });
+    assert.deepEqual(load.failures, []);
+    assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+  });
+
+  it('kill -9 of the runtime: no failed request, containers run on and are found again', async () => {
+    const before = await paas.paas('ps -a plain --json');
+    const load = await paas.countFailures('plain', { perSecond: 200 }, async () => {
+      await paas.kill('runtime');
+      await until('one-off dynos start', async () => (await paas.ssh('run -a plain -- true')).status === 0);
+    });
+    assert.deepEqual(load.failures, []);
+    assert.equal(await paas.paas('ps -a plain --json'), before);
+    paas.write(folder, 'version.txt', 'after the runtime');
+    await paas.commit(folder, 'after the runtime');
+    await paas.deploy(folder);
+    assert.match((await paas.get('plain')).body, /after the runtime/);
+  });
+
+  it('a dyno that ends while the runtime is away is seen and started again', async () => {
+    await paas.kill('runtime');
+    const pid = findProcess(paas, 'server.js');
+    process.kill(pid, 'SIGKILL');
+    await until(
+      'the dyno answers again',
+      async () => (await paas.get('plain')).status === 200 && findProcess(paas, 'server.js') !== pid,
+    );
+    await paas.waitForLog('plain', /web\.1\]: State changed from up to crashed/);
+  });
+
+  it('kill -9 of the router: it listens again within 1 s', async () => {
+    await paas.kill('router');
+    const began = Date.now();
+    await until('the router answers', async () => (await paas.get('plain')).status === 200, 5000);
+    assert.ok(Date.now() - began < 1000, `${Date.now() - began} ms`);
+  });
+
+  it('kill -9 of control in mid-build: the pusher gets an error, the build is marked failed, the next push works', async () => {
+    const slow = await paas.checkout('node-plain', 'slow');
+    paas.write(
+      slow,
+      'package.json',
+      JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 60' } }),
+    );
+    await paas.commit(slow, 'slow build');
+    const push = paas.push(slow);
+    await until('the build runs', async () => /building/.test(await paas.paas('builds -a slow')), 60_000);
+    await sleep(500);
+    await paas.kill('control');
+    assert.notEqual((await push).status, 0);
+    await answersCommands();
+    const [build] = JSON.parse(await paas.paas('builds -a slow --json'));
+    assert.equal(build.state, 'failed');
+    paas.write(slow, 'package.json', JSON.stringify({ scripts: { start: 'node server.js' } }));
+    await paas.commit(slow, 'quick');
+    await paas.deploy(slow);
+    assert.equal((await paas.get('slow')).status, 200);
+  });
+
+  it('a client that goes away in mid-build cancels the build', async () => {
+    paas.write(
+      folder,
+      'package.json',
+      JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 60' } }),
+    );
+    await paas.commit(folder, 'slow build');
+    const { spawn } = await import('node:child_process');
+    const push = spawn('git', ['push', 'paas', 'main'], {
+      cwd: folder,
+      env: paas.gitEnvironment(),
+      stdio: 'ignore',
+      detached: true,
+    });
+    await until('the build runs', async () => /building/.test(await paas.paas('builds -a plain')), 60_000);
+    process.kill(-push.pid!, 'SIGINT');
+    await until(
+      'the build is cancelled',
+      async () => JSON.parse(await paas.paas('builds -a plain --json'))[0].state === 'cancelled',
+    );
+    assert.equal((await paas.get('plain')).status, 200);
+    await paas.git(folder, 'reset', '-q', '--hard', 'HEAD~1');
+  });
+
+  it('Redis gone with its file: apps, releases and settings are untouched, and the next push works', async () => {
+    for (const file of readdirSync(join(paas.environment.PAAS_DATA!, 'redis'))) {
+      rmSync(join(paas.environment.PAAS_DATA!, 'redis', file), { recursive: true });
+    }
+    await paas.kill('redis');
+    paas.write(folder, 'version.txt', 'after redis');
+    await paas.commit(folder, 'after redis');
+    await paas.deploy(folder);
+    assert.match((await paas.get('plain')).body, /after redis/);
+  });
+
+  it('Redis gone while a build waits in line: the build comes back and ends well', async () => {
+    const slow = await paas.checkout('node-plain', 'queued');
+    paas.write(
+      slow,
+      'package.json',
+      JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 5' } }),
+    );
+    await paas.commit(slow, 'slow build');
+    const first = paas.push(slow);
+    await until(
+      'the first build runs',
+      async () => /building/.test(await paas.paas('builds -a queued')),
+      60_000,
+    );
+    const other = await paas.checkout('node-plain', 'queued');
+    paas.write(other, 'version.txt', 'second');
+    await paas.commit(other, 'second');
+    const second = paas.tryGit(other, 'push', '-f', 'paas', 'main');
+    await until('the second one waits', async () => /queued/.test(await paas.paas('builds -a queued')));
+    rmSync(join(paas.environment.PAAS_DATA!, 'redis'), { recursive: true });
+    await paas.kill('redis');
+    assert.equal((await first).status, 0, (await first).stderr);
+    const outcome = await second;
+    assert.match(outcome.stderr, /Waiting for build #\d+ of app "queued"/);
+    assert.equal(outcome.status, 0, outcome.stderr);
+    assert.match((await paas.get('queued')).body, /second/);
+  });
+
+  it('SIGTERM stops the platform and leaves the dynos running; the next start takes them up', async () => {
+    const pid = findProcess(paas, 'server.js');
+    await paas.stopMain();
+    process.kill(pid, 0);
+    await paas.startMain();
+    assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+    assert.equal((await paas.get('plain')).status, 200);
+    process.kill(pid, 0);
+  });
+});
+
+/** The host's pid of a process of this instance's dynos of the app `plain`. */
+function findProcess(paas: Instance, argument: string): number {
+  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOurs(pid, argument));
+  if (found.length === 0) throw new Error(`no process with ${argument} in ${paas.folder}`);
+  return Number(found[0]);
+}
+
+function isOurs(pid: string, argument: string): boolean {
+  const { readFileSync } = process.getBuiltinModule('node:fs');
+  try {
+    return (
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(argument) &&
+      readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DYNO=web.1')
+    );
+  } catch {
+    return false;
+  }
+}
