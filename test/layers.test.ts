@@ -24,8 +24,14 @@ const LAYERS: { files: RegExp; may: RegExp[]; packages: string[] | 'any' }[] = [
   },
   // Uses the platform as a user would: git, ssh and HTTP.
   {
-    files: /^server\/(demo|cli)\//,
+    files: /^server\/demo\//,
     may: [/^server\/(demo|cli)\//, /^server\/config\.ts$/, /^deploy\/model\//],
+    packages: [],
+  },
+  // The local client knows the commands from their definitions, and goes through ssh like everybody else.
+  {
+    files: /^server\/cli\//,
+    may: [/^server\/(cli|commands)\//, /^deploy\/model\//],
     packages: [],
   },
   { files: /^server\//, may: [/^server\//, /^deploy\//], packages: 'any' },

@@ -2,13 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import packageJson from '../../package.json' with { type: 'json' };
 import { commands } from '../commands/all-commands.ts';
 import type { Command } from '../commands/command.ts';
 import { EXIT, EXIT_OF_CODE } from '../commands/exit-status.ts';
 import { findCommand, type Scan, scanWords, splitAtCommand } from '../commands/grammar.ts';
 import { commandHelp, noSuchHelp, overview, topicHelp } from '../commands/help.ts';
 import { parseWords } from '../commands/shell-words.ts';
+import { VERSION } from '../commands/version.ts';
 import { parseRemotes } from './git-remote.ts';
 import { sshArguments } from './ssh-arguments.ts';
 import { resolveTarget } from './target.ts';
@@ -26,7 +26,7 @@ async function main(argv: string[]): Promise<number> {
   if (local) return print(local);
   const git = await readGit();
   const target = targetOrNothing({ git, remoteName, appNamed: scan?.flags.has('app') ?? false }, name);
-  if (!target) return print([`paas ${packageJson.version}`]);
+  if (!target) return print([`paas ${VERSION}`]);
   if (target.note) process.stderr.write(`${target.note}\n`);
   const extra = await extraWords({ command, scan, app: target.app });
   return runSsh(

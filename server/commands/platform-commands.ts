@@ -1,7 +1,7 @@
-import packageJson from '../../package.json' with { type: 'json' };
 import type { Command, DoctorFinding } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { commandHelp, noSuchHelp, overview, topicHelp } from './help.ts';
+import { VERSION } from './version.ts';
 
 const doctor: Command = {
   name: 'doctor',
@@ -41,8 +41,8 @@ const version: Command = {
   access: 'look',
   json: true,
   async run({ out, json }) {
-    if (json) return out.json({ paas: packageJson.version });
-    out.line(`paas ${packageJson.version}`);
+    if (json) return out.json({ paas: VERSION });
+    out.line(`paas ${VERSION}`);
   },
 };
 
