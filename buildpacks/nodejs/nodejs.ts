@@ -1,6 +1,7 @@
 import type { BuildPlan } from '../build-plan.ts';
 import { type BuildContext, type Buildpack, BuildpackError } from '../buildpack.ts';
 import type { SourceTree } from '../source-tree.ts';
+import { systemPath } from '../system-path.ts';
 import { buildSteps } from './build-steps.ts';
 import { nodeStep } from './node-step.ts';
 import { chooseNode } from './node-version.ts';
@@ -27,7 +28,7 @@ async function planNodejs(tree: SourceTree, context: BuildContext): Promise<Buil
     name: 'Node.js',
     steps: [nodeStep(node, context), ...manager.steps, ...buildSteps({ tree, packageJson, manager })],
     processes: web === undefined ? {} : { web },
-    env: { NODE_ENV: 'production', PATH: '/app/node_modules/.bin:/usr/local/bin:/usr/bin:/bin' },
+    env: { NODE_ENV: 'production', PATH: `/app/node_modules/.bin:${systemPath}` },
   };
 }
 

@@ -27,7 +27,7 @@ export async function npm(needs: PackageManagerNeeds): Promise<PackageManager> {
     installProduction: `${command} --omit=dev`,
     prune: 'npm prune --omit=dev',
     env: npmEnv,
-    leftovers: [npmEnv.npm_config_cache],
+    leftovers: npmLeftovers,
   };
 }
 
@@ -38,6 +38,9 @@ export const npmEnv = {
   npm_config_fund: 'false',
   npm_config_update_notifier: 'false',
 };
+
+/** npm turns on Node.js's compile cache for itself, which is of no use to the app. */
+export const npmLeftovers = [npmEnv.npm_config_cache, '/tmp/node-compile-cache'];
 
 /** Lays npm and npx into /usr/local; every Node.js app has them, whatever installs its dependencies. */
 export async function npmStep({ packageJson, node, context }: PackageManagerNeeds): Promise<PackageStep> {

@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { BuildpackError } from '../buildpack.ts';
-import { npmEnv, npmStep } from './npm.ts';
+import { npmEnv, npmLeftovers, npmStep } from './npm.ts';
 import type { PackageManager, PackageManagerNeeds } from './package-manager.ts';
 
 const home = '/tmp/pnpm';
@@ -47,7 +47,7 @@ export async function pnpm(needs: PackageManagerNeeds): Promise<PackageManager> 
       npm_config_manage_package_manager_versions: 'false',
       pnpm_config_manage_package_manager_versions: 'false',
     },
-    leftovers: [npmEnv.npm_config_cache, home],
+    leftovers: [...npmLeftovers, home],
   };
 }
 

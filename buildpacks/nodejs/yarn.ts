@@ -1,6 +1,6 @@
 import semver from 'semver';
 import { BuildpackError } from '../buildpack.ts';
-import { npmEnv, npmStep } from './npm.ts';
+import { npmEnv, npmLeftovers, npmStep } from './npm.ts';
 import type { PackageManager, PackageManagerNeeds } from './package-manager.ts';
 
 const cache = '/tmp/yarn-cache';
@@ -37,7 +37,7 @@ export async function yarn(needs: PackageManagerNeeds): Promise<PackageManager> 
     // Yarn 1 has no `prune` command; an install for production removes the rest.
     prune: `${install} --production=true --ignore-scripts`,
     env: { ...npmEnv, YARN_CACHE_FOLDER: cache },
-    leftovers: [npmEnv.npm_config_cache, cache],
+    leftovers: [...npmLeftovers, cache],
   };
 }
 

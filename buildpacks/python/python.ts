@@ -1,6 +1,7 @@
 import type { BuildPlan, RunStep } from '../build-plan.ts';
 import { type Buildpack, BuildpackError } from '../buildpack.ts';
 import type { SourceTree } from '../source-tree.ts';
+import { systemPath } from '../system-path.ts';
 import { checkPythonVersion, pythonVersion } from './python-version.ts';
 import { type Requirements, readRequirements } from './requirements.ts';
 
@@ -34,7 +35,7 @@ async function planPython(tree: SourceTree): Promise<BuildPlan> {
     steps: [toolchain, ...early, { kind: 'source' }, ...late],
     processes: {},
     env: {
-      PATH: `${install.length > 0 ? `${environment}/bin:` : ''}/usr/local/bin:/usr/bin:/bin`,
+      PATH: install.length > 0 ? `${environment}/bin:${systemPath}` : systemPath,
       PYTHONUNBUFFERED: '1',
       LANG: 'C.UTF-8',
     },
@@ -48,15 +49,17 @@ function toolchainStep(reason: string): RunStep {
     kind: 'run',
     title: `Installing Python ${pythonVersion} (${reason})`,
     command: [
-      'export DEBIAN_FRONTEND=noninteractive',
-      `apt-get ${options} -qq update`,
-      `apt-get ${options} -qq install -y --no-install-recommends python3 python3-pip python-is-python3`,
+      'echo "Fetching it from Debian, once for this machine"',
+      'quietly() { "$@" > /tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }; }',
+      `quietly apt-get ${options} update`,
+      `quietly apt-get ${options} install -y --no-install-recommends python3 python3-pip python-is-python3`,
       'apt-get clean',
-      'rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log',
+      'rm -rf /tmp/apt.log /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log',
     ].join('\n'),
     reads: [],
     user: 'root',
     network: true,
+    env: { DEBIAN_FRONTEND: 'noninteractive' },
   };
 }
 
@@ -71,7 +74,7 @@ async function installSteps(tree: SourceTree): Promise<RunStep[]> {
     {
       kind: 'run',
       title: `Installing dependencies with pip${requirements.offline ? ' from the repository' : ''}`,
-      command: `python3 -m venv --without-pip ${environment}\n${pipCommand(requirements)}`,
+      command: `/usr/bin/python3 -m venv --without-pip ${environment}\n${pipCommand(requirements)}`,
       reads: needsSource ? 'source' : requirements.reads,
       user: 'app',
       network: !requirements.offline,
@@ -83,7 +86,7 @@ async function installSteps(tree: SourceTree): Promise<RunStep[]> {
 /** Debian's pip, working on the app's environment: that spares each app a pip of its own. */
 function pipCommand({ vendored, offline }: Requirements): string {
   return [
-    `python3 -m pip --python ${environment}/bin/python install`,
+    `/usr/bin/python3 -m pip --python ${environment}/bin/python install`,
     '--quiet --no-cache-dir --no-input --disable-pip-version-check',
     ...(offline ? ['--no-index'] : []),
     ...vendored.map((folder) => `--find-links ${folder}`),

@@ -4,6 +4,7 @@ import type { BuildContext, Buildpack } from '../buildpack.ts';
 import { nodeStep } from '../nodejs/node-step.ts';
 import { chooseNode } from '../nodejs/node-version.ts';
 import type { SourceTree } from '../source-tree.ts';
+import { systemPath } from '../system-path.ts';
 
 const server = '/usr/local/lib/paas/static-server.mjs';
 
@@ -32,7 +33,7 @@ async function planStaticSite(tree: SourceTree, context: BuildContext): Promise<
       { kind: 'source' },
     ],
     processes: { web: `node ${server} ${siteRoot(tree)}` },
-    env: { NODE_ENV: 'production', PATH: '/usr/local/bin:/usr/bin:/bin' },
+    env: { NODE_ENV: 'production', PATH: systemPath },
   };
 }
 

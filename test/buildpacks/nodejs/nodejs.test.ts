@@ -41,7 +41,7 @@ describe('nodejs.plan()', () => {
         {
           kind: 'run',
           title: 'Installing dependencies with npm ci',
-          command: 'npm ci --omit=dev\nrm -rf /tmp/npm-cache',
+          command: 'npm ci --omit=dev\nrm -rf /tmp/npm-cache /tmp/node-compile-cache',
           reads: ['package.json', 'package-lock.json'],
           user: 'app',
           network: true,
@@ -56,7 +56,10 @@ describe('nodejs.plan()', () => {
         { kind: 'source' },
       ],
       processes: { web: 'node server.js' },
-      env: { NODE_ENV: 'production', PATH: '/app/node_modules/.bin:/usr/local/bin:/usr/bin:/bin' },
+      env: {
+        NODE_ENV: 'production',
+        PATH: '/app/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      },
     });
   });
 

@@ -5,9 +5,9 @@ import { directoryTree, fixtureApp, sourceTree } from '../../fixtures/directory-
 import { context } from '../build-context.ts';
 import { summary } from '../plan-summary.ts';
 
-const venv = 'python3 -m venv --without-pip /app/.paas/python';
+const venv = '/usr/bin/python3 -m venv --without-pip /app/.paas/python';
 const pip =
-  'python3 -m pip --python /app/.paas/python/bin/python install --quiet --no-cache-dir --no-input --disable-pip-version-check';
+  '/usr/bin/python3 -m pip --python /app/.paas/python/bin/python install --quiet --no-cache-dir --no-input --disable-pip-version-check';
 
 /** What follows the toolchain, which is the same for every app. */
 async function planFiles(files: Record<string, string>): Promise<string[]> {
@@ -25,7 +25,7 @@ describe('python.plan()', () => {
     const plan = await python.plan(directoryTree(fixtureApp('python-stdlib')), context);
     assert.deepEqual(rest(plan), ['source']);
     assert.deepEqual(plan.env, {
-      PATH: '/usr/local/bin:/usr/bin:/bin',
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       PYTHONUNBUFFERED: '1',
       LANG: 'C.UTF-8',
     });
@@ -42,7 +42,10 @@ describe('python.plan()', () => {
       `app offline: ${venv}\n${pip} --no-index --find-links wheels -r requirements.txt < requirements.txt wheels/roundabout-1.0-py3-none-any.whl`,
       'source',
     ]);
-    assert.equal(plan.env.PATH, '/app/.paas/python/bin:/usr/local/bin:/usr/bin:/bin');
+    assert.equal(
+      plan.env.PATH,
+      '/app/.paas/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    );
   });
 
   it('installs from an index, keyed on every list', async () => {
