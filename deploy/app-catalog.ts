@@ -19,6 +19,7 @@ export interface AppCatalogOptions {
   logs: AppLogs;
   lock: KeyedMutex;
   urlOf: (app: string) => string;
+  cancelBuilds: (app: string, user: string) => Promise<void>;
   publishRoutes: () => Promise<void>;
 }
 
@@ -45,9 +46,10 @@ export class AppCatalog implements Apps {
     return this.find(name);
   }
 
-  async destroy(name: string, _user: string): Promise<void> {
+  async destroy(name: string, user: string): Promise<void> {
     const { store, builds, outputs, dynos, repositories, logs, lock } = this.#options;
     store.find(name);
+    await this.#options.cancelBuilds(name, user);
     await lock.run(name, async () => {
       const built = builds.list(name);
       await dynos.stopAll(name);

@@ -23,6 +23,8 @@ interface RunningBuild {
   stages: Stages;
   abort: AbortController;
   queuedAt: number;
+  ended: Promise<void>;
+  markEnded: () => void;
 }
 
 /** Builds from the push to their one end: succeeded, failed with a reason, or cancelled. */
@@ -63,6 +65,13 @@ export class BuildManager implements Builds {
       this.#end(running, { state: 'cancelled', reason: `Cancelled by ${user}.` });
   }
 
+  /** All of an app that have not ended; resolves when they have. */
+  async cancelAll(app: string, user: string): Promise<void> {
+    const running = [...this.#running.values()].filter((build) => build.view.app === app);
+    await Promise.all(running.map((build) => this.cancel(build.view.id, user)));
+    await Promise.all(running.map((build) => build.ended));
+  }
+
   /** Queues a build and resolves with its end. `write` gets all that the pusher shall see; `signal`: the pusher went away. */
   async submit(options: {
     app: string;
@@ -91,10 +100,10 @@ export class BuildManager implements Builds {
     const cancel = () => void this.cancel(view.id, options.user).catch(() => {});
     options.signal.addEventListener('abort', cancel, { once: true });
     if (options.signal.aborted) cancel();
-    const ended = this.#queue!.submit({ id: view.id, app: options.app });
+    const left = this.#queue!.submit({ id: view.id, app: options.app });
     this.#sayPlace(running);
     try {
-      await ended;
+      await left;
     } catch (error) {
       this.#end(running, { state: 'failed', reason: (error as Error).message });
     }
@@ -161,6 +170,7 @@ export class BuildManager implements Builds {
     }
     this.#options.store.finish(running.view.id, end, running.stages.list);
     running.output.close();
+    running.markEnded();
   }
 
   #sayPlace(running: RunningBuild): void {

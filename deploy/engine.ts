@@ -49,6 +49,9 @@ const ROOT_CAPABILITIES = [
   'KILL',
 ];
 
+/** How long a runtime that is being restarted is waited for. */
+const AWAY_MS = 15_000;
+
 /** Deploy's view of the runtime, over the Docker Engine API: the only file that knows its words. */
 export class Engine {
   #docker: Docker;
@@ -261,11 +264,14 @@ export class Engine {
   }
 
   async #call<T>(what: string, work: () => Promise<T>, ignore: number[] = []): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (ignore.includes(statusOf(error) ?? 0)) return undefined as T;
-      throw this.#problem(what, error);
+    for (const end = Date.now() + AWAY_MS; ; ) {
+      try {
+        return await work();
+      } catch (error) {
+        if (ignore.includes(statusOf(error) ?? 0)) return undefined as T;
+        if (!neverArrived(error) || Date.now() > end) throw this.#problem(what, error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
@@ -274,6 +280,11 @@ export class Engine {
     const code = statusOf(cause) === undefined ? 'unavailable' : 'internal';
     return new PaasError(code, `The runtime could not ${what}: ${reason}`, { cause });
   }
+}
+
+/** Nobody listened: the request can be sent again without doing anything twice. */
+function neverArrived(error: unknown): boolean {
+  return ['ECONNREFUSED', 'ENOENT'].includes((error as { code?: string }).code ?? '');
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -96,9 +96,10 @@ export function openPaas(options: PaasOptions): Paas {
     logs,
     lock,
     urlOf,
+    cancelBuilds: (app, user) => builds.cancelAll(app, user),
     publishRoutes,
   });
-  const builds = new BuildManager({
+  const builds: BuildManager = new BuildManager({
     store: buildStore,
     outputs,
     logs,

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { BuildManager } from '../build-manager.ts';
 import { parseAppName } from '../model/app-name.ts';
+import { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { problem, section } from '../model/words.ts';
 import type { Apps, Pushes, PushStreams } from '../platform.ts';
@@ -30,6 +31,7 @@ interface Exchange {
 /** git's server side: what is pushed goes through `git receive-pack`, whose hook asks here whether it may stay. */
 export class GitService implements Pushes {
   #options: GitServiceOptions;
+  #creating = new KeyedMutex();
 
   constructor(options: GitServiceOptions) {
     this.#options = options;
@@ -37,12 +39,8 @@ export class GitService implements Pushes {
 
   async receive(app: string, exchange: Exchange): Promise<number> {
     parseAppName(app);
-    const { store, repositories, apps, builds } = this.#options;
-    const created = !store.has(app);
-    if (created) {
-      await repositories.create(app);
-      apps.create(app, exchange.user);
-    }
+    const { repositories, apps, builds } = this.#options;
+    const created = await this.#ensureApp(app, exchange.user);
     const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
     const child = startGit(args, {
       cwd: '/',
@@ -58,6 +56,7 @@ export class GitService implements Pushes {
 
   async upload(app: string, exchange: Exchange): Promise<number> {
     this.#options.store.find(app);
+    await this.#ensureApp(app, exchange.user);
     const args = [
       '-c',
       'uploadpack.allowFilter=false',
@@ -67,6 +66,17 @@ export class GitService implements Pushes {
     ];
     const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio: ['pipe', 'pipe', 'pipe'] });
     return connect(child, exchange);
+  }
+
+  /** True where the app was not there before. */
+  #ensureApp(app: string, user: string): Promise<boolean> {
+    const { store, repositories, apps } = this.#options;
+    return this.#creating.run(app, async () => {
+      await repositories.ensure(app);
+      if (store.has(app)) return false;
+      apps.create(app, user);
+      return true;
+    });
   }
 
   /** The hook's three descriptors. True where the push was accepted; a push without the hook (nothing to push) is not. */

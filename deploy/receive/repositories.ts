@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
@@ -64,7 +65,9 @@ export class Repositories {
     return join(this.#folder, `${app}.git`);
   }
 
-  async create(app: string): Promise<void> {
+  /** Makes the app's repository where there is none. */
+  async ensure(app: string): Promise<void> {
+    if (existsSync(this.path(app))) return;
     const temporary = join(this.#folder, `.${app}.git.new`);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true, mode: 0o700 });
