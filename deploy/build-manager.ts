@@ -87,13 +87,17 @@ export class BuildManager implements Builds {
     });
     const output = this.#options.outputs.create(view.id);
     const abort = new AbortController();
+    const { promise: ended, resolve: markEnded } = Promise.withResolvers<void>();
+    const queuedAt = performance.now();
     const running = {
       view,
       tree: options.tree,
       output,
       stages: new Stages(),
       abort,
-      queuedAt: performance.now(),
+      queuedAt,
+      ended,
+      markEnded,
     };
     this.#running.set(view.id, running);
     output.onText(options.write);

@@ -153,6 +153,7 @@ export class ImageBuilder {
   #unpackPackage(step: PackageStep): StepWork {
     const links = Object.entries(step.links ?? {}).flat();
     const include = (step.include ?? ['']).map((path) => `package/${path}`.replace(/\/$/, ''));
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own, the members to unpack without the links after them
     const script =
       'path=$1; links=$2; shift 2; mkdir -p "$path"; tar -xz --no-same-owner --strip-components=1 -C "$path" "${@:1:$#-links}"; ' +
       'shift $(($#-links)); while [ $# -gt 0 ]; do mkdir -p "$(dirname "$1")"; ln -sfn "$2" "$1"; shift 2; done';
