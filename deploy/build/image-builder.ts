@@ -153,17 +153,13 @@ export class ImageBuilder {
   #unpackPackage(step: PackageStep): StepWork {
     const links = Object.entries(step.links ?? {}).flat();
     const include = (step.include ?? ['']).map((path) => `package/${path}`.replace(/\/$/, ''));
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own, the members to unpack without the links after them
-    const script =
-      'path=$1; links=$2; shift 2; mkdir -p "$path"; tar -xz --no-same-owner --strip-components=1 -C "$path" "${@:1:$#-links}"; ' +
-      'shift $(($#-links)); while [ $# -gt 0 ]; do mkdir -p "$(dirname "$1")"; ln -sfn "$2" "$1"; shift 2; done';
     return {
       command: [
         'bash',
         '-euo',
         'pipefail',
         '-c',
-        script,
+        UNPACK,
         'unpack',
         step.path,
         String(links.length),
@@ -187,6 +183,16 @@ export class ImageBuilder {
     };
   }
 }
+
+/** Arguments: the folder, how many of the last ones are links, the archive's members, pairs of link and target. */
+const UNPACK = [
+  'path=$1; members=$(($# - 2 - $2)); shift 2',
+  'mkdir -p "$path"',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own
+  'tar -xz --no-same-owner --strip-components=1 -C "$path" "${@:1:members}"',
+  'shift "$members"',
+  'while [ $# -gt 0 ]; do mkdir -p "$(dirname "$1")"; ln -sfn "$2" "$1"; shift 2; done',
+].join('\n');
 
 const AS_APP = { user: 'app', network: false, env: {}, workingDir: '/app' } as const;
 const AS_ROOT = { user: 'root', network: false, env: {}, workingDir: '/' } as const;
