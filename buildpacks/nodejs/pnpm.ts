@@ -16,7 +16,8 @@ const linesByLockfile: ReadonlyMap<string, string> = new Map([
 export async function pnpm(needs: PackageManagerNeeds): Promise<PackageManager> {
   const version = await choosePnpm(needs);
   const lockfile = needs.tree.files.has('pnpm-lock.yaml') ? 'pnpm-lock.yaml' : undefined;
-  const folders = `--store-dir ${home}/store --config.cache-dir=${home}/cache --config.state-dir=${home}/state`;
+  // As `--config.…`, which every command takes.
+  const folders = ['store', 'cache', 'state'].map((name) => `--config.${name}-dir=${home}/${name}`).join(' ');
   const frozen = lockfile === undefined ? '--no-frozen-lockfile' : '--frozen-lockfile';
   const settings = ['.npmrc', '.pnpmfile.cjs', '.pnpmfile.mjs'];
   return {
@@ -41,12 +42,7 @@ export async function pnpm(needs: PackageManagerNeeds): Promise<PackageManager> 
     installProduction: `pnpm install ${frozen} --prod ${folders}`,
     // It asks before it removes node_modules, unless in CI.
     prune: `CI=true pnpm prune --prod --ignore-scripts ${folders}`,
-    // The version is chosen here; pnpm must not fetch another one by itself.
-    env: {
-      ...npmEnv,
-      npm_config_manage_package_manager_versions: 'false',
-      pnpm_config_manage_package_manager_versions: 'false',
-    },
+    env: npmEnv,
     leftovers: [...npmLeftovers, home],
   };
 }

@@ -37,7 +37,7 @@ export async function yarn(needs: PackageManagerNeeds): Promise<PackageManager> 
     // Yarn 1 has no `prune` command; an install for production removes the rest.
     prune: `${install} --production=true --ignore-scripts`,
     env: { ...npmEnv, YARN_CACHE_FOLDER: cache },
-    leftovers: [...npmLeftovers, cache],
+    leftovers: [...npmLeftovers, cache, '/tmp/v8-compile-cache-*'],
   };
 }
 
