@@ -15,7 +15,7 @@ const list: Command = {
   json: true,
   async run({ platform, out, json }) {
     const apps = platform.apps.list();
-    if (json) return out.json({ apps: apps.map(appJson) });
+    if (json) return out.json(apps.map(appJson));
     if (apps.length === 0)
       return out.note('There are no apps yet. `apps:create NAME` makes one; so does the first git push.');
     out.lines(textTable(['NAME', 'STATE', 'DYNOS', 'RELEASE', 'URL'], apps.map(appRow)));
@@ -38,7 +38,7 @@ const create: Command = {
       async () => platform.apps.create(app, caller.user),
       () => 'done',
     );
-    if (json) return out.json({ app: appJson(created) });
+    if (json) return out.json(appJson(created));
     out.line(`${created.url} | ${pushUrl(sshAddress(), app)}`);
   },
 };
@@ -81,7 +81,7 @@ const info: Command = {
     const formation = platform.dynos.formation(app);
     const domains = platform.domains.list(app).map((domain) => domain.hostname);
     const gitUrl = pushUrl(sshAddress(), app);
-    if (json) return out.json({ app: { ...appJson(summary), formation, domains, gitUrl } });
+    if (json) return out.json({ ...appJson(summary), formation, domains, gitUrl });
     out.line(`=== ${app}`);
     out.lines(
       fieldList({

@@ -21,7 +21,7 @@ const list: Command = {
   json: true,
   async run({ platform, app, out, json, flag }) {
     const builds = platform.builds.list(app || undefined).slice(0, parseCount(flag('num') ?? '15'));
-    if (json) return out.json({ builds: builds.map(buildJson) });
+    if (json) return out.json(builds.map(buildJson));
     if (builds.length === 0) return out.note('There are no builds yet: `git push` starts one.');
     out.lines(
       textTable(['BUILD', 'APP', 'STATE', 'COMMIT', 'USER', 'STARTED', 'TOOK'], builds.map(buildRow)),
@@ -40,7 +40,7 @@ const info: Command = {
   async run(context) {
     const { out, json } = context;
     const build = findBuild(context);
-    if (json) return out.json({ build: buildJson(build) });
+    if (json) return out.json(buildJson(build));
     out.line(`=== Build ${build.id} of ${build.app}`);
     out.lines(fieldList(buildFields(build)));
     if (build.stages.length === 0) return;

@@ -19,7 +19,7 @@ const list: Command = {
   json: true,
   async run({ platform, app, out, json, flag }) {
     const vars = platform.config.all(app);
-    if (json) return out.json({ app, config: vars });
+    if (json) return out.json(vars);
     if (flag('shell') !== undefined) return out.write(shellLines(vars));
     out.line(`=== ${app} Config Vars`);
     out.lines(fieldList(vars));
@@ -39,7 +39,7 @@ const get: Command = {
     const vars = platform.config.all(app);
     if (!Object.hasOwn(vars, name))
       throw new PaasError('not_found', `${app} has no config var ${quote(name)}.`);
-    if (json) return out.json({ app, config: { [name]: vars[name]! } });
+    if (json) return out.json({ [name]: vars[name]! });
     await out.write(`${vars[name]}\n`);
   },
 };

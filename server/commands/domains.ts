@@ -14,7 +14,7 @@ const list: Command = {
   json: true,
   async run({ platform, app, out, json }) {
     const domains = platform.domains.list(app);
-    if (json) return out.json({ app, domains });
+    if (json) return out.json(domains);
     const rows = domains.map(({ hostname, builtIn }) => [hostname, builtIn ? 'built in' : 'added']);
     out.lines(textTable(['HOSTNAME', 'KIND'], rows));
   },

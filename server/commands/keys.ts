@@ -14,7 +14,7 @@ const list: Command = {
   json: true,
   async run({ platform, out, json }) {
     const keys = platform.keys.list();
-    if (json) return out.json({ keys: keys.map(keyJson) });
+    if (json) return out.json(keys.map(keyJson));
     out.lines(textTable(['USER', 'FINGERPRINT', 'COMMENT', 'LAST USED'], keys.map(keyRow)));
   },
 };
@@ -42,7 +42,7 @@ const add: Command = {
       async () => platform.keys.add(user!, publicKey, caller.user),
       () => 'done',
     );
-    if (json) await out.json({ key: keyJson(key) });
+    if (json) await out.json(keyJson(key));
     else out.line(`${key.fingerprint} ${key.comment}`.trim());
   },
 };
@@ -61,7 +61,7 @@ const remove: Command = {
       async () => platform.keys.remove(args[0]!, caller.user),
       (keys) => `done, ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`,
     );
-    if (json) await out.json({ removed: removed.map(keyJson) });
+    if (json) await out.json(removed.map(keyJson));
   },
 };
 

@@ -1,9 +1,6 @@
 import type { Writable } from 'node:stream';
 import { escapeControls } from './terminal-text.ts';
 
-/** Version of every `--json` document; text output has none and may change. */
-const JSON_VERSION = 1;
-
 /** Data on stdout, progress and warnings on stderr. All but `write` shows control characters as text. */
 export class Output {
   readonly stdout: Writable;
@@ -34,9 +31,9 @@ export class Output {
     });
   }
 
-  /** A JSON document: `{ "version": 1, … }` on one line. */
-  json(document: Record<string, unknown>): Promise<void> {
-    return this.write(`${JSON.stringify({ version: JSON_VERSION, ...document })}\n`);
+  /** A JSON document on one line, and nothing else. */
+  json(document: unknown): Promise<void> {
+    return this.write(`${JSON.stringify(document)}\n`);
   }
 
   /** One line beside the data. */

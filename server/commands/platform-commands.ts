@@ -1,7 +1,7 @@
 import type { Command, DoctorFinding } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { commandHelp, noSuchHelp, overview, topicHelp } from './help.ts';
-import { VERSION } from './version.ts';
+import { JSON_VERSION, VERSION } from './version.ts';
 
 const doctor: Command = {
   name: 'doctor',
@@ -37,11 +37,14 @@ const login: Command = {
 const version: Command = {
   name: 'version',
   summary: "Print the server's version",
+  details: [
+    'With --json also the version of the JSON that commands print: within one, fields are only added.',
+  ],
   examples: ['version'],
   access: 'look',
   json: true,
   async run({ out, json }) {
-    if (json) return out.json({ paas: VERSION });
+    if (json) return out.json({ paas: VERSION, json: JSON_VERSION });
     out.line(`paas ${VERSION}`);
   },
 };

@@ -15,7 +15,7 @@ const list: Command = {
   async run({ platform, app, out, json }) {
     const dynos = platform.dynos.list(app);
     const formation = platform.dynos.formation(app);
-    if (json) return out.json({ app, formation, dynos: dynos.map(dynoJson) });
+    if (json) return out.json(dynos.map(dynoJson));
     if (formation.length === 0) return out.note(`${app} has no code yet: \`git push\` deploys some.`);
     out.lines(dynoLines(formation, dynos));
   },
@@ -40,7 +40,7 @@ const scale: Command = {
             () => platform.dynos.scale(app, changes, caller.user),
             (scaled) => `done, now running ${formationText(concerned(scaled, changes))}`,
           );
-    if (json) return out.json({ app, formation });
+    if (json) return out.json(formation);
     if (changes.length === 0)
       out.line(formation.map(({ type, quantity }) => `${type}=${quantity}`).join(' '));
   },

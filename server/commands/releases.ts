@@ -16,7 +16,7 @@ const list: Command = {
   json: true,
   async run({ platform, app, out, json, flag }) {
     const releases = platform.releases.list(app).slice(0, parseCount(flag('num') ?? '15'));
-    if (json) return out.json({ app, releases: releases.map(releaseJson) });
+    if (json) return out.json(releases.map(releaseJson));
     if (releases.length === 0) return out.note(`${app} has no releases yet: \`git push\` makes the first.`);
     const current = releases.find((release) => release.current);
     out.line(`=== ${app} Releases${current ? ` - Current: v${current.version}` : ''}`);
@@ -43,7 +43,7 @@ const rollback: Command = {
       () => platform.releases.rollback(app, target, caller.user),
       (made) => `done, v${made.version}`,
     );
-    if (json) await out.json({ app, release: releaseJson(release) });
+    if (json) await out.json(releaseJson(release));
   },
 };
 

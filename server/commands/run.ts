@@ -28,10 +28,14 @@ const run: Command = {
   stdin: () => true,
   terminal: true,
   async run(context) {
+    const { signal } = context;
     const session = await context.platform.runs.start(context.app, runOptions(context));
-    if (context.signal.aborted) session.hangUp();
-    context.signal.addEventListener('abort', () => session.hangUp(), { once: true });
-    return attach(session, context);
+    const hangUp = () => session.hangUp();
+    if (signal.aborted) hangUp();
+    signal.addEventListener('abort', hangUp, { once: true });
+    const status = await attach(session, context);
+    signal.removeEventListener('abort', hangUp);
+    return status;
   },
 };
 

@@ -266,7 +266,7 @@ async function* followLog(
   query: Parameters<Platform['logs']['read']>[1],
 ): AsyncGenerator<LogLine> {
   yield* lines.slice(-(query.lines ?? 100));
-  if (!query.follow) return;
+  if (!query.follow || query.signal?.aborted) return;
   await new Promise<void>((resolve) =>
     query.signal?.addEventListener('abort', () => resolve(), { once: true }),
   );

@@ -20,7 +20,7 @@ describe('createSshServer()', () => {
     const { status, stdout, stderr } = await fixture.ssh(['apps', '--json']);
     assert.equal(stderr, '');
     assert.equal(status, 0);
-    assert.equal(JSON.parse(stdout).apps[0].name, 'blog');
+    assert.equal(JSON.parse(stdout)[0].name, 'blog');
     assert.equal((await fixture.ssh(['nonsense'])).status, 2);
   });
 
