@@ -10,7 +10,7 @@ import { showHowTo } from './pages/sign-in.ts';
 import { type Route, routes } from './routes.ts';
 import { requireFormToken, requireSameOrigin } from './same-origin.ts';
 import { securityHeaders } from './security-headers.ts';
-import { readSessionId } from './session-cookie.ts';
+import { readSessionIds } from './session-cookie.ts';
 import { Views } from './views.ts';
 
 export interface DashboardOptions {
@@ -72,10 +72,13 @@ async function answer(
   await route.handle(exchange);
 }
 
+/** Of several cookies only one may be a session: of two that are, one is planted, and neither counts. */
 function session(parts: Parts, req: Request): SignedIn | undefined {
-  const id = readSessionId(req);
-  const found = id === undefined ? undefined : parts.platform.sessions.find(id);
-  return id !== undefined && found ? { ...found, id } : undefined;
+  const found = readSessionIds(req).flatMap((id) => {
+    const known = parts.platform.sessions.find(id);
+    return known ? [{ ...known, id }] : [];
+  });
+  return found.length === 1 ? found[0] : undefined;
 }
 
 function requireOwnPage(req: Request, _res: Response, next: NextFunction): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type FrontDoor, frontDoor } from './front-door.ts';
 
 const FOURTEEN_DAYS = 14 * 86_400;
+const MOST_COOKIES = 4;
 
 /**
  * The cookie's name. The `__Host-` prefix (RFC 6265bis, 4.1.3.2) keeps apps at `<app>.<domain>` from planting a
@@ -11,16 +12,16 @@ export function sessionCookieName(door: FrontDoor): string {
   return door.protocol === 'https' ? '__Host-paas_session' : 'paas_session';
 }
 
-/** The opaque session id that the visitor's cookie carries. Of two cookies of that name neither counts: one is planted. */
-export function readSessionId(req: IncomingMessage): string | undefined {
+/** The session ids that the visitor's cookies carry: more than one where an app at `<app>.<domain>` planted another. */
+export function readSessionIds(req: IncomingMessage): string[] {
   const name = sessionCookieName(frontDoor(req));
-  const values = (req.headers.cookie ?? '')
+  return (req.headers.cookie ?? '')
     .split(';')
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1));
-  const value = values[0];
-  return values.length === 1 && value !== undefined && /^[\w-]{16,256}$/.test(value) ? value : undefined;
+    .map((pair) => pair.slice(name.length + 1))
+    .filter((value) => /^[\w-]{16,256}$/.test(value))
+    .slice(0, MOST_COOKIES);
 }
 
 /** A `Set-Cookie` that keeps the session over restarts of the browser; when it ends, the server decides. */

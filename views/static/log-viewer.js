@@ -1,7 +1,7 @@
 // Follows a log or a build's output: reads an event stream, gathers what came, and draws it once a frame.
 (() => {
-  const MOST_LINES = 5000;
-  const BLOCK = 200;
+  const MOST_LINES = 100000;
+  const BLOCK = 50;
   const RETRY = [500, 1000, 2000, 5000, 10000];
 
   window.startLogViewer = (root) => {
@@ -21,20 +21,19 @@
       this.lastId = root.dataset.lastId;
       this.isBuild = root.dataset.kind === 'build';
       this.ended = root.dataset.ended !== undefined;
+      this.list = new LineList(this.box, this.isBuild);
       this.waiting = [];
       this.unseen = 0;
       this.following = true;
-      this.search = '';
       this.failures = 0;
-      this.count = 0;
     }
 
     start() {
-      this.#adopt();
+      this.list.adopt();
       for (const bar of this.root.querySelectorAll('[data-log-bar]')) bar.hidden = false;
       this.followButton.hidden = this.ended;
       this.#filterAtOnce();
-      this.searchInput.addEventListener('input', () => this.#filter());
+      this.searchInput.addEventListener('input', () => this.#search());
       this.followButton.addEventListener('click', () => this.#follow(!this.following));
       this.newButton.addEventListener('click', () => this.#follow(true));
       this.box.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -43,18 +42,6 @@
         this.#watchWhileVisible();
       }
       if (!this.ended || !this.isBuild) this.#toEnd();
-    }
-
-    /** Takes over the lines that came with the page. */
-    #adopt() {
-      const lines = [...this.box.children];
-      for (const time of this.box.querySelectorAll('time')) time.textContent = clock(new Date(time.dateTime));
-      for (let i = 0; i < lines.length; i += BLOCK) {
-        const block = newBlock();
-        block.append(...lines.slice(i, i + BLOCK));
-        this.box.append(block);
-      }
-      this.count = lines.length;
     }
 
     /** With a script the choice needs no button. */
@@ -113,7 +100,6 @@
 
     #queue(lines) {
       for (const line of lines) this.waiting.push(line);
-      if (this.waiting.length > MOST_LINES) this.waiting.splice(0, this.waiting.length - MOST_LINES);
       this.frame ??= requestAnimationFrame(() => this.#draw());
     }
 
@@ -121,17 +107,7 @@
       this.frame = undefined;
       const lines = this.waiting;
       this.waiting = [];
-      this.box.querySelector('[data-log-empty]')?.remove();
-      let block = this.box.lastElementChild;
-      for (const line of lines) {
-        if (!block || block.childElementCount >= BLOCK) {
-          block = newBlock();
-          this.box.append(block);
-        }
-        block.append(this.#lineElement(line));
-      }
-      this.count += lines.length;
-      this.#trim();
+      this.list.append(lines);
       if (this.following) {
         this.#toEnd();
       } else {
@@ -141,61 +117,12 @@
       }
     }
 
-    /** Forgets the oldest block, and keeps what the reader looks at where it is. */
-    #trim() {
-      while (this.count > MOST_LINES && this.box.childElementCount > 1) {
-        const oldest = this.box.firstElementChild;
-        const before = this.following ? 0 : this.box.scrollHeight;
-        this.count -= oldest.childElementCount;
-        oldest.remove();
-        if (!this.following) this.box.scrollTop -= before - this.box.scrollHeight;
-      }
-    }
-
-    /** Text is only ever set as text, and classes come from our own server's closed list: nothing here can be markup. */
-    #lineElement(line) {
-      const element = document.createElement('div');
-      element.className = 'line';
-      if (line === null) {
-        element.className = 'line gap';
-        element.textContent = '… some lines are missing here; the download has them …';
-        return element;
-      }
-      const [at, who, hue, segments] = this.isBuild ? [undefined, '', 0, line] : line;
-      if (at !== undefined) {
-        const time = document.createElement('time');
-        const date = new Date(at);
-        time.dateTime = date.toISOString();
-        time.title = time.dateTime;
-        time.textContent = clock(date);
-        const name = document.createElement('span');
-        name.className = `who hue-${hue}`;
-        name.textContent = who;
-        element.append(time, name);
-      }
-      const text = document.createElement('span');
-      text.className = 'text';
-      for (const segment of segments) {
-        if (typeof segment === 'string') {
-          text.append(segment);
-        } else {
-          const span = document.createElement('span');
-          span.className = segment[0];
-          span.textContent = segment[1];
-          text.append(span);
-        }
-      }
-      element.append(text);
-      element.hidden = this.search !== '' && !element.textContent.toLowerCase().includes(this.search);
-      return element;
-    }
-
-    #filter() {
-      this.search = this.searchInput.value.trim().toLowerCase();
-      for (const line of this.box.querySelectorAll('.line')) {
-        line.hidden = this.search !== '' && !line.textContent.toLowerCase().includes(this.search);
-      }
-      if (this.following) this.#toEnd();
+    #search() {
+      clearTimeout(this.searchTimer);
+      this.searchTimer = setTimeout(() => {
+        this.list.filter(this.searchInput.value);
+        if (this.following) this.#toEnd();
+      }, 120);
     }
 
     #follow(following) {
@@ -231,6 +158,165 @@
     }
   }
 
+  /**
+   * Lines in blocks, of which only those near the reader's window have elements; the others are a height. So a
+   * flood costs what is seen of it, and a hundred thousand lines little memory.
+   */
+  class LineList {
+    constructor(box, isBuild) {
+      this.box = box;
+      this.isBuild = isBuild;
+      this.blocks = [];
+      this.count = 0;
+      this.wanted = '';
+      this.lineHeight = 20;
+      this.observer = new IntersectionObserver((entries) => this.#moved(entries), {
+        root: box,
+        rootMargin: '800px 0px',
+      });
+    }
+
+    /** Takes over the lines that came with the page. */
+    adopt() {
+      for (const time of this.box.querySelectorAll('time')) time.textContent = clock(new Date(time.dateTime));
+      const lines = [...this.box.querySelectorAll('.line:not([data-log-empty])')];
+      if (lines.length === 0) return;
+      this.lineHeight = lines[0].getBoundingClientRect().height || this.lineHeight;
+      this.box.replaceChildren();
+      this.append(lines);
+    }
+
+    append(lines) {
+      this.box.querySelector('[data-log-empty]')?.remove();
+      const fresh = new Set();
+      for (const line of lines) {
+        let block = this.blocks.at(-1);
+        if (!block || block.lines.length >= BLOCK) block = this.#addBlock();
+        block.lines.push(line);
+        fresh.add(block);
+      }
+      this.count += lines.length;
+      const [last, beforeLast] = [this.blocks.at(-1), this.blocks.at(-2)];
+      for (const block of fresh) {
+        if (block === last || block === beforeLast || block.drawn) this.#draw(block);
+        else this.#rest(block);
+      }
+      while (this.count > MOST_LINES) this.#dropOldest();
+    }
+
+    filter(text) {
+      this.wanted = text.trim().toLowerCase();
+      for (const block of this.blocks) {
+        if (block.drawn) {
+          for (const element of block.element.children) element.hidden = !this.#isWanted(element);
+        } else {
+          this.#rest(block);
+        }
+      }
+    }
+
+    #addBlock() {
+      const element = document.createElement('div');
+      const block = { element, lines: [], drawn: false };
+      element.block = block;
+      this.box.append(element);
+      this.blocks.push(block);
+      this.observer.observe(element);
+      return block;
+    }
+
+    #dropOldest() {
+      const oldest = this.blocks.shift();
+      this.observer.unobserve(oldest.element);
+      oldest.element.remove();
+      this.count -= oldest.lines.length;
+    }
+
+    #moved(entries) {
+      for (const { target, isIntersecting, boundingClientRect } of entries) {
+        const { block } = target;
+        if (isIntersecting) {
+          this.#draw(block);
+        } else if (block.drawn && block !== this.blocks.at(-1)) {
+          block.height = boundingClientRect.height;
+          this.lineHeight = this.wanted ? this.lineHeight : block.height / block.lines.length;
+          this.#rest(block);
+        }
+      }
+    }
+
+    /** Makes the elements that are missing. */
+    #draw(block) {
+      block.drawn = true;
+      block.element.style.height = '';
+      for (const line of block.lines.slice(block.element.childElementCount)) {
+        const element = line instanceof Element ? line : lineElement(line, this.isBuild);
+        element.hidden = !this.#isWanted(element);
+        block.element.append(element);
+      }
+    }
+
+    /** Leaves the height alone. */
+    #rest(block) {
+      const count = this.wanted
+        ? block.lines.filter((line) => this.#isWanted(line)).length
+        : block.lines.length;
+      const known = this.wanted ? undefined : block.height;
+      block.drawn = false;
+      block.element.replaceChildren();
+      block.element.style.height = `${known ?? count * this.lineHeight}px`;
+    }
+
+    #isWanted(line) {
+      return this.wanted === '' || textOf(line).toLowerCase().includes(this.wanted);
+    }
+  }
+
+  function textOf(line) {
+    if (line === null) return '';
+    if (line instanceof Element) return line.textContent;
+    return line.flat(3).join('');
+  }
+
+  /** Text is only ever set as text, and classes come from our own server's closed list: nothing here can be markup. */
+  function lineElement(line, isBuild) {
+    const element = document.createElement('div');
+    element.className = 'line';
+    if (line === null) {
+      element.className = 'line gap';
+      element.textContent = '… some lines are missing here; the download has them …';
+      return element;
+    }
+    const segments = isBuild ? line : line[3];
+    if (!isBuild) element.append(...prefix(line));
+    const text = document.createElement('span');
+    text.className = 'text';
+    for (const segment of segments) {
+      if (typeof segment === 'string') {
+        text.append(segment);
+      } else {
+        const span = document.createElement('span');
+        span.className = segment[0];
+        span.textContent = segment[1];
+        text.append(span);
+      }
+    }
+    element.append(text);
+    return element;
+  }
+
+  function prefix([at, who, hue]) {
+    const date = new Date(at);
+    const time = document.createElement('time');
+    time.dateTime = date.toISOString();
+    time.title = time.dateTime;
+    time.textContent = clock(date);
+    const name = document.createElement('span');
+    name.className = `who hue-${hue}`;
+    name.textContent = who;
+    return [time, name];
+  }
+
   /** An event stream (WHATWG HTML, 9.2.6) as our server writes it. */
   async function readEvents(body, take) {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -252,12 +338,6 @@
       else if (line.startsWith('data: ')) event.data += line.slice(6);
     }
     return event;
-  }
-
-  function newBlock() {
-    const block = document.createElement('div');
-    block.className = 'lines';
-    return block;
   }
 
   function clock(date) {

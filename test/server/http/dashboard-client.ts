@@ -23,6 +23,7 @@ export class DashboardClient implements AsyncDisposable {
   readonly logged: string[] = [];
   readonly #server: Server;
   readonly #socketPath: string | undefined;
+  readonly #underWay = new Set<string>();
   cookie = '';
   csrf = '';
 
@@ -30,6 +31,11 @@ export class DashboardClient implements AsyncDisposable {
     const log = (message: string, error?: unknown) => void this.logged.push(`${message} ${error}`);
     this.#server = createServer(createDashboard({ platform: this.platform, config: parseConfig({}), log }));
     this.#socketPath = socketPath;
+    this.#server.on('request', (req, res) => {
+      const entry = `${req.url} ${Math.random()}`;
+      this.#underWay.add(entry);
+      res.on('close', () => this.#underWay.delete(entry));
+    });
   }
 
   /** On a free TCP port, or on a unix socket as behind the router. */
@@ -101,6 +107,16 @@ export class DashboardClient implements AsyncDisposable {
       req.on('error', reject);
       req.end(body);
     });
+  }
+
+  /** How many requests whose path contains `part` are not answered to the end. */
+  connectionsFor(part: string): number {
+    return [...this.#underWay].filter((entry) => entry.includes(part)).length;
+  }
+
+  /** As when the network breaks. */
+  dropConnections(): void {
+    this.#server.closeAllConnections();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

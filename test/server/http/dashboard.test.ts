@@ -35,6 +35,18 @@ describe('createDashboard()', () => {
       assert.equal((await client.ask('/', { headers: { Cookie: cookie.split(';')[0]! } })).status, 200);
     });
 
+    it('is not thrown off by a cookie that an app planted, nor taken over by its session', async () => {
+      await client.signIn('mallory');
+      const planted = client.cookie;
+      await client.signIn('alice');
+      const junk = await client.ask('/', {
+        headers: { Cookie: `paas_session=${'x'.repeat(43)}; ${client.cookie}` },
+      });
+      assert.match(junk.text, /Signed in as alice/);
+      const both = await client.ask('/', { headers: { Cookie: `${planted}; ${client.cookie}` } });
+      assert.equal(both.status, 401);
+    });
+
     it('refuses a link that was used, and one that never was', async () => {
       const token = client.platform.sessions.createLoginToken('alice', 'SHA256:x');
       await client.ask(`/login/${token}`, { method: 'POST' });
