@@ -64,7 +64,7 @@ export async function startRuntime(
   ]);
   const servers = [createApiServer(router, 'root'), createApiServer(router, 'platform')] as const;
   await listenOnSocket(servers[0], paths.dockerSocket, undefined);
-  await listenOnSocket(servers[1], paths.engineSocket, PLATFORM_GROUP);
+  await listenOnSocket(servers[1], paths.engineSocket, process.getuid?.() === 0 ? PLATFORM_GROUP : undefined);
   return {
     engine,
     close: async () => {

@@ -142,8 +142,7 @@ async function wait(engine: Engine, container: Container, exchange: Exchange): P
   const body = exchange.stream('application/json');
   try {
     const code = await engine.wait(container, condition, exchange.signal);
-    const error = container.state.status === 'exited' ? container.state.error : undefined;
-    body.end(`${JSON.stringify({ StatusCode: code, ...(error ? { Error: { Message: error } } : {}) })}\n`);
+    body.end(`${JSON.stringify({ StatusCode: code })}\n`);
   } catch {
     body.destroy();
   }

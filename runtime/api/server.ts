@@ -72,5 +72,12 @@ function answerError(exchange: Exchange, error: unknown): void {
   const status = exitCode !== undefined ? 400 : (STATUS[code as EngineErrorCode] ?? 500);
   if (status === 500) console.error(`${exchange.request.method} ${exchange.request.url}:`, error);
   if (exchange.answered) exchange.request.destroy();
-  else exchange.send(status, { message });
+  else exchange.send(status, { message: `${message}${hintOf(exitCode, message)}` });
+}
+
+/** The words by which the docker client knows that it should exit with 127 or 126. */
+function hintOf(exitCode: number | undefined, message: string): string {
+  if (exitCode === 127 && !message.includes('no such file')) return ' (no such file or directory)';
+  if (exitCode === 126 && !message.includes('permission denied')) return ' (permission denied)';
+  return '';
 }

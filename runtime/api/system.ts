@@ -27,10 +27,7 @@ function ping(exchange: Exchange): void {
 }
 
 function versionView(version: string): object {
-  return {
-    Platform: { Name: 'paas runtime' },
-    Components: [{ Name: 'Engine', Version: version, Details: {} }],
-    Version: version,
+  const details = {
     ApiVersion: API_VERSION,
     MinAPIVersion: MIN_API_VERSION,
     GitCommit: '',
@@ -39,6 +36,12 @@ function versionView(version: string): object {
     Arch: architecture(),
     KernelVersion: release(),
     BuildTime: '',
+  };
+  return {
+    Platform: { Name: 'paas runtime' },
+    Components: [{ Name: 'Engine', Version: version, Details: details }],
+    Version: version,
+    ...details,
   };
 }
 

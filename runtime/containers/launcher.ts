@@ -114,7 +114,7 @@ export class Launcher {
 function ensureVolume(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   mkdirSync(path, { recursive: true, mode: 0o755 });
-  chownSync(path, APP_ID, APP_ID);
+  if (process.getuid?.() === 0) chownSync(path, APP_ID, APP_ID);
 }
 
 function realPath(path: string): string | undefined {

@@ -100,7 +100,7 @@ function readImage(path: string): Image | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Image;
   } catch (error) {
-    console.error(`Could not read the image record "${path}", it is removed:`, error);
+    console.error(`Could not read the image record "${path}", it is removed: ${(error as Error).message}`);
     return undefined;
   }
 }

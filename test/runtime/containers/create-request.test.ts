@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { parseCreateRequest } from '../../../runtime/containers/create-request.ts';
+import type { ImageConfig } from '../../../runtime/images/image.ts';
+
+const IMAGE: ImageConfig = {
+  Env: ['PATH=/bin', 'LANG=C'],
+  Cmd: ['serve'],
+  Entrypoint: ['/entry'],
+  WorkingDir: '/app',
+  User: 'app',
+  Labels: { a: '1' },
+  ExposedPorts: {},
+};
+
+describe('parseCreateRequest()', () => {
+  it('parseCreateRequest() lays the request over the image', () => {
+    const { process, host } = parseCreateRequest({ Env: ['LANG=de', 'X=1'], Labels: { b: '2' } }, IMAGE);
+    assert.deepEqual(process.Env, ['PATH=/bin', 'LANG=de', 'X=1']);
+    assert.deepEqual([process.Entrypoint, process.Cmd], [['/entry'], ['serve']]);
+    assert.deepEqual(process.Labels, { a: '1', b: '2' });
+    assert.equal(host.PidsLimit, 512);
+    assert.deepEqual(host.CapAdd, []);
+  });
+
+  it("parseCreateRequest() drops the image's command with its entrypoint", () => {
+    const { process } = parseCreateRequest({ Entrypoint: ['sh'] }, IMAGE);
+    assert.deepEqual([process.Entrypoint, process.Cmd], [['sh'], []]);
+    const own = parseCreateRequest({ Entrypoint: [''], Cmd: ['ls'] }, IMAGE).process;
+    assert.deepEqual([own.Entrypoint, own.Cmd], [[], ['ls']]);
+  });
+
+  it('parseCreateRequest() writes capabilities as the kernel does', () => {
+    const { host } = parseCreateRequest({ HostConfig: { CapAdd: ['chown', 'CAP_KILL'] } }, IMAGE);
+    assert.deepEqual(host.CapAdd, ['CAP_CHOWN', 'CAP_KILL']);
+  });
+
+  it('parseCreateRequest() takes what the docker client says without a wish behind it', () => {
+    const HostConfig = {
+      ...{ Binds: null, NetworkMode: 'default', RestartPolicy: { Name: 'no', MaximumRetryCount: 0 } },
+      ...{ LogConfig: { Type: '', Config: {} }, ConsoleSize: [24, 80], CapAdd: null, Privileged: false },
+      ...{
+        IpcMode: '',
+        MemorySwappiness: -1,
+        Devices: [],
+        PortBindings: {},
+        Ulimits: [],
+        OomKillDisable: null,
+      },
+    };
+    assert.equal(parseCreateRequest({ HostConfig }, IMAGE).host.NetworkMode, 'default');
+  });
+
+  const refused: [string, object][] = [
+    ['privileged containers', { Privileged: true }],
+    ['host networking', { NetworkMode: 'host' }],
+    ["another container's pid namespace", { PidMode: 'container:x' }],
+    ['devices', { Devices: [{ PathOnHost: '/dev/sda' }] }],
+    ['restart policies', { RestartPolicy: { Name: 'always' } }],
+    ['loosened security', { SecurityOpt: ['seccomp=unconfined'] }],
+    ['relative binds', { Binds: ['../x:/y'] }],
+    ['binds over the root', { Binds: ['/x:/'] }],
+    ['sysctls', { Sysctls: { 'kernel.x': '1' } }],
+    ['a field that it does not know', { SomethingNew: 1 }],
+  ];
+  for (const [what, HostConfig] of refused) {
+    it(`parseCreateRequest() refuses ${what}`, () => {
+      assert.throws(() => parseCreateRequest({ HostConfig }, IMAGE), { code: 'invalid' });
+    });
+  }
+
+  for (const body of [
+    undefined,
+    [],
+    { Cmd: [1] },
+    { Tty: 'yes' },
+    { Hostname: 'a b' },
+    { WorkingDir: 'app' },
+    { StopSignal: 'x' },
+  ]) {
+    it(`parseCreateRequest() refuses ${JSON.stringify(body)}`, () => {
+      assert.throws(() => parseCreateRequest(body, IMAGE), { code: 'invalid' });
+    });
+  }
+});

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type Docker from 'dockerode';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { runtimePaths } from '../../../runtime/settings.ts';
+import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
+import { ProcessKernel } from '../process-kernel.ts';
+
+describe('Engine, through its API', () => {
+  let fixture: EngineFixture;
+  let docker: Docker;
+  let kernel: ProcessKernel;
+
+  beforeEach(async () => {
+    kernel = new ProcessKernel();
+    fixture = await createEngineFixture(kernel);
+    docker = fixture.docker;
+  });
+
+  afterEach(async () => {
+    for (const { Id } of await docker.listContainers({ all: true })) {
+      await docker.getContainer(Id).remove({ force: true });
+    }
+    await fixture.remove();
+  });
+
+  function create(script: string, more: object = {}) {
+    return docker.createContainer({ Image: BASE, Cmd: ['/bin/sh', '-c', script], ...more });
+  }
+
+  function demultiplex(stream: NodeJS.ReadableStream): { stdout: Readable; stderr: Readable } {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    docker.modem.demuxStream(stream, stdout, stderr);
+    stream.once('end', () => {
+      stdout.end();
+      stderr.end();
+    });
+    return { stdout, stderr };
+  }
+
+  it('runs a container whose client is attached from the begin', async () => {
+    const container = await create('cat; echo done; exit 3', { OpenStdin: true, StdinOnce: true });
+    const stream = await container.attach({
+      stream: true,
+      stdin: true,
+      stdout: true,
+      stderr: true,
+      hijack: true,
+    });
+    const output = text(demultiplex(stream).stdout);
+    const ended = container.wait({ condition: 'next-exit' });
+    await container.start();
+    stream.write('from the client\n');
+    stream.end();
+    assert.equal(await output, 'from the client\ndone\n');
+    assert.deepEqual(await ended, { StatusCode: 3 });
+    assert.equal((await container.inspect()).State.ExitCode, 3);
+  });
+
+  it('passes megabytes through stdin and the attached output, byte by byte', async () => {
+    const container = await create('cat', { OpenStdin: true, StdinOnce: true });
+    const stream = await container.attach({
+      stream: true,
+      stdin: true,
+      stdout: true,
+      stderr: true,
+      hijack: true,
+    });
+    const received: Buffer[] = [];
+    const { stdout } = demultiplex(stream);
+    stdout.on('data', (chunk) => received.push(chunk));
+    await container.start();
+    const sent = Buffer.alloc(5_000_000, 'not one newline');
+    stream.end(sent);
+    await once(stdout, 'end');
+    assert.ok(Buffer.concat(received).equals(sent));
+  });
+
+  it('tells logs: all, the tail, with times, followed to the end', async () => {
+    const container = await create('echo one; echo two; sleep 0.3; echo three');
+    await container.start();
+    const followed = await container.logs({ follow: true, stdout: true, stderr: true });
+    assert.equal(await text(demultiplex(followed).stdout), 'one\ntwo\nthree\n');
+    const tail = await container.logs({ stdout: true, stderr: true, tail: 1, timestamps: true });
+    assert.match(tail.subarray(8).toString(), /^\d{4}-\d\d-\d\dT[\d:.]+Z three\n$/);
+  });
+
+  it('tells events with labels and exit codes', async () => {
+    const events: { Action: string; Actor: { Attributes: Record<string, string> } }[] = [];
+    const stream = await docker.getEvents({ filters: { type: ['container'], label: ['app=demo'] } });
+    stream.on('data', (chunk: Buffer) => {
+      for (const line of chunk.toString().trim().split('\n')) events.push(JSON.parse(line));
+    });
+    const container = await create('exit 5', { Labels: { app: 'demo' } });
+    await create('exit 0', { Labels: { app: 'other' } });
+    await container.start();
+    await container.wait();
+    await container.remove();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    (stream as Readable).destroy();
+    assert.deepEqual(
+      events.map((event) => event.Action),
+      ['create', 'start', 'die', 'destroy'],
+    );
+    assert.equal(events[2]?.Actor.Attributes.exitCode, '5');
+  });
+
+  it('commits a container, lets it go on, and keeps layers for as long as somebody needs them', async () => {
+    const paths = runtimePaths(fixture.settings);
+    const container = await create('true', { Env: ['A=1'] });
+    await container.start();
+    await container.wait();
+    const upper = join(paths.containers, container.id, 'upper');
+    assert.equal(statSync(upper).mode & 0o777, 0o755);
+    writeFileSync(join(upper, 'made'), 'in the container');
+    const { Id } = await container.commit({ repo: 'paas/app', tag: 'v1', Env: ['B=2'] });
+    const image = await docker.getImage('paas/app:v1').inspect();
+    assert.equal(image.Id, Id);
+    assert.ok(image.Config.Env.includes('A=1') && image.Config.Env.includes('B=2'));
+    assert.equal(image.RootFS.Layers?.length, 2);
+    await container.start();
+    await container.wait();
+    assert.equal(kernel.launched.at(-1)?.rootfs.lower.length, 2);
+    await container.remove();
+    const layer = kernel.launched.at(-1)!.rootfs.lower[0]!;
+    assert.ok(existsSync(join(layer, 'made')));
+    await docker.getImage('paas/app:v1').remove();
+    assert.equal(existsSync(layer), false);
+    assert.equal(readdirSync(paths.layers).length, 1);
+  });
+
+  it('refuses to commit what runs or is volatile', async () => {
+    const running = await create('sleep 10');
+    await running.start();
+    await assert.rejects(running.commit({ repo: 'x' }), { statusCode: 409 });
+    const volatile = await create('true', { Labels: { 'paas.volatile': '1' } });
+    await volatile.start();
+    await volatile.wait();
+    assert.equal(kernel.launched.at(-1)?.rootfs.volatile, true);
+    await assert.rejects(volatile.commit({ repo: 'x' }), { statusCode: 409 });
+  });
+
+  it('stops, kills, and says what cannot be done', async () => {
+    const container = await create('trap "exit 7" TERM; while :; do sleep 0.05; done');
+    await container.start();
+    await assert.rejects(container.start(), { statusCode: 304 });
+    await assert.rejects(container.remove(), { statusCode: 409 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await container.stop({ t: 5 });
+    assert.equal((await container.inspect()).State.ExitCode, 7);
+    await assert.rejects(container.stop(), { statusCode: 304 });
+    await assert.rejects(container.kill(), { statusCode: 409 });
+    const stubborn = await create('trap "" TERM; while :; do sleep 0.05; done');
+    await stubborn.start();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await stubborn.stop({ t: 0 });
+    assert.equal((await stubborn.inspect()).State.ExitCode, 137);
+    await assert.rejects(docker.getContainer('nonesuch').inspect(), { statusCode: 404 });
+  });
+
+  it('tells why a container could not be started, and leaves nothing running', async () => {
+    const container = await docker.createContainer({ Image: BASE, Cmd: ['/nonesuch'] });
+    await assert.rejects(container.start(), { statusCode: 400 });
+    const { State } = await container.inspect();
+    assert.deepEqual([State.Status, State.ExitCode], ['exited', 127]);
+    assert.match(State.Error, /nonesuch/);
+  });
+
+  it('removes a container by itself if asked to', async () => {
+    const container = await create('true', { HostConfig: { AutoRemove: true } });
+    const removed = container.wait({ condition: 'removed' });
+    await container.start();
+    await removed;
+    await assert.rejects(container.inspect(), { statusCode: 404 });
+  });
+
+  it('runs further processes, with stdin, stdout, stderr and exit code apart', async () => {
+    const container = await create('sleep 10');
+    await container.start();
+    const exec = await container.exec({
+      Cmd: ['/bin/sh', '-c', 'cat; echo problem >&2; exit 4'],
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    });
+    const stream = await exec.start({ hijack: true, stdin: true });
+    const { stdout, stderr } = demultiplex(stream);
+    stream.end('input');
+    assert.deepEqual(await Promise.all([text(stdout), text(stderr)]), ['input', 'problem\n']);
+    const { ExitCode, Running } = await exec.inspect();
+    assert.deepEqual([ExitCode, Running], [4, false]);
+  });
+
+  it('hides from the platform what root made, and refuses it what the policy says', async () => {
+    const { platform } = fixture;
+    const mine = await create('true', { name: 'mine' });
+    assert.deepEqual(await platform.listContainers({ all: true }), []);
+    for (const attempt of [
+      () => platform.getContainer(mine.id).inspect(),
+      () => platform.getContainer('mine').start(),
+      () => platform.getContainer(mine.id).remove({ force: true }),
+      () => platform.getContainer(mine.id).exec({ Cmd: ['id'] }),
+    ]) {
+      await assert.rejects(attempt(), { statusCode: 404 });
+    }
+    const privileged = platform.createContainer({ Image: BASE, HostConfig: { Privileged: true } });
+    await assert.rejects(privileged, { statusCode: 403 });
+    const theirs = await platform.createContainer({ Image: BASE, Cmd: ['true'] });
+    assert.equal((await docker.listContainers({ all: true })).length, 2);
+    assert.equal((await platform.getContainer(theirs.id).inspect()).Id, theirs.id);
+  });
+
+  it('makes named volumes at their first use, and refuses binds through symbolic links', async () => {
+    const paths = runtimePaths(fixture.settings);
+    mkdirSync(paths.volumes, { recursive: true });
+    const named = await create('true', { HostConfig: { Binds: ['cache:/cache'] } });
+    await named.start();
+    assert.equal(
+      statSync(join(paths.volumes, 'cache')).uid,
+      process.getuid?.() === 0 ? 70000 : process.getuid?.(),
+    );
+    const missing = await create('true', { HostConfig: { Binds: ['/nonesuch/x:/cache'] } });
+    await assert.rejects(missing.start(), { statusCode: 400 });
+  });
+});
