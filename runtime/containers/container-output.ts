@@ -52,8 +52,8 @@ export class ContainerOutput {
   }
 
   /** A descriptor for the container's stdout and stderr; the caller closes it. */
-  openForContainer(): number {
-    return this.#raw.openForContainer();
+  openForContainer(uid: number): number {
+    return this.#raw.openForContainer(uid);
   }
 
   /** Goes on reading where the log says that we stopped. */

@@ -39,7 +39,7 @@ export class Launcher {
     const user = this.userOf(container.config, container.config.process.User);
     for (const text of container.config.host.Binds) this.#prepareBind(text);
     store.prepareStart(container.id, { fresh: isVolatile(container.config) });
-    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container);
+    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
     try {
       const process = await kernel.start(
         launchSpec(container.config, {
@@ -84,8 +84,8 @@ export class Launcher {
     return resolveUser(name, (database) => readUserDatabase(layers, database));
   }
 
-  #openStdio(container: Container) {
-    const stdout = container.output.openForContainer();
+  #openStdio(container: Container, uid: number) {
+    const stdout = container.output.openForContainer(uid);
     if (!container.config.process.OpenStdin)
       return { stdin: undefined, stdout, stderr: stdout, input: undefined };
     const { read, write } = this.#options.descriptors.openPipe();

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 
 /** Gives a range of a file back to the file system. */
 export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
@@ -45,10 +45,12 @@ export class RawOutput {
     this.#punchHole = options.punchHole;
   }
 
-  /** A descriptor for the container; the caller closes it. */
-  openForContainer(): number {
+  /** A descriptor for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout by its name. */
+  openForContainer(uid: number): number {
     const { O_WRONLY, O_APPEND, O_CREAT } = constants;
-    return openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+    const fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+    if (process.getuid?.() === 0) fchownSync(fd, uid, 0);
+    return fd;
   }
 
   /** Begins to read at `position`; from then on `wake` tells that there is more. */
@@ -89,6 +91,7 @@ export class RawOutput {
   async drain(ready: () => Promise<void>): Promise<void> {
     clearTimeout(this.#timer);
     this.#draining = true;
+    if (this.#fd !== undefined) this.#noticeTruncation();
     do await ready();
     while (this.#fd !== undefined && this.#readTurn());
   }
@@ -105,6 +108,7 @@ export class RawOutput {
   #turn(): void {
     this.#timer = undefined;
     if (this.#fd === undefined || this.#paused || this.#draining) return;
+    this.#noticeTruncation();
     this.#skipFlood();
     const more = this.#readTurn();
     this.#lastTurn = performance.now();
@@ -131,6 +135,13 @@ export class RawOutput {
     if (needless - this.#freed < PUNCH_SIZE) return;
     this.#punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
     this.#freed = needless;
+  }
+
+  /** `echo x >/dev/stdout` does that: what stands in the file now has not been read. */
+  #noticeTruncation(): void {
+    if (this.backlog >= 0) return;
+    this.#position = 0;
+    this.#freed = 0;
   }
 
   #skipFlood(): void {
