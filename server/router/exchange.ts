@@ -401,10 +401,15 @@ export class Exchange implements ClientUser, UpstreamUser {
     }
   }
 
-  /** If the connection is lost already, the answer can still be an error instead of half a response. */
+  /**
+   * Waits a moment for the rest of a short response: if the connection is lost instead, the client can still be told by an error.
+   * Whatever comes next lets go of it.
+   */
   #holdBack(head: string, body: Buffer[]): void {
     this.#heldBack = { head, body };
-    setImmediate(() => this.#release());
+    const hasLength = this.#responseHead!.body >= 0;
+    if (hasLength && (body[0]?.length ?? 0) <= SMALL) setTimeout(() => this.#release(), HOLD_BACK);
+    else setImmediate(() => this.#release());
   }
 
   #release(): void {
@@ -600,6 +605,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 const UNREPEATABLE_MAX_AGE = 1_000;
 const AVOIDED = 1_000;
 const DASHBOARD_RETRY = 100;
+const HOLD_BACK = 10;
 const SMALL = 16 * 1024;
 const PROTOCOL = 'HTTP/1.';
 const HEAD_END = Buffer.from('\r\n\r\n');

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { describe, it } from 'mocha';
+import { formatOutcome, RouterLog } from '../../../server/router/router-log.ts';
+import { eventually } from './router-fixture.ts';
+
+const OUTCOME = {
+  code: undefined,
+  method: 'GET',
+  target: '/a?b',
+  host: 'app.localhost',
+  requestId: 'id',
+  forwardedFor: '1.2.3.4',
+  dyno: 'web.1',
+  connect: 0.6,
+  service: 17.9,
+  status: 200,
+  bytes: 13,
+  protocol: 'http',
+} as const;
+
+describe('formatOutcome()', () => {
+  it('writes a line as Heroku does', () => {
+    assert.equal(
+      formatOutcome(OUTCOME),
+      'at=info method=GET path="/a?b" host=app.localhost request_id=id fwd="1.2.3.4" dyno=web.1 connect=1ms service=18ms status=200 bytes=13 protocol=http',
+    );
+  });
+
+  it('names the error and leaves out what was not reached', () => {
+    const line = formatOutcome({
+      ...OUTCOME,
+      code: 'H14',
+      dyno: undefined,
+      connect: undefined,
+      service: undefined,
+      status: 503,
+      bytes: 0,
+    });
+    assert.equal(
+      line,
+      'at=error code=H14 desc="No web dynos running" method=GET path="/a?b" host=app.localhost request_id=id fwd="1.2.3.4" dyno= connect= service= status=503 bytes=0 protocol=http',
+    );
+    assert.match(formatOutcome({ ...OUTCOME, code: 'H81' }), /^at=info code=H81 desc="Blank app" /);
+  });
+
+  it('keeps what a client writes inside its quotes', () => {
+    const line = formatOutcome({ ...OUTCOME, target: '/"x', forwardedFor: 'a" status=1\t\x1b[31m, \xe4' });
+    assert.ok(line.includes('path="/%22x"'));
+    assert.ok(line.includes('fwd="a%22 status=1%09%1B[31m, %E4"'));
+  });
+});
+
+describe('RouterLog', () => {
+  it('keeps the last lines while nobody follows, and says how many it dropped', async () => {
+    const log = new RouterLog({ capacity: 10 });
+    for (let i = 0; i < 35; i++) log.write({ app: 'a', at: i, text: `line ${i}` });
+    const lines = await linesOf(log, 11);
+    assert.deepEqual(lines[0], { dropped: 25 });
+    assert.deepEqual(lines[1], { app: 'a', at: 25, text: 'line 25' });
+    assert.equal(log.dropped, 25);
+  });
+
+  it('sends lines on as they come, to all who follow', async () => {
+    const log = new RouterLog();
+    const one = linesOf(log, 2);
+    const two = linesOf(log, 2);
+    log.write({ app: 'a', at: 1, text: 'x' });
+    log.write({ app: 'a', at: 2, text: 'y' });
+    assert.deepEqual(await one, await two);
+    assert.equal(log.dropped, 0);
+  });
+});
+
+async function linesOf(log: RouterLog, count: number): Promise<unknown[]> {
+  const stream = new PassThrough();
+  let text = '';
+  stream.on('data', (piece) => {
+    text += piece;
+  });
+  log.follow(stream);
+  await eventually(() => text.split('\n').length > count || undefined, 'lines');
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+}
