@@ -252,7 +252,7 @@ describe('the dashboard in a browser', () => {
       await setTimeout(150);
       assert.doesNotMatch(await page.title(), /canary/, path);
       assert.equal(await page.locator('main :is(img, script, [onerror])').count(), 0, path);
-      assert.doesNotMatch(String(await page.locator('main').textContent()), /'>49|\u202e/, path);
+      assert.doesNotMatch(String(await page.locator('main').textContent()), /'>49/, path);
     }
   });
 
