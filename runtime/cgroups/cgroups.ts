@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import type { Limits } from '../containers/kernel.ts';
+import { CgroupsV1 } from './cgroups-v1.ts';
+import { CgroupsV2 } from './cgroups-v2.ts';
+
+/** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
+export interface Cgroups {
+  readonly version: 1 | 2;
+  /** Makes the container's group with its limits; an empty leftover of the same name is taken over. */
+  create(id: string, limits: Limits): void;
+  /** Opens what a new process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */
+  open(id: string): Record<string, number>;
+  /** Kills every process in the group. */
+  kill(id: string): void;
+  /** Removes the group, after killing what is in it. Idempotent. Throws if it cannot be emptied. */
+  remove(id: string): Promise<void>;
+  /** Ids of the containers that have a group. */
+  list(): string[];
+  stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
+  /** How many processes of the group were killed for want of memory. */
+  oomKills(id: string): number;
+  /** Takes the zygote out of our own service's group, so that stopping us does not stop it. */
+  adoptZygote(pid: number): void;
+}
+
+/** The control groups of this machine, in a folder `paas-<tag>` of our own; systemd leaves folders alone that it did not make. */
+export function openCgroups(tag: string): Cgroups {
+  const name = `paas-${tag}`;
+  return existsSync('/sys/fs/cgroup/cgroup.controllers') ? new CgroupsV2(name) : new CgroupsV1(name);
+}

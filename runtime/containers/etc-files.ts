@@ -1,0 +1,27 @@
+/** The files in /etc that differ from container to container, by name. */
+export function etcFiles(container: {
+  hostname: string;
+  address: string | undefined;
+  /** `name:ip` each. */
+  extraHosts: readonly string[];
+  resolvConf: string;
+}): Record<string, string> {
+  return {
+    hosts: hostsFile(container),
+    hostname: `${container.hostname}\n`,
+    'resolv.conf': container.resolvConf,
+  };
+}
+
+function hostsFile({ hostname, address, extraHosts }: Parameters<typeof etcFiles>[0]): string {
+  const lines = [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    `${address ?? '127.0.1.1'}\t${hostname}`,
+    ...extraHosts.map((entry) => {
+      const colon = entry.indexOf(':');
+      return `${entry.slice(colon + 1)}\t${entry.slice(0, colon)}`;
+    }),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,76 @@
+import { closeSync, readFileSync } from 'node:fs';
+import type { Cgroups } from '../cgroups/cgroups.ts';
+import { onceReadable } from '../syscall/readiness.ts';
+import type { ContainerExit } from './kernel.ts';
+
+/** A container's first process, as long as it lives. */
+export interface WatchedProcess {
+  pid: number;
+  pidfd: number;
+  exitFile: string;
+}
+
+type ExitListener = (id: string, exit: ContainerExit) => void;
+
+/** Notices the end of containers, whoever started them: a pidfd is readable when its process has ended. */
+export class Exits {
+  readonly #cgroups: Cgroups;
+  readonly #listeners: ExitListener[] = [];
+  readonly #watched = new Map<string, WatchedProcess & { giveUp: () => void }>();
+
+  constructor(cgroups: Cgroups) {
+    this.#cgroups = cgroups;
+  }
+
+  onExit(listener: ExitListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes over the pidfd. */
+  watch(id: string, process: WatchedProcess): void {
+    const giveUp = onceReadable(process.pidfd, () => this.#ended(id));
+    this.#watched.set(id, { ...process, giveUp });
+  }
+
+  /** The container's process, if it runs. */
+  process(id: string): WatchedProcess | undefined {
+    return this.#watched.get(id);
+  }
+
+  /** How a process ended, by what its PID 1 wrote; one that was killed wrote nothing. */
+  exitOf(id: string, exitFile: string): ContainerExit {
+    return { code: readExitStatus(exitFile), oomKilled: this.#cgroups.oomKills(id) > 0 };
+  }
+
+  /** Watches nothing any more; the processes go on. */
+  close(): void {
+    for (const { giveUp, pidfd } of this.#watched.values()) {
+      giveUp();
+      closeSync(pidfd);
+    }
+    this.#watched.clear();
+  }
+
+  #ended(id: string): void {
+    const process = this.#watched.get(id);
+    if (!process) return;
+    this.#watched.delete(id);
+    closeSync(process.pidfd);
+    const exit = this.exitOf(id, process.exitFile);
+    for (const listener of this.#listeners) listener(id, exit);
+  }
+}
+
+/** What PID 1 or the helper of an exec wrote; nothing, if it was killed. */
+export function parseExitStatus(text: string): number {
+  const KILLED = 137;
+  return /^\d{1,3}\n$/.test(text) ? Number(text) : KILLED;
+}
+
+function readExitStatus(exitFile: string): number {
+  try {
+    return parseExitStatus(readFileSync(exitFile, 'latin1'));
+  } catch {
+    return parseExitStatus('');
+  }
+}

@@ -1,0 +1,116 @@
+import type { Operation } from '../init/operation-list.ts';
+import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
+import { CLONE, RLIMIT } from '../syscall/constants.ts';
+import type { LaunchSpec } from './kernel.ts';
+import { planApp, planStdio, planWorkingFolder } from './plan/app-plan.ts';
+import type { HostFacts } from './plan/host-facts.ts';
+import {
+  type Bind,
+  planBindSources,
+  planBinds,
+  planDevices,
+  planEtcFiles,
+  planFolder,
+  planKernelFolders,
+  planRootChange,
+  planRootDescriptor,
+} from './plan/mount-plan.ts';
+import { planPrivileges } from './plan/privilege-plan.ts';
+import { planRootfs, planRootfsPlacement } from './plan/rootfs-plan.ts';
+
+/** What a launch needs beyond the spec. */
+export interface LaunchContext {
+  host: HostFacts;
+  network: ContainerNetwork | undefined;
+  binds: Bind[];
+  /** Contents of files in /etc, by name. */
+  etcFiles: Record<string, string>;
+  /** A seccomp filter's BPF program. */
+  filter: Uint8Array;
+  /** Names of the descriptors of cgroup v1 to join. */
+  cgroups: string[];
+}
+
+/**
+ * Everything that a container's first process does between its birth in a new pid namespace and the app's start:
+ * policy as data, carried out by init.c.
+ */
+export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
+  const { host } = context;
+  return [
+    ...planCgroups(context.cgroups),
+    ...planStdio(spec.stdio),
+    ...planNetwork(context.network),
+    ...planRootfs(spec.rootfs, host),
+    ...planBindSources(context.binds),
+    ...planNamespaces(),
+    ...planRootfsPlacement(),
+    ...planRootDescriptor(),
+    ...planBinds(context.binds),
+    ...planDevices(spec),
+    ...planKernelFolders(host),
+    ...planEtcFiles(context.etcFiles),
+    ...planFolder(spec.cwd),
+    ...planRootChange(),
+    ...planHostname(spec.hostname),
+    ...planResourceLimits(host),
+    ...planClosing(),
+    ...planPrivileges(spec, host, context.filter),
+    ...planWorkingFolder(spec.cwd),
+    ...planApp(spec, { isPid1: true }),
+  ];
+}
+
+/** Cgroup v1: before anything that costs memory or time. With v2 the process is born there. */
+export function planCgroups(names: string[]): Operation[] {
+  return names.map((descriptor) => ({
+    call: 'write',
+    args: [{ descriptor }, '0', 1],
+    purpose: `join the ${descriptor}`,
+  }));
+}
+
+/** Everything from here on happens in a copy of the base namespace: no mount of the host can be reached. */
+function planNamespaces(): Operation[] {
+  return [
+    {
+      call: 'setns',
+      args: [{ descriptor: 'base namespace' }, CLONE.NEWNS],
+      purpose: 'enter the base mount namespace',
+    },
+    {
+      call: 'unshare',
+      args: [CLONE.NEWNS | CLONE.NEWUTS | CLONE.NEWIPC | CLONE.NEWCGROUP],
+      purpose: 'make the container’s namespaces',
+    },
+  ];
+}
+
+function planHostname(hostname: string): Operation[] {
+  return [
+    {
+      call: 'sethostname',
+      args: [hostname, Buffer.byteLength(hostname)],
+      purpose: `set the host name "${hostname}"`,
+    },
+  ];
+}
+
+/** No core dumps: the kernel would hand them to a program of the host (core_pattern). */
+export function planResourceLimits({ openFiles }: HostFacts): Operation[] {
+  const limit = (resource: number, soft: number, hard: number, purpose: string): Operation => ({
+    call: 'prlimit64',
+    args: [0, resource, Buffer.from(new BigUint64Array([BigInt(soft), BigInt(hard)]).buffer), null],
+    purpose,
+  });
+  return [
+    limit(RLIMIT.CORE, 0, 0, 'forbid core dumps'),
+    limit(RLIMIT.NOFILE, openFiles.soft, openFiles.hard, 'limit open files'),
+  ];
+}
+
+/** Everything but 0 to 2, the exit file and the status pipe (init.c), so that nothing of the host's is left open. */
+export function planClosing(): Operation[] {
+  const FIRST = 5;
+  return [{ call: 'close_range', args: [FIRST, 0xffff_ffff, 0], purpose: 'close descriptors' }];
+}

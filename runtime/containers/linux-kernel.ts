@@ -1,0 +1,252 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
+import { ensureInit } from '../init/build.ts';
+import type { ContainerNetwork } from '../network/container-network.ts';
+import { ensureFirewall } from '../network/firewall.ts';
+import { containerResolvConf, reachableServers } from '../network/name-servers.ts';
+import { CLONE, SIGKILL } from '../syscall/constants.ts';
+import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
+import { openProcess, processStartTime, signalProcess } from '../syscall/processes.ts';
+import { onceReadable } from '../syscall/readiness.ts';
+import { openDetachedTerminal, openTerminalOf } from '../syscall/terminals.ts';
+import { etcFiles } from './etc-files.ts';
+import { planExec } from './exec-plan.ts';
+import { Exits, parseExitStatus } from './exits.ts';
+import { instanceTag } from './instance-tag.ts';
+import type {
+  AdoptedProcess,
+  ContainerExit,
+  ExecProcess,
+  ExecSpec,
+  Kernel,
+  LaunchSpec,
+  StartedProcess,
+} from './kernel.ts';
+import { planLaunch } from './launch-plan.ts';
+import { Networks } from './networks.ts';
+import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
+import { ended, ProcessMaker } from './process-maker.ts';
+import { compileFilter, filterRules } from './seccomp.ts';
+import { SetupError } from './setup-error.ts';
+
+/** Of which instance, and where. */
+export interface LinuxKernelOptions {
+  /** PAAS_RUN: names in the kernel are made from it. */
+  run: string;
+  /** PAAS_SUBNET. */
+  subnet: string;
+  /** Folder for the compiled init; shared by all instances of a machine. */
+  cache?: string;
+}
+
+/** Containers on this machine's Linux: processes by a zygote, limits by cgroups, network by veth and nftables. */
+export class LinuxKernel implements Kernel {
+  readonly #host: HostFacts;
+  readonly #cgroups: Cgroups;
+  readonly #processes: ProcessMaker;
+  readonly #networks: Networks;
+  readonly #exits: Exits;
+  readonly #filter = compileFilter(filterRules());
+
+  /** Gets the machine ready: init's program, firewall, cgroups, zygote. Needs root. */
+  static async open(options: LinuxKernelOptions): Promise<LinuxKernel> {
+    const tag = instanceTag(options.run);
+    const program = await ensureInit(options.cache ?? '/var/cache/paas');
+    await ensureFirewall({
+      tag,
+      subnet: options.subnet,
+      nameServers: reachableServers(containerResolvConf()),
+    });
+    const cgroups = openCgroups(tag);
+    const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
+    const networks = new Networks({ tag, subnet: options.subnet, processes });
+    return new LinuxKernel({ cgroups, processes, networks });
+  }
+
+  private constructor(parts: { cgroups: Cgroups; processes: ProcessMaker; networks: Networks }) {
+    this.#cgroups = parts.cgroups;
+    this.#processes = parts.processes;
+    this.#networks = parts.networks;
+    this.#exits = new Exits(parts.cgroups);
+    this.#host = readHostFacts(parts.cgroups.version);
+  }
+
+  async start(spec: LaunchSpec): Promise<StartedProcess> {
+    try {
+      const network = spec.network === 'nat' ? this.#networks.take(spec.id) : undefined;
+      this.#cgroups.create(spec.id, spec.limits);
+      return await this.#launch(spec, network);
+    } catch (error) {
+      await this.release(spec.id);
+      throw error;
+    }
+  }
+
+  adopt(id: string, process: StartedProcess): AdoptedProcess | undefined {
+    if (process.address) this.#networks.adopt(id, process.address);
+    const pidfd = openIfSame(process);
+    if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
+    this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
+    return { running: true };
+  }
+
+  async exec(id: string, spec: ExecSpec): Promise<ExecProcess> {
+    const container = this.#exits.process(id);
+    if (!container) throw new SetupError(125, `Container ${id} is not running.`);
+    using open = new Descriptors();
+    const terminal = 'terminal' in spec.stdio ? openTerminalOf(container.pid, spec.uid) : undefined;
+    const exit = openPipe();
+    const exited = exitStatus(exit.read);
+    open.add({ exit: exit.write });
+    const cgroups = open.add(this.#cgroups.open(id));
+    const stdio = terminal ? open.add({ terminal: terminal.slave }) : openStdio(spec.stdio);
+    try {
+      if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
+      const { pid, pidfd, ready } = await this.#processes.launch({
+        cloneFlags: 0,
+        operations: planExec(spec, {
+          host: this.#host,
+          filter: this.#filter,
+          cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
+        }),
+        descriptors: { container: container.pidfd, ...cgroups, ...stdio },
+        exitFile: exit.write,
+        ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
+      });
+      closeSync(pidfd);
+      await ready;
+      return { pid, exited, ...(terminal ? { terminal: terminal.master } : {}) };
+    } catch (error) {
+      if (terminal) closeSync(terminal.master);
+      throw error;
+    }
+  }
+
+  kill(id: string, signal: number): void {
+    const process = this.#exits.process(id);
+    if (!process) return;
+    if (signal === SIGKILL) this.#cgroups.kill(id);
+    signalProcess(process.pidfd, signal);
+  }
+
+  onExit(listener: (id: string, exit: ContainerExit) => void): void {
+    this.#exits.onExit(listener);
+  }
+
+  async release(id: string): Promise<void> {
+    await Promise.all([this.#networks.release(id), this.#cgroups.remove(id)]);
+  }
+
+  stats(id: string) {
+    return this.#cgroups.stats(id);
+  }
+
+  async cleanUp(known: Set<string>): Promise<void> {
+    const leftover = this.#cgroups.list().filter((id) => !known.has(id));
+    await Promise.all([this.#networks.cleanUp(), ...leftover.map((id) => this.#cgroups.remove(id))]);
+  }
+
+  /** Lets go; containers go on, and a later runtime adopts them. */
+  close(): void {
+    this.#exits.close();
+    this.#processes.close();
+  }
+
+  async #launch(spec: LaunchSpec, network: ContainerNetwork | undefined): Promise<StartedProcess> {
+    using open = new Descriptors();
+    const cgroups = open.add(this.#cgroups.open(spec.id));
+    const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
+    const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(spec.uid) : undefined;
+    const stdio = terminal
+      ? open.add({ terminals: terminal.fileSystem, terminal: terminal.slave })
+      : openStdio(spec.stdio);
+    try {
+      if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
+      const { pid, pidfd, ready } = await this.#processes.launch({
+        cloneFlags: CLONE.NEWPID,
+        operations: planLaunch(spec, {
+          host: this.#host,
+          network,
+          binds: spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) })),
+          etcFiles: etcFiles({
+            hostname: spec.hostname,
+            address: network?.address,
+            extraHosts: spec.extraHosts,
+            resolvConf: network ? containerResolvConf() : '',
+          }),
+          filter: this.#filter,
+          cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
+        }),
+        descriptors: { 'base namespace': this.#processes.baseNamespace, ...cgroups, ...stdio },
+        exitFile: exitFile!,
+        ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
+      });
+      const startTime = processStartTime(pid) ?? '0';
+      await ready.catch(async (error) => {
+        await ended(pidfd);
+        throw error;
+      });
+      this.#exits.watch(spec.id, { pid, pidfd, exitFile: spec.exitFile });
+      return {
+        pid,
+        startTime,
+        address: network?.address,
+        exitFile: spec.exitFile,
+        ...(terminal ? { terminal: terminal.master } : {}),
+      };
+    } catch (error) {
+      if (terminal) closeSync(terminal.master);
+      throw error;
+    }
+  }
+}
+
+/** Descriptors that are closed at the end of a block. */
+class Descriptors implements Disposable {
+  readonly #all: number[] = [];
+
+  add<T extends Record<string, number>>(descriptors: T): T {
+    this.#all.push(...Object.values(descriptors));
+    return descriptors;
+  }
+
+  [Symbol.dispose](): void {
+    for (const descriptor of this.#all) closeSync(descriptor);
+  }
+}
+
+function openStdio(stdio: ExecSpec['stdio']): Record<string, number> {
+  if ('terminal' in stdio) return {};
+  const { stdin, stdout, stderr } = stdio;
+  return { ...(stdin === undefined ? {} : { stdin }), stdout, stderr };
+}
+
+/** The process, unless another has its number by now. */
+function openIfSame({ pid, startTime }: StartedProcess): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = openProcess(pid);
+  } catch {
+    return undefined;
+  }
+  if (processStartTime(pid) === startTime) return pidfd;
+  closeSync(pidfd);
+  return undefined;
+}
+
+function isFolder(source: string): boolean {
+  const stat = statSync(source, { throwIfNoEntry: false });
+  if (!stat) throw new SetupError(125, `There is no "${source}" to mount.`);
+  return stat.isDirectory();
+}
+
+/** What the helper of an exec writes at the end: the exit status; nothing if it was killed with the container. */
+function exitStatus(pipe: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  onceReadable(pipe, () => {
+    const bytes = Buffer.alloc(8);
+    resolve(parseExitStatus(bytes.toString('latin1', 0, readSync(pipe, bytes))));
+    closeSync(pipe);
+  });
+  return promise;
+}

@@ -1,0 +1,63 @@
+import type { Operation } from '../../init/operation-list.ts';
+import { TIO } from '../../syscall/constants.ts';
+import type { ExecSpec } from '../kernel.ts';
+import { SetupError } from '../setup-error.ts';
+
+/** Puts the spec's descriptors, or its terminal, at 0, 1 and 2. Without input, /dev/null stays at 0. */
+export function planStdio(stdio: ExecSpec['stdio']): Operation[] {
+  if ('terminal' in stdio) return [0, 1, 2].map((place) => connect('terminal', place));
+  return [
+    ...(stdio.stdin === undefined ? [] : [connect('stdin', 0)]),
+    connect('stdout', 1),
+    connect('stderr', 2),
+  ];
+}
+
+/** As the app's user: a folder that it may not enter is refused, and so is one outside the root (CVE-2024-21626). */
+export function planWorkingFolder(cwd: string): Operation[] {
+  const purpose = `enter the working folder "${cwd}"`;
+  return [
+    { call: 'chdir', args: [cwd], purpose },
+    { call: 'check_folder', args: [], purpose },
+  ];
+}
+
+/** Forks: PID 1 (or the helper of an exec) supervises, the child becomes the app. */
+export function planApp(
+  spec: Pick<ExecSpec, 'args' | 'env' | 'stdio'>,
+  options: { isPid1: boolean },
+): Operation[] {
+  const argv = { strings: spec.args };
+  const envp = { strings: spec.env };
+  return [
+    { call: 'spawn', args: [options.isPid1 ? 1 : 0], purpose: 'fork' },
+    { call: 'setsid', args: [], purpose: 'begin a session' },
+    ...('terminal' in spec.stdio
+      ? [{ call: 'ioctl', args: [0, TIO.SCTTY, 0], purpose: 'take on the terminal' }]
+      : []),
+    ...candidates(spec).map((path) => ({
+      call: 'execute',
+      args: [path, argv, envp],
+      purpose: `execute "${spec.args[0]}"`,
+    })),
+  ];
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where the program may be, as execvp(3) looks for it. */
+function candidates({ args, env }: Pick<ExecSpec, 'args' | 'env'>): string[] {
+  const [program] = args;
+  if (!program) throw new SetupError(127, 'There is no command to run.');
+  if (program.includes('/')) return [program];
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH;
+  return path.split(':').map((folder) => `${folder || '.'}/${program}`);
+}
+
+function connect(descriptor: string, place: number): Operation {
+  return {
+    call: 'dup3',
+    args: [{ descriptor }, place, 0],
+    purpose: `connect descriptor ${place}`,
+  };
+}

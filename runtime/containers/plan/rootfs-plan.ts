@@ -1,0 +1,105 @@
+import type { Operation } from '../../init/operation-list.ts';
+import {
+  AT,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT,
+  MOUNT_ATTRIBUTE,
+  MOVE_MOUNT,
+  OPEN_TREE,
+} from '../../syscall/constants.ts';
+import type { LaunchSpec } from '../kernel.ts';
+import { BASE } from './base-namespace.ts';
+import type { HostFacts } from './host-facts.ts';
+
+type Rootfs = LaunchSpec['rootfs'];
+
+/** Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. */
+export function planRootfs(rootfs: Rootfs, host: HostFacts): Operation[] {
+  return host.overlayLayers ? layerByLayer(rootfs) : atOnce(rootfs);
+}
+
+/** In a copy of the base namespace: the root file system to its place. */
+export function planRootfsPlacement(): Operation[] {
+  return [
+    {
+      call: 'move_mount',
+      args: [{ result: 'rootfs' }, '', AT.FDCWD, BASE.root, MOVE_MOUNT.F_EMPTY_PATH],
+      purpose: 'place the root file system',
+    },
+    { call: 'close', args: [{ result: 'rootfs' }], purpose: 'close the root file system' },
+  ];
+}
+
+/** `index`, `metacopy` and `redirect_dir` off: the upper folder must stand for itself when it becomes a layer. */
+const STANDALONE_UPPER = ['index', 'metacopy', 'redirect_dir'];
+
+function layerByLayer({ lower, upper, work, volatile }: Rootfs): Operation[] {
+  const set = (key: string, value: string | null, purpose: string): Operation => ({
+    call: 'fsconfig',
+    args: [{ result: 'overlay' }, value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING, key, value, 0],
+    purpose,
+  });
+  return [
+    { call: 'fsopen', args: ['overlay', FSOPEN_CLOEXEC], purpose: 'open the overlay', result: 'overlay' },
+    ...lower.map((layer) => set('lowerdir+', layer, `add the layer "${layer}" to the root file system`)),
+    set('upperdir', upper, `use "${upper}" as upper folder of the root file system`),
+    set('workdir', work, `use "${work}" as work folder of the root file system`),
+    ...STANDALONE_UPPER.map((key) => set(key, 'off', `switch off the overlay's ${key}`)),
+    ...(volatile ? [set('volatile', null, 'make the overlay volatile')] : []),
+    {
+      call: 'fsconfig',
+      args: [{ result: 'overlay' }, FSCONFIG.CMD_CREATE, null, null, 0],
+      purpose: `stack ${lower.length} layers and "${upper}"`,
+    },
+    {
+      call: 'fsmount',
+      args: [{ result: 'overlay' }, FSMOUNT_CLOEXEC, MOUNT_ATTRIBUTE.NODEV | MOUNT_ATTRIBUTE.NOSUID],
+      purpose: 'mount the root file system',
+      result: 'rootfs',
+    },
+    { call: 'close', args: [{ result: 'overlay' }], purpose: 'close the overlay' },
+  ];
+}
+
+/**
+ * Before Linux 6.8: one mount(2) with all options in a page, in a private copy of the host's mount namespace;
+ * fsconfig(2) would take only 256 characters of `lowerdir` there.
+ */
+function atOnce({ lower, upper, work, volatile }: Rootfs): Operation[] {
+  const options = [
+    `lowerdir=${lower.map(escapeOption).join(':')}`,
+    `upperdir=${escapeOption(upper)}`,
+    `workdir=${escapeOption(work)}`,
+    ...STANDALONE_UPPER.map((key) => `${key}=off`),
+    ...(volatile ? ['volatile'] : []),
+  ].join(',');
+  return [
+    { call: 'unshare', args: [NEWNS], purpose: 'copy the host’s mount namespace' },
+    {
+      call: 'mount',
+      args: ['none', '/', null, MOUNT.REC | MOUNT.PRIVATE, null],
+      purpose: 'make the copy of the host’s mount namespace private',
+    },
+    {
+      call: 'mount',
+      args: ['overlay', WORKPLACE, 'overlay', MOUNT.NODEV | MOUNT.NOSUID, options],
+      purpose: `stack ${lower.length} layers and "${upper}"`,
+    },
+    {
+      call: 'open_tree',
+      args: [AT.FDCWD, WORKPLACE, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
+      purpose: 'take up the root file system',
+      result: 'rootfs',
+    },
+  ];
+}
+
+const NEWNS = 0x20000;
+const WORKPLACE = '/tmp';
+
+/** `\`, `,` and `:` have a meaning in overlay's options. */
+function escapeOption(path: string): string {
+  return path.replace(/[\\,:]/g, '\\$&');
+}

@@ -1,0 +1,101 @@
+import { closeSync, openSync } from 'node:fs';
+import type { Operation } from '../init/operation-list.ts';
+import { CLONE } from '../syscall/constants.ts';
+import { openPipe } from '../syscall/descriptors.ts';
+import { onceReadable } from '../syscall/readiness.ts';
+import { planBaseNamespace, planSuccess } from './plan/base-namespace.ts';
+import { type Born, Zygote, type ZygoteRequest } from './zygote.ts';
+
+/** Makes processes for containers: keeps a zygote, and the mount namespace from which every container's is copied. */
+export class ProcessMaker {
+  readonly #program: string;
+  readonly #onZygote: (pid: number) => void;
+  #zygote: Zygote;
+  #baseNamespace = -1;
+
+  /** @param onZygote called with the pid of each new zygote. */
+  static async open(program: string, onZygote: (pid: number) => void): Promise<ProcessMaker> {
+    const maker = new ProcessMaker(program, onZygote);
+    maker.#baseNamespace = await maker.#makeBaseNamespace();
+    return maker;
+  }
+
+  private constructor(program: string, onZygote: (pid: number) => void) {
+    this.#program = program;
+    this.#onZygote = onZygote;
+    this.#zygote = this.#newZygote();
+  }
+
+  /** Descriptor of a mount namespace without anything of the host. */
+  get baseNamespace(): number {
+    return this.#baseNamespace;
+  }
+
+  /** As `Zygote.launch`; a zygote that died is replaced. */
+  launch(request: ZygoteRequest): Promise<Born> {
+    if (!this.#zygote.alive) this.#zygote = this.#newZygote();
+    return this.#zygote.launch(request);
+  }
+
+  /** Carries out operations in a short-lived process, off the event loop. Throws `SetupError`. */
+  async run(operations: Operation[]): Promise<void> {
+    const born = await this.#launchHelper({ cloneFlags: 0, operations: [...operations, ...planSuccess()] });
+    try {
+      await born.ready;
+    } finally {
+      closeSync(born.pidfd);
+    }
+  }
+
+  /** Containers go on; the zygote ends with the last of them. */
+  close(): void {
+    this.#zygote.close();
+    closeSync(this.#baseNamespace);
+  }
+
+  /** A process makes it in a copy of the host's, and keeps it until we have it open. */
+  async #makeBaseNamespace(): Promise<number> {
+    const release = openPipe();
+    try {
+      const born = await this.#launchHelper({
+        cloneFlags: CLONE.NEWNS,
+        operations: planBaseNamespace(),
+        descriptors: { release: release.read },
+      });
+      closeSync(born.pidfd);
+      await born.ready;
+      return openSync(`/proc/${born.pid}/ns/mnt`, 'r');
+    } finally {
+      closeSync(release.read);
+      closeSync(release.write);
+    }
+  }
+
+  async #launchHelper(
+    request: Omit<ZygoteRequest, 'exitFile' | 'descriptors'> & { descriptors?: Record<string, number> },
+  ) {
+    const exitFile = openSync('/dev/null', 'r+');
+    try {
+      return await this.launch({ descriptors: {}, ...request, exitFile });
+    } finally {
+      closeSync(exitFile);
+    }
+  }
+
+  #newZygote(): Zygote {
+    const zygote = new Zygote(this.#program);
+    if (zygote.pid !== undefined) this.#onZygote(zygote.pid);
+    return zygote;
+  }
+}
+
+/** Resolves when the process behind a pidfd has ended, and closes it. */
+export function ended(pidfd: number): Promise<void> {
+  return new Promise((resolve) => {
+    const onEnd = () => {
+      closeSync(pidfd);
+      resolve();
+    };
+    onceReadable(pidfd, onEnd, { keepAlive: true });
+  });
+}

@@ -1,0 +1,213 @@
+import { AF, NETLINK_ROUTE, TIO } from '../syscall/constants.ts';
+import { SYSTEM_CALL_NUMBERS, systemCallNumber } from '../syscall/numbers.ts';
+import { errnoNumber } from '../syscall/system-call.ts';
+import { ALLOWED_SYSTEM_CALLS } from './seccomp-allowed.ts';
+
+/** What happens to a system call: `allow`, or it fails with this errno. */
+export type Verdict = 'allow' | `E${string}`;
+
+/** A verdict that depends on an argument: the first test that holds decides. */
+export interface ArgumentRules {
+  tests: {
+    /** From 0. Only the lower 32 bits are looked at: the kernel cuts the rest off too (CVE-2019-10063). */
+    argument: number;
+    /** Equal to one of these, or to none of them, or any of these bits set. */
+    is: { equal: readonly number[] } | { notEqual: readonly number[] } | { anyBit: number };
+    verdict: Verdict;
+  }[];
+  otherwise: Verdict;
+}
+
+/** The rule of each system call of x86-64, by number; numbers without a rule fail with ENOSYS. */
+export type FilterRules = Map<number, Verdict | ArgumentRules>;
+
+/**
+ * What containers may call: Docker's list without what needs privileges, and without what only attackers use. Everything
+ * else that exists is EPERM; what is newer than this list is ENOSYS, so that libraries fall back.
+ */
+export function filterRules(): FilterRules {
+  const rules: FilterRules = new Map();
+  for (const number of SYSTEM_CALL_NUMBERS.values()) rules.set(number, 'EPERM');
+  for (const name of ALLOWED_SYSTEM_CALLS) rules.set(systemCallNumber(name), 'allow');
+  for (const [name, rule] of Object.entries(SPECIAL_RULES)) rules.set(systemCallNumber(name), rule);
+  return rules;
+}
+
+/** The BPF program of seccomp(2) for these rules; another ABI kills the process. */
+export function compileFilter(rules: FilterRules): Buffer {
+  const program = new FilterProgram();
+  program.load(OFFSET.ARCH);
+  program.jump(BPF.JEQ, AUDIT_ARCH_X86_64, { yes: 1, no: 0 });
+  program.give(SECCOMP_RET.KILL_PROCESS);
+  program.load(OFFSET.NUMBER);
+  emitSearch(program, toRanges(rules));
+  return program.bytes();
+}
+
+/** Every namespace flag that clone(2) takes; 0x80, CLONE_NEWTIME, is part of the exit signal there. */
+const CLONE_NAMESPACES = 0x7e02_0000;
+const SOL_TCP = 6;
+const TCP_ULP = 31;
+/** PER_LINUX, PER_LINUX32, UNAME26, both, and "tell the current one", as Docker. */
+const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffff_ffff];
+
+const SPECIAL_RULES: Record<string, Verdict | ArgumentRules> = {
+  /** CVE-2022-0185 and its like need a user namespace first. Its flags are behind a pointer: glibc falls back to clone. */
+  clone3: 'ENOSYS',
+  clone: {
+    tests: [{ argument: 0, is: { anyBit: CLONE_NAMESPACES }, verdict: 'EPERM' }],
+    otherwise: 'allow',
+  },
+  socket: {
+    tests: [
+      { argument: 0, is: { equal: [AF.UNIX, AF.INET, AF.INET6] }, verdict: 'allow' },
+      { argument: 0, is: { notEqual: [AF.NETLINK] }, verdict: 'EAFNOSUPPORT' },
+      { argument: 2, is: { equal: [NETLINK_ROUTE] }, verdict: 'allow' },
+    ],
+    otherwise: 'EPROTONOSUPPORT',
+  },
+  socketpair: {
+    tests: [{ argument: 0, is: { equal: [AF.UNIX] }, verdict: 'allow' }],
+    otherwise: 'EAFNOSUPPORT',
+  },
+  /** Kernel TLS and other upper layer protocols: CVE-2023-0461. */
+  setsockopt: {
+    tests: [
+      { argument: 1, is: { notEqual: [SOL_TCP] }, verdict: 'allow' },
+      { argument: 2, is: { equal: [TCP_ULP] }, verdict: 'EPERM' },
+    ],
+    otherwise: 'allow',
+  },
+  /** Typing into the terminal of whoever attached: CVE-2017-5226, CVE-2023-28100. */
+  ioctl: {
+    tests: [{ argument: 1, is: { equal: [TIO.STI, TIO.LINUX] }, verdict: 'EPERM' }],
+    otherwise: 'allow',
+  },
+  personality: {
+    tests: [{ argument: 0, is: { equal: PERSONALITIES }, verdict: 'allow' }],
+    otherwise: 'EPERM',
+  },
+};
+
+const AUDIT_ARCH_X86_64 = 0xc000_003e;
+const SECCOMP_RET = { KILL_PROCESS: 0x8000_0000, ERRNO: 0x0005_0000, ALLOW: 0x7fff_0000 } as const;
+/** In `struct seccomp_data`. */
+const OFFSET = { NUMBER: 0, ARCH: 4, ARGUMENTS: 16 } as const;
+/** Instructions of classic BPF, linux/bpf_common.h. */
+const BPF = { LD_W_ABS: 0x20, JA: 0x05, JEQ: 0x15, JGE: 0x35, JSET: 0x45, RET: 0x06 } as const;
+
+interface Range {
+  first: number;
+  rule: Verdict | ArgumentRules;
+}
+
+/** Neighbouring numbers with the same rule as one; the last range reaches to the end, x32's numbers included. */
+function toRanges(rules: FilterRules): Range[] {
+  const ranges: Range[] = [];
+  const end = Math.max(...rules.keys()) + 1;
+  for (let number = 0; number <= end; number++) {
+    const rule = rules.get(number) ?? 'ENOSYS';
+    if (ranges.at(-1)?.rule !== rule) ranges.push({ first: number, rule });
+  }
+  return ranges;
+}
+
+/** Binary search: about eight comparisons a call. */
+function emitSearch(program: FilterProgram, ranges: Range[]): void {
+  if (ranges.length === 1) {
+    emitRule(program, ranges[0]!.rule);
+    return;
+  }
+  const middle = ranges.length >> 1;
+  const low = new FilterProgram();
+  const high = new FilterProgram();
+  emitSearch(low, ranges.slice(0, middle));
+  emitSearch(high, ranges.slice(middle));
+  if (low.length <= MAX_JUMP) {
+    program.jump(BPF.JGE, ranges[middle]!.first, { yes: low.length, no: 0 });
+  } else {
+    program.jump(BPF.JGE, ranges[middle]!.first, { yes: 0, no: 1 });
+    program.skip(low.length);
+  }
+  program.append(low);
+  program.append(high);
+}
+
+/** Jumps of a comparison have eight bits. */
+const MAX_JUMP = 255;
+
+function emitRule(program: FilterProgram, rule: Verdict | ArgumentRules): void {
+  if (typeof rule === 'string') {
+    program.give(actionOf(rule));
+    return;
+  }
+  for (const { argument, is, verdict } of rule.tests) {
+    program.load(OFFSET.ARGUMENTS + 8 * argument);
+    if ('anyBit' in is) program.jump(BPF.JSET, is.anyBit, { yes: 0, no: 1 });
+    else if ('equal' in is) emitEqual(program, is.equal);
+    else emitNotEqual(program, is.notEqual);
+    program.give(actionOf(verdict));
+  }
+  program.give(actionOf(rule.otherwise));
+}
+
+/** Any match goes on to the instruction after the last test, no match skips that one. */
+function emitEqual(program: FilterProgram, values: readonly number[]): void {
+  for (const [index, value] of values.entries()) {
+    const remaining = values.length - 1 - index;
+    program.jump(BPF.JEQ, value, { yes: remaining, no: remaining === 0 ? 1 : 0 });
+  }
+}
+
+/** Any match skips the instruction after the last test. */
+function emitNotEqual(program: FilterProgram, values: readonly number[]): void {
+  for (const [index, value] of values.entries()) {
+    program.jump(BPF.JEQ, value, { yes: values.length - index, no: 0 });
+  }
+}
+
+function actionOf(verdict: Verdict): number {
+  return verdict === 'allow' ? SECCOMP_RET.ALLOW : SECCOMP_RET.ERRNO | errnoNumber(verdict);
+}
+
+/** Classic BPF instructions, `struct sock_filter` each. */
+class FilterProgram {
+  #instructions: Buffer[] = [];
+
+  get length(): number {
+    return this.#instructions.length;
+  }
+
+  load(offset: number): void {
+    this.#add(BPF.LD_W_ABS, { value: offset });
+  }
+
+  jump(code: number, value: number, { yes, no }: { yes: number; no: number }): void {
+    this.#add(code, { value, yes, no });
+  }
+
+  skip(instructions: number): void {
+    this.#add(BPF.JA, { value: instructions });
+  }
+
+  give(action: number): void {
+    this.#add(BPF.RET, { value: action });
+  }
+
+  append(other: FilterProgram): void {
+    this.#instructions.push(...other.#instructions);
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#instructions);
+  }
+
+  #add(code: number, { value, yes = 0, no = 0 }: { value: number; yes?: number; no?: number }): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt16LE(code, 0);
+    bytes.writeUInt8(yes, 2);
+    bytes.writeUInt8(no, 3);
+    bytes.writeUInt32LE(value >>> 0, 4);
+    this.#instructions.push(bytes);
+  }
+}

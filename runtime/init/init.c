@@ -1,0 +1,353 @@
+/*
+ * The one program of ours around an app: zygote, then PID 1 of a container or helper of an exec.
+ *
+ * It knows no policy. The runtime decides what happens to a new process and sends it as a list of operations,
+ * mostly plain system calls; this program carries them out in order and stops at the first that fails.
+ * No libc: it is a few KB, starts in microseconds, and every container's PID 1 shares its pages.
+ *
+ *   runtime                     zygote (this program)              container
+ *   ───────                     ─────────────────────              ─────────
+ *   struct request     ───────► clone3(request.clone_flags) ─────► carries out the list's operations;
+ *   + descriptors               (the new process's parent,         SPAWN forks: the parent becomes PID 1
+ *                                outlives the runtime)             and supervises, the child goes on to EXECUTE
+ *   reply + pidfd      ◄───────
+ *   status pipe        ◄────────────────────────────────────────── end of file: the app runs;
+ *                                                                  struct failure: which operation, why not
+ *   exit file          ◄────────────────────────────────────────── "0\n": the app's exit status
+ *
+ * Descriptors of a request: [0] the list (a memfd), [1] the status pipe, [2] the exit file, then the operations' own.
+ *
+ * The list is mapped at LIST_ADDRESS, so that the runtime can put absolute pointers into it (strings, structs,
+ * vectors); the mapping is gone before the app runs, so no app's environment stays in a PID 1:
+ *
+ *   ┌───────┬───────────────────┬─────┬───────────────────┬─────────────────────┐
+ *   │ count │ operation 0 (64)  │ ... │ operation n-1     │ strings, structs …  │
+ *   └───────┴───────────────────┴─────┴───────────────────┴─────────────────────┘
+ *   0       64                                                          (sizes in bytes)
+ *
+ *   operation: call u16 │ tolerated errno u8 │ result u8 │ kind u8 × 6 │ unused × 6 │ argument u64 × 6
+ *     call       a system call's number, or one of enum own_call
+ *     tolerated  this errno is no failure; 0: none
+ *     result     the result is kept under this number; 255: not kept
+ *     kind       what the argument is: the value itself, the index of a passed descriptor, or of a kept result
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long u64;
+
+#define LIST_ADDRESS 0x200000000UL
+#define MAX_DESCRIPTORS 64
+#define MAX_RESULTS 32
+#define NO_RESULT 255
+
+/* Fixed places in a new process. The zygote's socket is at 3 and /dev/null at 4, so neither clobbers a passed one. */
+enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4 };
+
+enum own_call {
+  SPAWN = 0x8000,         /* (is_pid_1): the rest of the list belongs to the app's process */
+  EXECUTE = 0x8001,       /* (path, argv, envp): goes on with the next operation if there is no such program */
+  NETLINK = 0x8002,       /* (socket, requests, bytes, count): sends them, waits for every answer */
+  CHECK_FOLDER = 0x8003,  /* (): the working folder is below the root, CVE-2024-21626 */
+};
+
+enum argument_kind { VALUE = 0, DESCRIPTOR = 1, RESULT = 2 };
+
+struct operation {
+  u16 call;
+  u8 tolerated;
+  u8 result;
+  u8 kind[6];
+  u8 unused[6];
+  u64 argument[6];
+};
+
+struct list {
+  u64 count;
+  u64 unused[7];
+  struct operation operations[];
+};
+
+struct request {
+  u64 clone_flags;
+  u64 list_size;
+  u64 cgroup; /* index of the descriptor of a cgroup v2 to be born in; 0: none */
+};
+
+struct reply {
+  long pid; /* or -errno */
+};
+
+struct failure {
+  u32 operation;
+  int error;
+};
+
+/* -------- system calls: numbers and structures of x86-64, see the man page of each -------- */
+
+enum {
+  NR_write = 1, NR_close = 3, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
+  NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_fork = 57, NR_execve = 59, NR_wait4 = 61,
+  NR_kill = 62, NR_getcwd = 79, NR_umask = 95, NR_rt_sigtimedwait = 128, NR_exit_group = 231, NR_dup3 = 292,
+  NR_clone3 = 435, NR_close_range = 436,
+};
+
+enum { ENOENT = 2, EINTR = 4, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
+enum { SIGCHLD = 17 };
+enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
+enum { PROT_READ = 1, MAP_PRIVATE = 2, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
+enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
+#define CLONE_PIDFD 0x1000UL
+#define CLONE_INTO_CGROUP 0x200000000UL
+
+struct io_vector { void *base; u64 length; };
+struct message { void *name; u32 name_length; struct io_vector *vectors; u64 vector_count; void *control; u64 control_length; int flags; };
+struct control { u64 length; int level, type; int descriptors[MAX_DESCRIPTORS]; };
+struct clone_args { u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup; };
+struct signal_action { u64 handler, flags, restorer, mask; };
+struct netlink_header { u32 length; u16 type, flags; u32 sequence, port; int error; };
+
+static long call(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
+  long result;
+  register u64 r10 __asm__("r10") = d;
+  register u64 r8 __asm__("r8") = e;
+  register u64 r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+#define call0(n) call(n, 0, 0, 0, 0, 0, 0)
+#define call1(n, a) call(n, (u64)(a), 0, 0, 0, 0, 0)
+#define call2(n, a, b) call(n, (u64)(a), (u64)(b), 0, 0, 0, 0)
+#define call3(n, a, b, c) call(n, (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
+#define call4(n, a, b, c, d) call(n, (u64)(a), (u64)(b), (u64)(c), (u64)(d), 0, 0)
+
+/* The compiler may put calls of these into any code. */
+void *memset(void *target, int byte, u64 length) {
+  for (u64 i = 0; i < length; i++) ((volatile u8 *)target)[i] = (u8)byte;
+  return target;
+}
+
+void *memcpy(void *target, const void *source, u64 length) {
+  for (u64 i = 0; i < length; i++) ((volatile u8 *)target)[i] = ((const u8 *)source)[i];
+  return target;
+}
+
+static __attribute__((noreturn)) void leave(int code) {
+  for (;;) call1(NR_exit_group, code);
+}
+
+static void on_child_ended(u64 handler) {
+  struct signal_action action = {handler, 0, 0, 0};
+  call4(NR_rt_sigaction, SIGCHLD, &action, 0, 8);
+}
+
+static void set_signal_mask(u64 mask) {
+  call4(NR_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
+}
+
+/* -------- in the new process: the operations -------- */
+
+static __attribute__((noreturn)) void fail(u64 index, long error) {
+  struct failure failure = {(u32)index, (int)-error};
+  call3(NR_write, STATUS, &failure, sizeof failure);
+  leave(error == -ENOENT || error == -ENOTDIR ? 127 : 126);
+}
+
+static void write_exit_status(int code) {
+  char text[4];
+  int length = 0;
+  if (code >= 100) text[length++] = (char)('0' + code / 100);
+  if (code >= 10) text[length++] = (char)('0' + code / 10 % 10);
+  text[length++] = (char)('0' + code % 10);
+  text[length++] = '\n';
+  call3(NR_write, EXIT_FILE, text, length);
+}
+
+/* Reaps whatever ended. When it was the app: notes its status and ends, which ends the container. */
+static void reap(long app) {
+  int status;
+  long pid;
+  while ((pid = call4(NR_wait4, -1, &status, WNOHANG, 0)) > 0) {
+    if (pid != app) continue;
+    int code = (status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
+    write_exit_status(code);
+    leave(code);
+  }
+}
+
+/*
+ * This is PID 1 of the container, or the helper of an exec. PID 1 passes signals on to every process that it sees;
+ * the helper is in the host's pid namespace and must never do that: to its own child alone.
+ */
+static __attribute__((noreturn)) void supervise(long app, int is_pid_1, u64 list_size) {
+  call3(NR_close_range, 0, EXIT_FILE - 1, 0);
+  call3(NR_close_range, EXIT_FILE + 1, ~0U, 0);
+  call2(NR_munmap, LIST_ADDRESS, list_size);
+  for (;;) {
+    u64 all = ~0UL;
+    long signal = call4(NR_rt_sigtimedwait, &all, 0, 0, 8);
+    if (signal == SIGCHLD) reap(app);
+    else if (signal > 0) call2(NR_kill, is_pid_1 ? -1 : app, signal);
+  }
+}
+
+/* Returns in the app's process only. */
+static long spawn(int is_pid_1, u64 list_size) {
+  set_signal_mask(~0UL);
+  long app = call0(NR_fork);
+  if (app > 0) supervise(app, is_pid_1, list_size);
+  if (app == 0) {
+    call1(NR_close, EXIT_FILE);
+    set_signal_mask(0);
+  }
+  return app;
+}
+
+/* See rtnetlink(7). The first error that an answer tells, after all have come. */
+static long netlink(u64 socket, u64 requests, u64 length, u64 count) {
+  static u8 answers[16384] __attribute__((aligned(8)));
+  long error = call(NR_sendto, socket, requests, length, 0, 0, 0);
+  if (error < 0) return error;
+  error = 0;
+  while (count > 0) {
+    long size = call(NR_recvfrom, socket, (u64)answers, sizeof answers, 0, 0, 0);
+    if (size == -EINTR) continue;
+    if (size < (long)sizeof(struct netlink_header)) return size < 0 ? size : -EPROTO;
+    for (long at = 0; at + (long)sizeof(struct netlink_header) <= size && count > 0;) {
+      struct netlink_header *answer = (struct netlink_header *)(answers + at);
+      if (answer->length < sizeof *answer) return -EPROTO;
+      if (error == 0) error = answer->error;
+      count--;
+      at += (answer->length + 3) & ~3U;
+    }
+  }
+  return error;
+}
+
+/* "(unreachable)/…" is what getcwd says of a folder outside the root. */
+static long check_folder(void) {
+  static char folder[4096];
+  long length = call2(NR_getcwd, folder, sizeof folder);
+  return length < 0 ? length : folder[0] == '/' ? 0 : -ENOENT;
+}
+
+/* As execvp(3): a program that is missing in one place may be in the next; one that may not be executed is told. */
+static long execute(const u64 *argument, int is_last) {
+  static long refused;
+  long error = call3(NR_execve, argument[0], argument[1], argument[2]);
+  if (error == -EACCES) refused = error;
+  int try_next = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
+  if (try_next && !is_last) return 0;
+  return try_next && refused ? refused : error;
+}
+
+static long carry_out(const struct operation *operation, const u64 *argument, const struct request *request, int is_last) {
+  switch (operation->call) {
+    case SPAWN: return spawn((int)argument[0], request->list_size);
+    case EXECUTE: return execute(argument, is_last);
+    case NETLINK: return netlink(argument[0], argument[1], argument[2], argument[3]);
+    case CHECK_FOLDER: return check_folder();
+    default:
+      return call(operation->call, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+  }
+}
+
+static u64 resolve(u8 kind, u64 value, const int *descriptors, const u64 *results) {
+  if (kind == DESCRIPTOR) return (u64)descriptors[value % MAX_DESCRIPTORS];
+  if (kind == RESULT) return results[value % MAX_RESULTS];
+  return value;
+}
+
+static __attribute__((noreturn)) void run_list(const struct request *request, const int *descriptors) {
+  u64 results[MAX_RESULTS] = {0};
+  call3(NR_dup3, descriptors[1], STATUS, O_CLOEXEC);
+  call3(NR_dup3, descriptors[2], EXIT_FILE, O_CLOEXEC);
+  call1(NR_close, descriptors[1]);
+  call1(NR_close, descriptors[2]);
+  on_child_ended(0);
+  long address = call(NR_mmap, LIST_ADDRESS, request->list_size, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, (u64)descriptors[0], 0);
+  if (address != (long)LIST_ADDRESS) fail(0, address);
+
+  const struct list *list = (const struct list *)LIST_ADDRESS;
+  for (u64 i = 0; i < list->count; i++) {
+    const struct operation *operation = &list->operations[i];
+    u64 argument[6];
+    for (int k = 0; k < 6; k++) argument[k] = resolve(operation->kind[k], operation->argument[k], descriptors, results);
+    long result = carry_out(operation, argument, request, i + 1 == list->count);
+    if (result < 0 && result > -4096 && -result != operation->tolerated) fail(i, result);
+    if (operation->result != NO_RESULT) results[operation->result % MAX_RESULTS] = (u64)result;
+  }
+  fail(list->count, -ENOENT);
+}
+
+/* -------- the zygote -------- */
+
+/* The number of descriptors that came along; negative at the end of the runtime. */
+static int receive(struct request *request, struct control *control) {
+  struct io_vector vector = {request, sizeof *request};
+  struct message message = {0, 0, &vector, 1, control, sizeof *control, 0};
+  long size;
+  do size = call3(NR_recvmsg, SOCKET, &message, MSG_CMSG_CLOEXEC);
+  while (size == -EINTR);
+  if (size != sizeof *request) return -1;
+  if (message.control_length < 16 || control->type != SCM_RIGHTS) return 0;
+  return (int)((control->length - 16) / sizeof(int));
+}
+
+static void answer(long pid, int pidfd) {
+  struct reply reply = {pid};
+  struct io_vector vector = {&reply, sizeof reply};
+  struct { u64 length; int level, type; int descriptor, padding; } control = {20, SOL_SOCKET, SCM_RIGHTS, pidfd, 0};
+  struct message message = {0, 0, &vector, 1, &control, sizeof control, 0};
+  if (pid < 0) message.control_length = 0;
+  call3(NR_sendmsg, SOCKET, &message, MSG_NOSIGNAL);
+}
+
+static void launch(const struct request *request, const int *descriptors, int count) {
+  int pidfd = -1;
+  struct clone_args args = {0};
+  args.flags = request->clone_flags | CLONE_PIDFD;
+  args.pidfd = (u64)&pidfd;
+  args.exit_signal = SIGCHLD;
+  if (request->cgroup) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (u64)descriptors[request->cgroup % MAX_DESCRIPTORS];
+  }
+  long pid = call2(NR_clone3, &args, sizeof args);
+  if (pid == 0) run_list(request, descriptors);
+  answer(pid, pidfd);
+  if (pid > 0) call1(NR_close, pidfd);
+  for (int i = 0; i < count; i++) call1(NR_close, descriptors[i]);
+}
+
+/*
+ * Children are never waited for one by one: with SIGCHLD ignored the kernel reaps them, and wait4 blocks until the
+ * last is gone (wait(2), notes). So the zygote outlives the runtime for as long as a container of it runs.
+ */
+static __attribute__((noreturn)) void zygote(void) {
+  call3(NR_close_range, STATUS + 1, ~0U, 0);
+  call1(NR_umask, 022);
+  on_child_ended(1);
+  for (;;) {
+    struct request request;
+    struct control control;
+    int count = receive(&request, &control);
+    if (count < 0) break;
+    if (count >= 3) launch(&request, control.descriptors, count);
+    else answer(-EPROTO, -1);
+  }
+  call1(NR_close, SOCKET);
+  while (call4(NR_wait4, -1, 0, 0, 0) == -EINTR) {}
+  leave(0);
+}
+
+__attribute__((used)) void start(void) {
+  zygote();
+}
+
+__asm__(".globl _start\n_start: xor %rbp, %rbp\n and $-16, %rsp\n call start\n hlt");

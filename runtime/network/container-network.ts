@@ -1,0 +1,197 @@
+import {
+  attribute,
+  attribute8,
+  attribute32,
+  attributeText,
+  CHANGE,
+  interfaceInfo,
+  MAKE,
+  NetlinkBatch,
+  RTM,
+} from './netlink-batch.ts';
+
+/**
+ * The network of one container: a veth pair, routed, no bridge.
+ *
+ *   host  `name`  169.254.1.1 ◄─────────► eth0  `address`/32  container
+ *   route address/32 dev name             default via 169.254.1.1
+ */
+export interface ContainerNetwork {
+  /** Of the host's end: tells instance and address apart. */
+  name: string;
+  /** Of the host's end; chosen by us so that one batch can make and configure it. */
+  index: number;
+  address: string;
+}
+
+/** What every container sees as its router; link-local, so it can be the same everywhere (RFC 3927). */
+export const GATEWAY = '169.254.1.1';
+
+/** Number of the descriptor of the container's network namespace while these requests are sent. */
+export const NAMESPACE_DESCRIPTOR = 200;
+
+/** Sent in the host's network namespace: both ends of the pair, and the way to the container. */
+export function hostRequests(network: ContainerNetwork): NetlinkBatch {
+  const { index, address } = network;
+  return new NetlinkBatch()
+    .add(newPair(network))
+    .add(linkUp(index))
+    .add(newAddress(index, GATEWAY))
+    .add(newRoute(index, { to: address, source: GATEWAY }))
+    .add(newNeighbour(index, { address, mac: containerMac(address) }));
+}
+
+/** Sent in the container's network namespace: loopback, its address, and the way out. */
+export function containerRequests(network: ContainerNetwork): NetlinkBatch {
+  return new NetlinkBatch()
+    .add(linkUp(LOOPBACK))
+    .add(linkUp(CONTAINER_INDEX))
+    .add(newAddress(CONTAINER_INDEX, network.address))
+    .add(newRoute(CONTAINER_INDEX, { to: GATEWAY }))
+    .add(newNeighbour(CONTAINER_INDEX, { address: GATEWAY, mac: GATEWAY_MAC }))
+    .add(newRoute(CONTAINER_INDEX, { via: GATEWAY }));
+}
+
+/** Sent in the network namespace of a container without network: loopback alone. */
+export function loopbackRequests(): NetlinkBatch {
+  return new NetlinkBatch().add(linkUp(LOOPBACK));
+}
+
+/** Sent in the host's network namespace: both ends of the pair vanish. */
+export function removalRequests(name: string): NetlinkBatch {
+  return new NetlinkBatch().add({
+    type: RTM.DELLINK,
+    flags: CHANGE,
+    fixed: interfaceInfo(0),
+    attributes: [attributeText(IFLA.IFNAME, name)],
+  });
+}
+
+const LOOPBACK = 1;
+const CONTAINER_INDEX = 2;
+const GATEWAY_MAC = Buffer.from([0xee, 0xee, 0xee, 0xee, 0xee, 0xee]);
+
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  LINKINFO: 18,
+  AF_SPEC: 26,
+  NET_NS_FD: 28,
+  NUM_TX_QUEUES: 31,
+  NUM_RX_QUEUES: 32,
+};
+const IFLA_INFO = { KIND: 1, DATA: 2 };
+const VETH_INFO_PEER = 1;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
+const IFF_UP = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7 };
+const NDA = { DST: 1, LLADDR: 2 };
+const NUD_PERMANENT = 0x80;
+const RT = { TABLE_MAIN: 254, PROTOCOL_BOOT: 3, SCOPE_UNIVERSE: 0, SCOPE_LINK: 253, UNICAST: 1 };
+
+type Request = Parameters<NetlinkBatch['add']>[0];
+
+/** One queue each way: a veth with one per core costs memory and time at launch. */
+function newPair({ name, index, address }: ContainerNetwork): Request {
+  const oneQueue = [attribute32(IFLA.NUM_TX_QUEUES, 1), attribute32(IFLA.NUM_RX_QUEUES, 1)];
+  const peer = attribute(
+    VETH_INFO_PEER,
+    interfaceInfo(CONTAINER_INDEX),
+    attributeText(IFLA.IFNAME, 'eth0'),
+    attribute(IFLA.ADDRESS, containerMac(address)),
+    attribute32(IFLA.NET_NS_FD, NAMESPACE_DESCRIPTOR),
+    ...oneQueue,
+  );
+  return {
+    type: RTM.NEWLINK,
+    flags: MAKE,
+    fixed: interfaceInfo(index),
+    attributes: [
+      attributeText(IFLA.IFNAME, name),
+      attribute(IFLA.ADDRESS, GATEWAY_MAC),
+      ...oneQueue,
+      attribute(IFLA.LINKINFO, attributeText(IFLA_INFO.KIND, 'veth'), attribute(IFLA_INFO.DATA, peer)),
+    ],
+  };
+}
+
+/** Up, and without an IPv6 link-local address: nothing filters what would be reached through one. */
+function linkUp(index: number): Request {
+  const noAddress = attribute(
+    IFLA.AF_SPEC,
+    attribute(AF_INET6, attribute8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE)),
+  );
+  return {
+    type: RTM.NEWLINK,
+    flags: CHANGE,
+    fixed: interfaceInfo(index, IFF_UP, IFF_UP),
+    attributes: index === LOOPBACK ? [] : [noAddress],
+  };
+}
+
+/** `struct ifaddrmsg`. */
+function newAddress(index: number, address: string): Request {
+  const fixed = Buffer.from([
+    AF_INET,
+    32,
+    0,
+    address === GATEWAY ? RT.SCOPE_LINK : RT.SCOPE_UNIVERSE,
+    0,
+    0,
+    0,
+    0,
+  ]);
+  fixed.writeUInt32LE(index, 4);
+  const bytes = addressBytes(address);
+  return { type: RTM.NEWADDR, flags: MAKE, fixed, attributes: [attribute(2, bytes), attribute(1, bytes)] };
+}
+
+/** `struct rtmsg`: to one address on the link, or to everywhere via a gateway. */
+function newRoute(index: number, route: { to: string; source?: string } | { via: string }): Request {
+  const toLink = 'to' in route;
+  const fixed = Buffer.from([
+    AF_INET,
+    toLink ? 32 : 0,
+    0,
+    0,
+    RT.TABLE_MAIN,
+    RT.PROTOCOL_BOOT,
+    toLink ? RT.SCOPE_LINK : RT.SCOPE_UNIVERSE,
+    RT.UNICAST,
+    0,
+    0,
+    0,
+    0,
+  ]);
+  const attributes = [attribute32(RTA.OIF, index)];
+  if (!toLink) attributes.push(attribute(RTA.GATEWAY, addressBytes(route.via)));
+  else attributes.push(attribute(RTA.DST, addressBytes(route.to)));
+  if (toLink && route.source) attributes.push(attribute(RTA.PREFSRC, addressBytes(route.source)));
+  return { type: RTM.NEWROUTE, flags: MAKE, fixed, attributes };
+}
+
+/** `struct ndmsg`: known for good, so no ARP delays the first packet. */
+function newNeighbour(index: number, neighbour: { address: string; mac: Buffer }): Request {
+  const fixed = Buffer.alloc(12);
+  fixed.writeUInt8(AF_INET, 0);
+  fixed.writeInt32LE(index, 4);
+  fixed.writeUInt16LE(NUD_PERMANENT, 8);
+  return {
+    type: RTM.NEWNEIGH,
+    flags: MAKE,
+    fixed,
+    attributes: [attribute(NDA.DST, addressBytes(neighbour.address)), attribute(NDA.LLADDR, neighbour.mac)],
+  };
+}
+
+/** Locally administered, from the address. */
+function containerMac(address: string): Buffer {
+  return Buffer.from([0x02, 0x00, ...addressBytes(address)]);
+}
+
+function addressBytes(address: string): Buffer {
+  return Buffer.from(address.split('.').map(Number));
+}
