@@ -33,7 +33,7 @@ export function createDashboard({ platform, config, log }: DashboardOptions): Ex
     assets,
     views: new Views((name) => assets.url(name)),
     notices: new Notices(),
-    streams: new EventStreams(platform.sessions),
+    streams: new EventStreams((id) => platform.sessions.find(id) !== undefined),
   };
   const app = express();
   app.disable('x-powered-by');

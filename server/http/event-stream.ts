@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { Request, Response } from 'express';
-import type { Sessions } from '../../deploy/platform.ts';
 
 export interface ServerEvent {
   /** Comes back as Last-Event-ID; no newlines. */
@@ -17,13 +16,13 @@ const MOST_PER_SESSION = 24;
  * by its age or because its key was removed.
  */
 export class EventStreams {
-  readonly #sessions: Sessions;
+  readonly #isSession: (id: string) => boolean;
   #open = new Set<EventStream>();
   #timer: NodeJS.Timeout | undefined;
   #seconds = 0;
 
-  constructor(sessions: Sessions) {
-    this.#sessions = sessions;
+  constructor(isSession: (id: string) => boolean) {
+    this.#isSession = isSession;
   }
 
   get size(): number {
@@ -57,7 +56,7 @@ export class EventStreams {
   #tick(): void {
     this.#seconds++;
     for (const sessionId of new Set([...this.#open].map((stream) => stream.sessionId))) {
-      if (!this.#sessions.find(sessionId)) this.endSession(sessionId);
+      if (!this.#isSession(sessionId)) this.endSession(sessionId);
     }
     if (this.#seconds % HEARTBEAT_SECONDS === 0) {
       for (const stream of this.#open) stream.beat();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { LogLine, LogQuery } from '../../../deploy/platform.ts';
 import { parseAnsi, type Segment } from '../ansi.ts';
 import type { Exchange } from '../exchange.ts';
@@ -68,7 +69,8 @@ export async function download(exchange: Exchange): Promise<void> {
   });
   for await (const line of exchange.platform.logs.read(app.name, { ...query, lines: DOWNLOADED })) {
     if (res.destroyed) return;
-    res.write(`${line.at.toISOString()} ${line.source}[${line.dyno}]: ${line.text}\n`);
+    const text = `${line.at.toISOString()} ${line.source}[${line.dyno}]: ${line.text}\n`;
+    if (!res.write(text)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
   }
   res.end();
 }
