@@ -19,8 +19,14 @@ export class RouterClient {
   async setRoutes(table: RouteTable, signal?: AbortSignal): Promise<void> {
     this.#latest = table;
     // One that is on its way may carry an older table; the one after it carries the latest.
-    await this.#sending?.catch(() => {});
-    if (this.#latest === undefined) return;
+    let refusal: unknown;
+    await this.#sending?.catch((error) => {
+      refusal = error;
+    });
+    if (this.#latest === undefined) {
+      if (refusal) throw refusal;
+      return;
+    }
     this.#sending ??= this.#sendLatest(signal).finally(() => {
       this.#sending = undefined;
     });
