@@ -1,6 +1,6 @@
 import { PaasError } from '../../../deploy/model/paas-error.ts';
 import type { BuildView } from '../../../deploy/platform.ts';
-import { parseAnsi, type Segment } from '../ansi.ts';
+import { parseAnsi } from '../ansi.ts';
 import { tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 import { LineBatch } from '../line-batch.ts';
@@ -8,6 +8,7 @@ import { LineSplitter } from '../line-splitter.ts';
 import { streamLive } from '../live.ts';
 
 const SHOWN = 50;
+const LINES_SHOWN = 2000;
 
 export async function showQueue(exchange: Exchange): Promise<void> {
   await exchange.page('builds/queue', queue(exchange));
@@ -25,20 +26,16 @@ export async function streamOfApp(exchange: Exchange): Promise<void> {
   await streamLive(exchange, { template: 'builds/list-live', data: () => ofApp(exchange) });
 }
 
-/** A build with its output so far; the page's script follows what comes after that. */
+/** A build with the end of its output so far; the page's script follows what comes after that. */
 export async function show(exchange: Exchange): Promise<void> {
   const { app, build } = find(exchange);
-  const lines: Segment[][] = [];
-  const splitter = new LineSplitter();
-  for await (const chunk of exchange.platform.builds.output(build.id)) {
-    for (const line of splitter.push(chunk)) lines.push(parseAnsi(line));
-  }
   const finished = isFinished(build);
-  if (finished) for (const line of splitter.flush()) lines.push(parseAnsi(line));
+  const { lines, count } = await outputSoFar(exchange, { id: build.id, finished });
   await exchange.page('builds/build', {
     app,
     build,
-    lines,
+    lines: lines.map(parseAnsi),
+    count,
     finished,
     ahead: ahead(exchange, build),
     tab: 'builds',
@@ -85,6 +82,23 @@ function find(exchange: Exchange) {
   const build = /^\d{1,9}$/.test(id) ? exchange.platform.builds.find(Number(id)) : undefined;
   if (build?.app !== app.name) throw new PaasError('not_found', `${app.name} has no such build.`);
   return { app, build };
+}
+
+/** The last lines, and how many there are in all. A line without its end counts when the build is finished. */
+async function outputSoFar(
+  exchange: Exchange,
+  { id, finished }: { id: number; finished: boolean },
+): Promise<{ lines: string[]; count: number }> {
+  const splitter = new LineSplitter();
+  let lines: string[] = [];
+  let count = 0;
+  const take = (more: string[]) => {
+    count += more.length;
+    lines = [...lines, ...more].slice(-LINES_SHOWN);
+  };
+  for await (const chunk of exchange.platform.builds.output(id)) take(splitter.push(chunk));
+  if (finished) take(splitter.flush());
+  return { lines, count };
 }
 
 function isFinished(build: BuildView): boolean {
