@@ -12,7 +12,7 @@ const settings = parseSettings(process.env);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const kernel = await LinuxKernel.open({ run: settings.run, subnet: settings.subnet });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
-console.log(`runtime | answers at ${settings.run}/docker.sock and engine.sock`);
+console.log('ready {}');
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Replaces a file in one step: whoever reads it, also after a kill, sees the old content or the new. */
@@ -21,6 +21,21 @@ export function replaceFileDurably(path: string, content: string): void {
   } finally {
     closeSync(fd);
   }
+  renameSync(`${path}.tmp`, path);
+  syncFolder(dirname(path));
+}
+
+/**
+ * The same in two steps: `sync` in between has to bring the new content to the disk, with whatever else it belongs to.
+ * Cheaper than one sync for each.
+ */
+export async function replaceFileAfter(
+  path: string,
+  content: string,
+  sync: () => Promise<void>,
+): Promise<void> {
+  writeFileSync(`${path}.tmp`, content, { mode: 0o600 });
+  await sync();
   renameSync(`${path}.tmp`, path);
   syncFolder(dirname(path));
 }

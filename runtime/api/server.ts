@@ -77,7 +77,8 @@ function answerError(exchange: Exchange, error: unknown): void {
 
 /** The words by which the docker client knows that it should exit with 127 or 126. */
 function hintOf(exitCode: number | undefined, message: string): string {
-  if (exitCode === 127 && !message.includes('no such file or directory')) return ' (no such file or directory)';
+  if (exitCode === 127 && !message.includes('no such file or directory'))
+    return ' (no such file or directory)';
   if (exitCode === 126 && !message.includes('permission denied')) return ' (permission denied)';
   return '';
 }

@@ -44,14 +44,13 @@ export class Committer {
     refuseUncommittable(container);
     const reference = options.reference ? normalizeReference(options.reference) : undefined;
     this.#takeLayer(container);
-    await this.#sync(container);
     const image = createImage({
       layers: container.config.layers,
       config: imageConfig(container, options.config),
       parent: container.config.image,
       created: new Date().toISOString(),
     });
-    this.#options.images.add(image, reference);
+    await this.#options.images.addNew(image, { reference, sync: () => this.#sync(container) });
     return image;
   }
 

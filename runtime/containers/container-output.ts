@@ -110,6 +110,13 @@ export class ContainerOutput {
     this.#attached.clear();
   }
 
+  /** The container's process could not be started. */
+  discard(): void {
+    this.#raw.close();
+    for (const client of [...this.#attached]) client.end();
+    this.#attached.clear();
+  }
+
   /** The log in blocks, as `query` wants to see it. With `follow` until the container has ended. */
   async *read(query: LogQuery): AsyncGenerator<Buffer> {
     let reader: LogFileReader | undefined = this.#firstReader(query.tail);

@@ -168,7 +168,6 @@ export class Engine {
     // Meanwhile AutoRemove may have done it.
     if (!this.#containers.has(container.id)) return;
     await container.exclusively('being removed', async () => {
-      await container.released;
       this.#options.store.remove(container.id);
       this.#containers.delete(container.id);
     });
@@ -179,7 +178,6 @@ export class Engine {
 
   commit(container: Container, options: CommitOptions): Promise<Image> {
     return container.exclusively('being committed', async () => {
-      await container.released;
       const image = await this.#committer.commit(container, options);
       this.#publish(container, 'commit');
       return image;
@@ -250,8 +248,8 @@ export class Engine {
     const exitCode = (error as { exitCode?: number }).exitCode ?? 128;
     this.#setState(container, failed(container.state, { exitCode, error: error.message, now: new Date() }));
     this.launcher.disconnect(container);
-    await container.output.finish();
-    container.released = this.kernel.release(container.id);
+    container.output.discard();
+    this.#release(container);
     container.tell('exited');
     if (container.config.host.AutoRemove) setImmediate(() => this.#removeLater(container));
     throw error;
@@ -264,6 +262,12 @@ export class Engine {
     else container.earlyExit = exit;
   }
 
+  #release(container: Container): void {
+    container.released = this.kernel
+      .release(container.id)
+      .catch((error) => console.error(`Releasing what ${container.id} had in the kernel:`, error));
+  }
+
   #endLater(container: Container, exit: ContainerExit): void {
     this.#end(container, exit).catch((error) => console.error(`After the end of ${container.id}:`, error));
   }
@@ -273,7 +277,7 @@ export class Engine {
     await terminalEnd(container);
     await container.output.finish();
     this.launcher.disconnect(container);
-    container.released = this.kernel.release(container.id);
+    this.#release(container);
     this.#setState(container, exited(container.state, exit, new Date()));
     if (exit.oomKilled) this.#publish(container, 'oom');
     this.#publish(container, 'die', { exitCode: String(exit.code) });

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { replaceFileDurably, syncFolder } from '../durable-file.ts';
+import { replaceFileAfter, replaceFileDurably, syncFolder } from '../durable-file.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Image } from './image.ts';
 import { normalizeReference } from './reference.ts';
@@ -43,6 +43,18 @@ export class ImageStore {
     const known = this.#images.get(image.id);
     const tags = { ...known?.tags, ...(reference ? { [normalizeReference(reference)]: Date.now() } : {}) };
     this.#save({ ...image, tags });
+    if (reference) this.#takeFromOthers(normalizeReference(reference), image.id);
+  }
+
+  /** Adds a new image whose layer is not on the disk yet: `sync` brings layer and record there, and then it is listed. */
+  async addNew(
+    image: Image,
+    options: { reference: string | undefined; sync: () => Promise<void> },
+  ): Promise<void> {
+    const { reference, sync } = options;
+    const tagged = { ...image, tags: reference ? { [normalizeReference(reference)]: Date.now() } : {} };
+    await replaceFileAfter(this.#path(image.id), JSON.stringify(tagged), sync);
+    this.#images.set(image.id, tagged);
     if (reference) this.#takeFromOthers(normalizeReference(reference), image.id);
   }
 
