@@ -59,7 +59,7 @@ async function showWith(exchange: Exchange, form: FormState, status = 200): Prom
       const shown = revealed === '*' || revealed === name;
       return { name, shown, value: shown ? value : '', isLong: shown && value.includes('\n') };
     });
-  await exchange.page('config/list', { app, vars, form, tab: 'config' }, status);
+  await exchange.page('config/list', { app, vars, revealed: revealed !== null, form, tab: 'config' }, status);
 }
 
 function variables(exchange: Exchange): Record<string, string> {
