@@ -52,6 +52,7 @@ need_root() {
 set_up() {
   if [ "$(id -u)" -ne 0 ]; then
     install_packages
+    ensure_node_runs
     return
   fi
   mkdir -p /var/cache/paas
@@ -61,6 +62,7 @@ set_up() {
   (
     flock -n 9 || { say 'waiting for another set-up on this machine to end …'; flock 9; }
     install_packages 9>&- || exit 1
+    ensure_node_runs 9>&- || exit 1
     case $1:$2 in
       start:stop | start:doctor | ok:* | doctor:*) ;;
       *) "$node" server/host/set-up.ts "$1" 9>&- || exit $? ;;
@@ -90,6 +92,24 @@ install_packages() {
 packages_current() {
   [ -x "$node" ] && [ -f node_modules/.package-lock.json ] || return 1
   cmp -s package-lock.json node_modules/.paas-lock.json || ! [ package-lock.json -nt node_modules/.package-lock.json ]
+}
+
+# The official binary needs libatomic, which a bare Debian does not have.
+ensure_node_runs() {
+  ! "$node" --version >/dev/null 2>&1 || return 0
+  case $("$node" --version 2>&1) in
+    *libatomic.so.1*) ;;
+    *) die "Node 26 does not run on this machine: $("$node" --version 2>&1 | head -n 1)" ;;
+  esac
+  [ "$(id -u)" -eq 0 ] || die 'Node 26 needs the library libatomic. Install it: sudo apt-get install -y libatomic1'
+  command -v apt-get >/dev/null || die 'Node 26 needs the library libatomic.so.1, and there is no apt-get to install it.'
+  say 'installing the Debian package libatomic1 (Node 26 needs it) …'
+  install_libatomic >/dev/null 2>&1 || { apt-get -q update >/dev/null 2>&1; install_libatomic >/dev/null; } ||
+    die 'could not install libatomic1 (above: why). Check the network and the sources of apt, then run this again.'
+}
+
+install_libatomic() {
+  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends libatomic1
 }
 
 # Some sudo keep the user's HOME: then root's cache must not land in it.
