@@ -8,11 +8,11 @@ try {
   if (process.argv.includes('--json')) {
     process.stdout.write(`${JSON.stringify(checks)}\n`);
   } else {
-    for (const { name, ok, detail, remedy } of checks) {
-      process.stdout.write(
+    const lines = checks.map(
+      ({ name, ok, detail, remedy }) =>
         `${ok ? 'ok     ' : 'MISSING'}  ${name.padEnd(12)} ${detail}${remedy && `. ${remedy}`}\n`,
-      );
-    }
+    );
+    process.stdout.write(lines.join(''));
   }
   process.exitCode = checks.every((check) => check.ok) ? 0 : 1;
 } catch (error) {
