@@ -16,6 +16,7 @@ import { EventLog } from './containers/events.ts';
 import { Execs } from './containers/execs.ts';
 import type { Kernel } from './containers/kernel.ts';
 import { OutputWatcher } from './containers/output-watcher.ts';
+import { IdleMemory } from './idle-memory.ts';
 import { registerBaseImage } from './images/base-image.ts';
 import { ImageStore } from './images/image-store.ts';
 import { LayerStore } from './images/layer-store.ts';
@@ -63,6 +64,8 @@ export async function startRuntime(
     ...eventRoutes(engine),
   ]);
   const servers = [createApiServer(router, 'root'), createApiServer(router, 'platform')] as const;
+  const memory = new IdleMemory();
+  for (const server of servers) server.on('request', () => memory.touch());
   await listenOnSocket(servers[0], paths.dockerSocket, undefined);
   await listenOnSocket(servers[1], paths.engineSocket, process.getuid?.() === 0 ? PLATFORM_GROUP : undefined);
   return {

@@ -79,7 +79,8 @@ async function attach(container: Container, exchange: Exchange): Promise<void> {
   const { input, output } = exchange.hijack(Tty ? RAW_STREAM : MULTIPLEXED_STREAM);
   linger(output);
   if (exchange.flag('logs')) await writeLog(container, { exchange, output, follow: false });
-  if (!exchange.flag('stream') || container.state.status === 'exited') return void output.end();
+  // Of a container that does not run, the next start is meant.
+  if (!exchange.flag('stream')) return void output.end();
   const wantsOutput = exchange.flag('stdout') || exchange.flag('stderr');
   if (wantsOutput) container.output.attach(Tty ? output : frameStream(STDOUT, output));
   if (exchange.flag('stdin') && container.stdin) connectStdin(container, input);

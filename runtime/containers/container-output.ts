@@ -51,8 +51,10 @@ export class ContainerOutput {
     });
   }
 
-  /** A descriptor for the container's stdout and stderr; the caller closes it. */
+  /** A descriptor of an empty raw file for the container's stdout and stderr; the caller closes it. */
   openForContainer(uid: number): number {
+    this.#files.open();
+    this.#files.append([], 0);
     return this.#raw.openForContainer(uid);
   }
 
@@ -113,6 +115,7 @@ export class ContainerOutput {
   /** The container's process could not be started. */
   discard(): void {
     this.#raw.close();
+    this.#files.close();
     for (const client of [...this.#attached]) client.end();
     this.#attached.clear();
   }

@@ -45,10 +45,10 @@ export class RawOutput {
     this.#punchHole = options.punchHole;
   }
 
-  /** A descriptor for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout by its name. */
+  /** A descriptor of the file, emptied, for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout by its name. */
   openForContainer(uid: number): number {
-    const { O_WRONLY, O_APPEND, O_CREAT } = constants;
-    const fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT, 0o600);
+    const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants;
+    const fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600);
     if (process.getuid?.() === 0) fchownSync(fd, uid, 0);
     return fd;
   }

@@ -89,6 +89,16 @@ describe('Engine, through its API', () => {
     assert.match(tail.subarray(8).toString(), /^\d{4}-\d\d-\d\dT[\d:.]+Z three\n$/);
   });
 
+  it('adds the output of a second run to the log, from its first byte on', async () => {
+    const container = await create('echo some output');
+    for (let run = 0; run < 10; run++) {
+      await container.start();
+      await container.wait();
+    }
+    const log = await container.logs({ stdout: true, stderr: true });
+    assert.equal(log.subarray(8).toString(), 'some output\n'.repeat(10));
+  });
+
   it('tells events with labels and exit codes', async () => {
     const events: { Action: string; Actor: { Attributes: Record<string, string> } }[] = [];
     const stream = await docker.getEvents({ filters: { type: ['container'], label: ['app=demo'] } });

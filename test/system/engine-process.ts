@@ -1,0 +1,109 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import Docker from 'dockerode';
+
+const CACHE = '/var/cache/paas';
+const DAEMON = new URL('../../runtime/daemon.ts', import.meta.url).pathname;
+
+export const BASE = 'paas/base:debian-12';
+
+/** Why the tests with real containers cannot run here; undefined: they can. */
+export function missingForContainers(): string | undefined {
+  if (process.getuid?.() !== 0) return 'real containers need root';
+  return findBase() ? undefined : `no base system in ${CACHE}`;
+}
+
+/** A runtime as a process of its own, which a test can kill, with real containers; and the clients that drive it. */
+export class EngineProcess {
+  readonly root = mkdtempSync(join(tmpdir(), 'paas-runtime-'));
+  readonly docker: Docker;
+  readonly platform: Docker;
+  readonly #subnet: string;
+  #child: ChildProcess | undefined;
+
+  constructor(subnet = '172.28.0.0/16') {
+    this.#subnet = subnet;
+    this.docker = new Docker({ socketPath: join(this.root, 'run', 'docker.sock') });
+    this.platform = new Docker({ socketPath: join(this.root, 'run', 'engine.sock') });
+  }
+
+  get pid(): number {
+    return this.#child!.pid!;
+  }
+
+  async start(): Promise<void> {
+    const environment = {
+      PATH: process.env.PATH,
+      PAAS_DATA: join(this.root, 'data'),
+      PAAS_RUN: join(this.root, 'run'),
+      PAAS_SUBNET: this.#subnet,
+      PAAS_BASE: findBase(),
+    };
+    this.#child = spawn(process.execPath, [DAEMON], {
+      env: environment,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const answer = await this.docker.ping().catch(() => undefined);
+      if (answer) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('The runtime did not start.');
+  }
+
+  /** Ends the runtime; its containers go on. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  }
+
+  /** The real docker client. */
+  async client(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const env = { ...process.env, DOCKER_HOST: `unix://${join(this.root, 'run', 'docker.sock')}` };
+    try {
+      const { stdout, stderr } = await promisify(execFile)('docker', args, { env, timeout: 20_000 });
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      return error as { code: number; stdout: string; stderr: string };
+    }
+  }
+
+  /** What `command` prints when a person types it at a terminal. */
+  atTerminal(command: string): string {
+    const env = { ...process.env, DOCKER_HOST: `unix://${join(this.root, 'run', 'docker.sock')}` };
+    return execFileSync('script', ['-qec', command, '/dev/null'], {
+      env,
+      timeout: 20_000,
+      input: '',
+    }).toString();
+  }
+
+  async removeContainers(): Promise<void> {
+    const found = await this.docker.listContainers({ all: true });
+    await Promise.all(found.map(({ Id }) => this.docker.getContainer(Id).remove({ force: true })));
+  }
+
+  async remove(): Promise<void> {
+    await this.removeContainers();
+    await this.end('SIGTERM');
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+function findBase(): string | undefined {
+  if (!existsSync(CACHE)) return undefined;
+  const name = readdirSync(CACHE).find(
+    (entry) => /^base-(dev|debian-12-[0-9a-f]{12})$/.test(entry) && hasApp(entry),
+  );
+  return name && join(CACHE, name);
+}
+
+function hasApp(entry: string): boolean {
+  return existsSync(join(CACHE, entry, 'app'));
+}

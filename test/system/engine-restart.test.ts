@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+
+describe('a runtime that is killed', function () {
+  this.timeout(60_000);
+  let engine: EngineProcess;
+
+  before(async function () {
+    if (missingForContainers()) return this.skip();
+    engine = new EngineProcess();
+    await engine.start();
+  });
+
+  afterEach(() => engine?.removeContainers());
+  after(() => engine?.remove());
+
+  function create(script: string, more: object = {}) {
+    return engine.docker.createContainer({ Image: BASE, Cmd: ['sh', '-c', script], ...more });
+  }
+
+  async function logOf(id: string): Promise<string> {
+    const container = engine.docker.getContainer(id);
+    const framed = await container.logs({ stdout: true, stderr: true });
+    let log = '';
+    for (let at = 0; at < framed.length; ) {
+      const length = framed.readUInt32BE(at + 4);
+      log += framed.toString('utf8', at + 8, at + 8 + length);
+      at += 8 + length;
+    }
+    return log;
+  }
+
+  it('leaves containers running; the next one takes them up, with their logs and exit codes, ten times', async () => {
+    const counting = await create('i=0; while :; do i=$((i+1)); echo $i; sleep 0.002; done');
+    await counting.start();
+    const { pid } = { pid: (await counting.inspect()).State.Pid };
+    for (let round = 1; round <= 10; round++) {
+      const ending = await create(`sleep 0.3; echo bye; exit ${round}`);
+      await ending.start();
+      await engine.end('SIGKILL');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await engine.start();
+      const { State } = await ending.inspect();
+      assert.deepEqual([State.Status, State.ExitCode], ['exited', round]);
+      assert.equal(await logOf(ending.id), 'bye\n');
+      await ending.remove();
+    }
+    assert.equal((await counting.inspect()).State.Pid, pid);
+    await counting.stop({ t: 0 });
+    const numbers = (await logOf(counting.id)).trim().split('\n').map(Number);
+    const gaps = numbers.filter((number, index) => index > 0 && number > numbers[index - 1]! + 1);
+    assert.deepEqual(gaps, []);
+    const repeated = numbers.length - new Set(numbers).size;
+    // What was recorded in the last milliseconds before the kill may stand there twice.
+    assert.ok(repeated < 100, `${repeated} lines are repeated`);
+  });
+
+  it('tells of an adopted container that ends', async () => {
+    const container = await create('trap "exit 6" TERM; while :; do sleep 0.05; done');
+    await container.start();
+    await engine.end('SIGKILL');
+    await engine.start();
+    const ended = container.wait();
+    await container.kill({ signal: 'SIGTERM' });
+    assert.deepEqual(await ended, { StatusCode: 6 });
+  });
+
+  it('ends by SIGTERM without its containers, and leaves nothing of removed ones on disk', async () => {
+    const container = await create('sleep 100');
+    await container.start();
+    await engine.end('SIGTERM');
+    await engine.start();
+    assert.equal((await container.inspect()).State.Running, true);
+    await engine.removeContainers();
+    const left = ['containers', 'output'].map((name) =>
+      readdirSync(join(engine.root, 'data', 'runtime', name)),
+    );
+    assert.deepEqual(left, [[], []]);
+  });
+});
