@@ -61,12 +61,13 @@ async function run(config: Config): Promise<void> {
 async function runUntilStopped(config: Config, instance: PlatformInstance): Promise<void> {
   let stopping: Promise<void> | undefined;
   const stopOnce = ({ apps }: { apps: boolean }) => {
-    stopping ??= instance.stop(() => (apps ? removeContainers(config) : Promise.resolve()));
+    stopping ??= instance.stop({ apps });
     return stopping;
   };
-  const server = await listenForStop(config, async (request) => {
-    await stopOnce(request);
-    finish(config);
+  const server = await listenForStop(config, (request) => {
+    const stopped = stopOnce(request);
+    stopped.then(() => finish(config), fail);
+    return stopped;
   });
   const onSignal = () => stopOnce({ apps: false }).then(() => finish(config), fail);
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('SIGHUP', onSignal);
@@ -117,14 +118,7 @@ async function stop(config: Config, apps: boolean): Promise<void> {
 async function removeWithoutMain(config: Config): Promise<void> {
   const instance = await prepare(config, '');
   await instance.startRuntime();
-  await instance.stop(() => removeContainers(config));
-}
-
-async function removeContainers(config: Config): Promise<void> {
-  // Loaded only here: node:http takes 8 MB.
-  const { removeAllContainers } = await import('./host/containers.ts');
-  const count = await removeAllContainers(paths(config).dockerSocket);
-  log('main', `stopped and removed ${count} containers`);
+  await instance.stop({ apps: true });
 }
 
 async function install(config: Config): Promise<void> {
@@ -190,13 +184,17 @@ async function requireHost(config: Config): Promise<void> {
 
 function finish(config: Config): void {
   for (const path of [paths(config).endpoints, mainSocket(config)]) rmSync(path, { force: true });
-  // What asked to stop gets its answer first.
-  setImmediate(() => process.exit(0));
+  exitSoon(0);
 }
 
 function fail(error: Error): void {
   log('main', error.message);
-  process.exit(1);
+  exitSoon(1);
+}
+
+// What asked to stop gets its answer first.
+function exitSoon(status: number): void {
+  setTimeout(() => process.exit(status), 20);
 }
 
 function log(name: string, line: string): void {

@@ -37,7 +37,13 @@ const LAYERS: { files: RegExp; may: RegExp[]; packages: string[] | 'any' }[] = [
   { files: /^server\//, may: [/^server\//, /^deploy\//], packages: 'any' },
 ];
 
-const COMPOSITION_ROOTS = ['server/main.ts', 'server/control.ts', 'server/router.ts', 'runtime/daemon.ts'];
+const COMPOSITION_ROOTS = [
+  'server/main.ts',
+  'server/control.ts',
+  'server/router.ts',
+  'runtime/daemon.ts',
+  'runtime/remove.ts',
+];
 
 describe('layers', () => {
   const sources = ['runtime', 'buildpacks', 'deploy', 'server'].flatMap(sourcesBelow);

@@ -8,8 +8,10 @@ import { answersOnSocket } from './probes.ts';
 /**
  * How `paas stop` reaches the main process, and how a second one learns of the first. Of root.
  *
- *   stop ── "stop\n" or "stop apps\n" ──► main
- *        ◄── "<pid>\n", then the connection ends when everything has stopped
+ *   stop ── connects ──► main
+ *        ◄── "<pid>\n"
+ *        ── "stop\n" or "stop apps\n" ──►
+ *        ◄── nothing, or why it did not work; the connection ends when everything has stopped
  */
 export type StopRequest = { apps: boolean };
 
@@ -36,7 +38,11 @@ export async function listenForStop(
     socket.write(`${process.pid}\n`);
     socket.on('data', (text) => {
       const request = /^stop( apps)?\n$/.exec(text.toString());
-      if (request) stop({ apps: request[1] !== undefined }).finally(() => socket.end());
+      if (!request) return;
+      stop({ apps: request[1] !== undefined }).then(
+        () => socket.end(),
+        (error: Error) => socket.end(error.message),
+      );
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -46,18 +52,25 @@ export async function listenForStop(
   return server;
 }
 
-/** Asks the running main to stop and waits for it. False: none runs. */
+/** Asks the running main to stop and waits for it. False: none runs. Throws `unavailable` with what went wrong. */
 export function requestStop(config: Config, request: StopRequest): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(mainSocket(config), () =>
-      socket.write(`stop${request.apps ? ' apps' : ''}\n`),
-    );
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(mainSocket(config));
+    let said = '';
     let connected = false;
     socket.on('connect', () => {
       connected = true;
+      socket.write(`stop${request.apps ? ' apps' : ''}\n`);
     });
-    socket.on('error', () => undefined).resume();
-    socket.on('close', () => resolve(connected));
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      const failure = said.replace(/^\d+\n/, '');
+      if (failure) reject(new PaasError('unavailable', failure));
+      else resolve(connected);
+    });
   });
 }
 

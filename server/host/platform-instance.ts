@@ -4,8 +4,9 @@ import { type Address, type Config, type Endpoints, paths } from '../config.ts';
 import { ensureOwnFile, replaceFile } from './files.ts';
 import { readNpmSettings } from './npm-settings.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
+import { runProgram } from './program.ts';
 import { type Ready, Service } from './service.ts';
-import { type ServiceName, type Surroundings, serviceCommand } from './services.ts';
+import { removeCommand, type ServiceName, type Surroundings, serviceCommand } from './services.ts';
 import type { SystemUser } from './system-user.ts';
 
 /** The processes of one instance: starts them in order, keeps them running, stops them in order. */
@@ -54,14 +55,27 @@ export class PlatformInstance {
     await this.#service('runtime').start();
   }
 
-  /** Ends the processes that take work first. The apps' containers go on, unless `beforeRuntime` removes them. */
-  async stop(beforeRuntime: () => Promise<void> = async () => undefined): Promise<void> {
+  /** Ends the processes that take work first. The apps' containers go on, unless `apps`: then nothing is left of them. */
+  async stop({ apps = false } = {}): Promise<void> {
     this.#stopping = true;
     const end = (name: ServiceName, grace?: number) => this.#services.get(name)?.stop(grace);
     await Promise.all([end('control'), end('router', 30_000)]);
-    await beforeRuntime();
+    if (apps) await this.#removeContainers();
     await end('runtime');
     await end('redis');
+    if (apps) await this.#removeKernelState();
+  }
+
+  async #removeContainers(): Promise<void> {
+    // Loaded only here: node:http takes 8 MB.
+    const { removeAllContainers } = await import('./containers.ts');
+    const count = await removeAllContainers(paths(this.#config).dockerSocket);
+    this.#log('main', `stopped and removed ${count} ${count === 1 ? 'container' : 'containers'}`);
+  }
+
+  async #removeKernelState(): Promise<void> {
+    const { argv, env } = removeCommand(this.#config, this.#around);
+    await runProgram('remove cgroups and firewall', argv, { env });
   }
 
   #service(name: ServiceName): Service {

@@ -33,6 +33,16 @@ export function serviceCommand(name: ServiceName, config: Config, around: Surrou
   return { argv: argv(name, config, around), env: environment(name, config, around) };
 }
 
+/** The program that takes away what the instance has in the kernel; after the runtime has ended. */
+export function removeCommand(config: Config, around: Surroundings): Command {
+  const script = [
+    around.node,
+    '--disable-warning=ExperimentalWarning',
+    join(around.program, 'runtime/remove.ts'),
+  ];
+  return { argv: script as Command['argv'], env: environment('runtime', config, around) };
+}
+
 function argv(name: ServiceName, config: Config, { node, program }: Surroundings): [string, ...string[]] {
   // Its experimental warnings are about what we use on purpose (node:sqlite, type stripping).
   const script = (file: string) => [node, '--disable-warning=ExperimentalWarning', join(program, file)];

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, before, describe, it } from 'mocha';
+import { Instance, run, whyNot } from '../e2e/instance.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'server', 'main.ts');
+
+describe('main', function () {
+  this.timeout(120_000);
+  let instance: Instance;
+
+  before(async function () {
+    if (whyNot()) this.skip();
+    instance = await Instance.start({ PAAS_SUBNET: '172.27.16.0/24' });
+  });
+  after(() => instance?.remove());
+
+  const main = (...words: string[]) =>
+    run(process.execPath, [MAIN, ...words], { env: { ...environmentOf(), ...instance.environment } });
+
+  it('runs all but the runtime as user paas, without capabilities', () => {
+    for (const name of ['redis', 'router', 'control'] as const) {
+      const status = readFileSync(`/proc/${instance.pid(name)}/status`, 'utf8');
+      assert.notEqual(field(status, 'Uid'), '0', name);
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
+        assert.match(field(status, set), /^0+$/, `${name} ${set}`);
+      }
+      assert.equal(field(status, 'NoNewPrivs'), '1', name);
+    }
+  });
+
+  it('refuses a second main for the same folders', async () => {
+    const { status, stderr } = await main();
+    assert.equal(status, 1);
+    assert.match(stderr, /runs already\. Stop it with/);
+  });
+
+  it('starts each process again when it dies, on the same ports', async () => {
+    const { endpoints } = instance;
+    for (const name of ['redis', 'runtime', 'router', 'control'] as const) {
+      const before = instance.pid(name);
+      await instance.kill(name);
+      await until(() => instance.pid(name) !== before);
+    }
+    await until(async () => (await instance.ssh('apps')).status === 0);
+    await until(async () => (await instance.get('paas')).status < 500);
+    assert.deepEqual(instance.endpoints, endpoints);
+  });
+
+  it('takes its children with it when it is killed, and starts again at once', async () => {
+    const pids = (['redis', 'runtime', 'router', 'control'] as const).map((name) => instance.pid(name));
+    await instance.stopMain('SIGKILL');
+    await instance.startMain();
+    await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)));
+    assert.equal((await instance.ssh('apps')).status, 0);
+  });
+
+  it('stop ends everything; stop --apps leaves nothing in the kernel', async () => {
+    const stopped = await main('stop');
+    assert.equal(stopped.status, 0, stopped.stderr);
+    assert.match(stopped.stderr, /stopped; the apps go on/);
+    assert.ok(!existsSync(join(instance.environment.PAAS_RUN!, 'endpoints.json')));
+    const all = await main('stop', '--apps');
+    assert.equal(all.status, 0, all.stderr);
+    const { folder } = instance;
+    await until(() => processesWith(folder).length === 0);
+    assert.ok(!readFileSync('/proc/mounts', 'utf8').includes(folder));
+    const { createHash } = await import('node:crypto');
+    const tag = createHash('sha256').update(instance.environment.PAAS_RUN!).digest('hex').slice(0, 6);
+    const tables = await run('nft', ['list', 'tables']);
+    assert.ok(!tables.stdout.includes(tag), tables.stdout);
+    const groups = ['', 'memory', 'cpu', 'pids', 'freezer'].map((name) => join('/sys/fs/cgroup', name));
+    for (const group of groups.filter(existsSync)) {
+      assert.deepEqual(
+        readdirSync(group).filter((name) => name.includes(tag)),
+        [],
+      );
+    }
+  });
+});
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; waited < 30_000; waited += 100) {
+    try {
+      if (await condition()) return;
+    } catch {
+      // Not yet there.
+    }
+    await sleep(100);
+  }
+  throw new Error('not within 30 s');
+}
+
+function environmentOf(): Record<string, string> {
+  return process.env as Record<string, string>;
+}
+
+function field(status: string, name: string): string {
+  return new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1] ?? '';
+}
+
+/** Processes whose command line or environment names the folder. */
+function processesWith(folder: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        const of = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
+        return of('cmdline').includes(folder) || of('environ').includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
