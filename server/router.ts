@@ -40,7 +40,7 @@ function restore(file: RouteFile, routes: RouteMap): void {
     const table = file.load();
     if (table) routes.swap(table);
   } catch (error) {
-    console.error('router: the kept routes cannot be used; waiting for new ones:', error);
+    console.error(`router: the kept routes cannot be used, waiting for new ones: ${(error as Error).message}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type BodyFraming, CHUNKED, chunks, FramingError, framingOf, UNTIL_CLOSE } from './body-framing.ts';
+import { type BodyFraming, FramingError, framingOf, UNTIL_CLOSE } from './body-framing.ts';
 import type { ClientConnection, ClientUser, RouterContext } from './client-connection.ts';
 import {
   type Answer,
@@ -13,6 +13,7 @@ import {
 import { formatRequestHead, formatResponseHead, forwardedForOf, requestIdOf } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import { BadResponse, parseResponseHead, type ResponseHead } from './response-head.ts';
+import { ResponseRelay } from './response-relay.ts';
 import { type App, pickDyno } from './route-map.ts';
 import { formatOutcome } from './router-log.ts';
 import { Tunnel } from './tunnel.ts';
@@ -59,13 +60,7 @@ export class Exchange implements ClientUser, UpstreamUser {
 
   /** What came of the response's head so far. */
   #partialHead: Buffer | undefined;
-  #responseHead: ResponseHead | undefined;
-  #response: BodyFraming | undefined;
-  #wrap = false;
-  #keepAlive = false;
-  /** The beginning of the response, held back for a moment to see whether the rest comes. */
-  #heldBack: { head: string; body: Buffer[] } | undefined;
-  #bytes = 0;
+  #relay: ResponseRelay | undefined;
   #lastActivity: number;
   #clientEndedAt: number | undefined;
 
@@ -134,7 +129,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     this.#lastActivity = this.#router.clock.now;
     try {
       if (this.#phase === 'sent') this.#readResponseHead(chunk);
-      else this.#relay(chunk);
+      else this.#relayMore(chunk);
     } catch (error) {
       if (error instanceof BadResponse) this.#fail('H17', error.status);
       else if (error instanceof FramingError) this.#fail('H17', 502);
@@ -375,94 +370,39 @@ export class Exchange implements ClientUser, UpstreamUser {
   }
 
   #respond(head: ResponseHead, chunk: Buffer, start: number): void {
-    const isOld = this.#head.minor === 0;
-    const response = framingOf(head.body, { decode: isOld });
-    const body: Buffer[] = [];
-    const end = response.feed(chunk, start, body);
-    if (end < chunk.length) throw new BadResponse(502, 'bytes after the end');
-    this.#responseHead = head;
-    this.#response = response;
-    this.#wrap = head.body === UNTIL_CLOSE && !isOld;
-    const endsWithConnection = isOld && (head.body === UNTIL_CLOSE || head.body === CHUNKED);
-    this.#keepAlive =
-      this.#head.keepAlive && this.#request.done && !endsWithConnection && !this.#router.stopping;
-    const text = formatResponseHead(head, {
-      date: this.#router.clock.date,
-      chunked: !isOld && (head.body === CHUNKED || head.body === UNTIL_CLOSE),
-      connection: this.#keepAlive ? (isOld ? 'keep-alive' : undefined) : 'close',
+    const relay = new ResponseRelay(head, {
+      request: this.#head,
+      client: this.#client.socket,
+      dyno: this.#connection!.socket,
+      keepAlive: this.#head.keepAlive && this.#request.done && !this.#router.stopping,
     });
+    relay.begin(chunk, { start, isOld: this.#head.minor === 0, date: this.#router.clock.date });
+    this.#relay = relay;
     this.#phase = 'relaying';
     this.#body = [];
-    if (response.done) {
-      this.#write(text, body);
-      this.#complete();
-    } else {
-      this.#holdBack(text, body);
-    }
+    if (relay.done) this.#complete();
   }
 
-  /**
-   * Waits a moment for the rest of a short response: if the connection is lost instead, the client can still be told by an error.
-   * Whatever comes next lets go of it.
-   */
-  #holdBack(head: string, body: Buffer[]): void {
-    this.#heldBack = { head, body };
-    const hasLength = this.#responseHead!.body >= 0;
-    if (hasLength && (body[0]?.length ?? 0) <= SMALL) setTimeout(() => this.#release(), HOLD_BACK);
-    else setImmediate(() => this.#release());
-  }
-
-  #release(): void {
-    const held = this.#heldBack;
-    if (!held || this.#phase === 'over') return;
-    this.#heldBack = undefined;
-    this.#write(held.head, held.body);
-  }
-
-  #relay(chunk: Buffer): void {
-    this.#release();
-    const response = this.#response!;
-    const body: Buffer[] = [];
-    const end = response.feed(chunk, 0, body);
-    this.#write('', body);
-    if (!response.done) return;
+  #relayMore(chunk: Buffer): void {
+    const relay = this.#relay!;
+    const isAll = relay.feed(chunk);
+    if (!relay.done) return;
     // The response as such is whole; whatever comes behind it must not reach anybody.
-    if (end < chunk.length) this.#connection!.socket.destroy();
+    if (!isAll) this.#connection!.socket.destroy();
     this.#complete();
-  }
-
-  #write(head: string, body: Buffer[]): void {
-    const { socket } = this.#client;
-    for (const piece of body) this.#bytes += piece.length;
-    const pieces = this.#wrap ? chunks.wrap(body) : body;
-    if (pieces.length === 0) {
-      if (head) socket.write(head, 'latin1');
-    } else if (pieces.length === 1 && head && pieces[0]!.length <= SMALL) {
-      // One string and one system call; latin1 keeps every byte as it is.
-      socket.write(head + pieces[0]!.toString('latin1'), 'latin1');
-    } else if (pieces.length === 1 && !head) {
-      socket.write(pieces[0]!);
-    } else {
-      socket.cork();
-      if (head) socket.write(head, 'latin1');
-      for (const piece of pieces) socket.write(piece);
-      socket.uncork();
-    }
-    if (socket.writableNeedDrain && !this.#response!.done) this.#connection!.socket.pause();
   }
 
   #complete(): void {
     this.#over();
-    const { keepAlive, body } = this.#responseHead!;
-    const connection = this.#connection!;
-    if (this.#request.done && keepAlive !== 0 && body !== UNTIL_CLOSE) {
-      const idle = keepAlive ?? this.#router.limits.idleUpstream;
+    const { keepAlive, head } = this.#relay!;
+    if (this.#request.done && head.keepAlive !== 0 && head.body !== UNTIL_CLOSE) {
+      const idle = head.keepAlive ?? this.#router.limits.idleUpstream;
+      this.#pool!.release(this.#connection!, { now: this.#router.clock.now, idle });
       this.#connection = undefined;
-      this.#pool!.release(connection, { now: this.#router.clock.now, idle });
     }
     this.#dropConnection();
     this.#log(undefined);
-    if (this.#keepAlive) this.#client.next();
+    if (keepAlive) this.#client.next();
     else this.#client.finish();
   }
 
@@ -473,15 +413,13 @@ export class Exchange implements ClientUser, UpstreamUser {
     if (!this.#head.upgrade || head.upgrade !== 'websocket') throw new BadResponse(502, 'unasked upgrade');
     const text = formatResponseHead(head, { date: '', chunked: false, connection: 'upgrade' });
     this.#client.socket.write(text, 'latin1');
-    this.#responseHead = head;
     this.#over();
     const pool = this.#pool!;
     this.#pool = undefined;
     const tunnel = new Tunnel(this.#router, { client: this.#client, connection: this.#connection! });
     tunnel.start({ fromClient: this.#client.takeHeld(), fromUpstream: rest }, (code) => {
-      this.#bytes = tunnel.bytes;
       pool.ended();
-      this.#log(code);
+      this.#log(code, { status: code ? routerErrors[code].status : 101, bytes: tunnel.bytes });
     });
   }
 
@@ -496,11 +434,11 @@ export class Exchange implements ClientUser, UpstreamUser {
         this.#lostBeforeResponse();
         break;
       case 'relaying':
-        if (this.#responseHead!.body === UNTIL_CLOSE && !error) {
+        if (this.#relay!.head.body === UNTIL_CLOSE && !error) {
           this.#completeOpen();
           return;
         }
-        this.#fail('H18', this.#heldBack ? 502 : undefined);
+        this.#fail('H18', this.#relay!.isHeldBack ? 502 : undefined);
     }
   }
 
@@ -517,17 +455,16 @@ export class Exchange implements ClientUser, UpstreamUser {
   }
 
   #completeOpen(): void {
-    this.#release();
-    if (this.#wrap) this.#client.socket.write(chunks.end, 'latin1');
+    this.#relay!.end();
     this.#complete();
   }
 
   #fail(code: ErrorCode, status: number = routerErrors[code].status): void {
     if (this.#phase === 'over') return;
-    if (this.#phase === 'relaying' && !this.#heldBack) {
+    if (this.#phase === 'relaying' && !this.#relay!.isHeldBack) {
       this.#over();
       this.#dropConnection();
-      this.#log(code, status);
+      this.#log(code, { status });
       this.#client.abort({ reset: this.#head.minor === 0 });
     } else {
       const answer = this.#app ? appError(code, status) : dashboardAway;
@@ -552,7 +489,7 @@ export class Exchange implements ClientUser, UpstreamUser {
   #answer(answer: Answer, error?: { code: ErrorCode; status: number }): void {
     this.#over();
     this.#dropConnection();
-    if (error) this.#log(error.code, error.status);
+    if (error) this.#log(error.code, { status: error.status });
     const keepAlive = this.#head.keepAlive && this.#request.done && !this.#router.stopping;
     const isHead = this.#head.method === 'HEAD';
     const text = formatAnswer(answer, { date: this.#router.clock.date, isHead, keepAlive });
@@ -566,6 +503,7 @@ export class Exchange implements ClientUser, UpstreamUser {
 
   #over(): void {
     this.#phase = 'over';
+    this.#relay?.cancel();
     this.#stopWaiting?.();
     clearTimeout(this.#retry);
   }
@@ -579,7 +517,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     this.#pool = undefined;
   }
 
-  #log(code: ErrorCode | undefined, status?: number): void {
+  #log(code: ErrorCode | undefined, result: { status?: number; bytes?: number } = {}): void {
     if (!this.#app) return;
     const total = performance.now() - this.#startedAt;
     const text = formatOutcome({
@@ -592,8 +530,8 @@ export class Exchange implements ClientUser, UpstreamUser {
       dyno: this.#dyno,
       connect: this.#connectTime,
       service: this.#connectTime === undefined ? undefined : total - this.#connectTime,
-      status: status ?? (code ? routerErrors[code].status : this.#responseHead!.status),
-      bytes: this.#bytes,
+      status: result.status ?? (code ? routerErrors[code].status : this.#relay!.head.status),
+      bytes: result.bytes ?? this.#relay?.bytes ?? 0,
       protocol: this.#router.scheme,
     });
     this.#router.log.write({ app: this.#app.name, at: Date.now(), text });
@@ -605,8 +543,6 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 const UNREPEATABLE_MAX_AGE = 1_000;
 const AVOIDED = 1_000;
 const DASHBOARD_RETRY = 100;
-const HOLD_BACK = 10;
-const SMALL = 16 * 1024;
 const PROTOCOL = 'HTTP/1.';
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 0x0d;
