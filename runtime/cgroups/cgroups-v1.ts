@@ -70,6 +70,11 @@ export class CgroupsV1 implements Cgroups {
   /** Its service's group is one of a hierarchy that limits nothing here. */
   adoptZygote(): void {}
 
+  async removeAll(): Promise<void> {
+    for (const id of this.list()) await this.remove(id);
+    for (const controller of CONTROLLERS) await this.#group(controller).remove();
+  }
+
   /** With swap: the same again, as Docker. The two limits depend on each other, so the memory limit comes first. */
   #limitMemory(group: GroupFolder, bytes: number): void {
     if (bytes < 0) return;

@@ -69,6 +69,11 @@ export class CgroupsV2 implements Cgroups {
     group.set('cgroup.procs', pid);
   }
 
+  async removeAll(): Promise<void> {
+    for (const name of this.#top.children()) await this.remove(name);
+    await this.#top.remove();
+  }
+
   #group(id: string): GroupFolder {
     return new GroupFolder(join(this.#top.path, id));
   }

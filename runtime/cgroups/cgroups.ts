@@ -21,6 +21,8 @@ export interface Cgroups {
   oomKills(id: string): number;
   /** Takes the zygote out of our own service's group, so that stopping us does not stop it. */
   adoptZygote(pid: number): void;
+  /** Removes every group of this instance, with what runs in them. */
+  removeAll(): Promise<void>;
 }
 
 /** The control groups of this machine, in a folder `paas-<tag>` of our own; systemd leaves folders alone that it did not make. */

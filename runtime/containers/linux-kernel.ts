@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import type { ContainerNetwork } from '../network/container-network.ts';
-import { ensureFirewall } from '../network/firewall.ts';
+import { ensureFirewall, removeFirewall } from '../network/firewall.ts';
 import { containerResolvConf, reachableServers } from '../network/name-servers.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
 import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
@@ -61,6 +61,15 @@ export class LinuxKernel implements Kernel {
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     return new LinuxKernel({ cgroups, processes, networks });
+  }
+
+  /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
+  static async remove(options: LinuxKernelOptions): Promise<void> {
+    const kernel = await LinuxKernel.open(options);
+    await kernel.cleanUp(new Set());
+    kernel.close();
+    await kernel.#cgroups.removeAll();
+    await removeFirewall(instanceTag(options.run));
   }
 
   private constructor(parts: { cgroups: Cgroups; processes: ProcessMaker; networks: Networks }) {

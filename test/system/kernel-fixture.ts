@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
+import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+
+/** A Debian minbase; made by `mmdebstrap --variant=minbase --include=ca-certificates bookworm FOLDER`. */
+const BASE = process.env.PAAS_TEST_BASE ?? '/var/cache/paas/base-dev';
+const SUBNET = '172.29.0.0/16';
+
+export const APP_USER = 70000;
+
+/** Why these tests cannot run here; undefined: they can. */
+export function whyNot(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (!existsSync(BASE)) return `needs a Debian base system in ${BASE}`;
+  return undefined;
+}
+
+/** What a container said and how it ended. */
+export interface Outcome extends ContainerExit {
+  output: string;
+}
+
+/** A kernel of the tests' own, its containers, and a folder that vanishes with them. */
+export class KernelFixture {
+  readonly folder = mkdtempSync('/var/tmp/paas-kernel-');
+  readonly options = { run: this.folder, subnet: SUBNET };
+  kernel!: LinuxKernel;
+  readonly #exits = new Map<string, PromiseWithResolvers<ContainerExit>>();
+
+  async open(): Promise<void> {
+    this.kernel = await LinuxKernel.open(this.options);
+    this.kernel.onExit((id, exit) => this.#exitOf(id).resolve(exit));
+  }
+
+  async close(): Promise<void> {
+    this.kernel.close();
+    await LinuxKernel.remove(this.options);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The program that does one system call, to be mounted into containers. */
+  probe(): string {
+    const program = join(this.folder, 'probe');
+    const source = new URL('probe/probe.c', import.meta.url).pathname;
+    if (!existsSync(program)) {
+      execFileSync('cc', [
+        '-Os',
+        '-static',
+        '-nostdlib',
+        '-ffreestanding',
+        '-no-pie',
+        '-fno-stack-protector',
+        '-o',
+        program,
+        source,
+      ]);
+    }
+    return program;
+  }
+
+  /** A spec of a small app; its output is in the file `log` of its folder. */
+  spec(command: string | string[], overrides: Partial<LaunchSpec> = {}): LaunchSpec {
+    const id = randomBytes(32).toString('hex');
+    const folder = join(this.folder, id);
+    for (const name of ['upper', 'work']) mkdirSync(join(folder, name), { recursive: true });
+    const log = openSync(join(folder, 'log'), 'a');
+    return {
+      id,
+      rootfs: { lower: [BASE], upper: join(folder, 'upper'), work: join(folder, 'work'), volatile: true },
+      hostname: 'web-1',
+      args: typeof command === 'string' ? ['sh', '-c', command] : command,
+      env: ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/tmp'],
+      cwd: '/',
+      uid: APP_USER,
+      gid: APP_USER,
+      groups: [],
+      capabilities: [],
+      limits: { memory: 256 << 20, nanoCpus: undefined, cpuShares: undefined, pids: 100 },
+      network: 'none',
+      extraHosts: [],
+      binds: [],
+      shmSize: 1 << 20,
+      stdio: { stdin: undefined, stdout: log, stderr: log },
+      exitFile: join(folder, 'exit'),
+      ...overrides,
+    };
+  }
+
+  async start(spec: LaunchSpec): Promise<StartedProcess> {
+    try {
+      return await this.kernel.start(spec);
+    } finally {
+      if (!('terminal' in spec.stdio)) closeSync(spec.stdio.stdout);
+    }
+  }
+
+  exited(spec: LaunchSpec): Promise<ContainerExit> {
+    return this.#exitOf(spec.id).promise;
+  }
+
+  output(spec: LaunchSpec): string {
+    return readFileSync(join(this.folder, spec.id, 'log'), 'utf8');
+  }
+
+  /** Starts it, waits for its end, removes it. */
+  async run(command: string | string[], overrides: Partial<LaunchSpec> = {}): Promise<Outcome> {
+    const spec = this.spec(command, overrides);
+    await this.start(spec);
+    const exit = await this.exited(spec);
+    await this.kernel.release(spec.id);
+    return { ...exit, output: this.output(spec) };
+  }
+
+  /** Starts it, does something while it runs, kills and removes it. */
+  async during<T>(spec: LaunchSpec, action: (process: StartedProcess) => Promise<T>): Promise<T> {
+    const process = await this.start(spec);
+    try {
+      return await action(process);
+    } finally {
+      this.kernel.kill(spec.id, 9);
+      await this.exited(spec);
+      await this.kernel.release(spec.id);
+    }
+  }
+
+  /** Runs a command in a running container. */
+  async exec(
+    spec: LaunchSpec,
+    command: string,
+    overrides: Partial<ExecSpec> = {},
+  ): Promise<{ code: number; output: string }> {
+    const file = join(this.folder, `exec-${randomBytes(4).toString('hex')}`);
+    const output = openSync(file, 'a');
+    try {
+      const { exited } = await this.kernel.exec(spec.id, {
+        args: ['sh', '-c', command],
+        env: ['PATH=/usr/bin:/bin'],
+        cwd: '/',
+        uid: APP_USER,
+        gid: APP_USER,
+        groups: [],
+        capabilities: [],
+        stdio: { stdin: undefined, stdout: output, stderr: output },
+        ...overrides,
+      });
+      return { code: await exited, output: readFileSync(file, 'utf8') };
+    } finally {
+      closeSync(output);
+    }
+  }
+
+  #exitOf(id: string): PromiseWithResolvers<ContainerExit> {
+    const known = this.#exits.get(id) ?? Promise.withResolvers<ContainerExit>();
+    this.#exits.set(id, known);
+    return known;
+  }
+}
