@@ -40,7 +40,7 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
   const { build, output, stages, tree, signal } = push;
   const write = (text: string) => output.write(text);
   write(section('Building on the Debian 12 stack'));
-  const buildpack = await stages.time('detect', async () => detectBuildpack(tree));
+  const buildpack = detect(tree);
   write(section(`${buildpack.name} app detected`));
   try {
     const plan = await stages.time('plan', () => buildpack.plan(tree, options.context));
@@ -74,6 +74,16 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
     });
   } catch (error) {
     throw explain(error, buildpack);
+  }
+}
+
+function detect(tree: GitTree): Buildpack {
+  try {
+    return detectBuildpack(tree);
+  } catch (cause) {
+    throw new PaasError('invalid', `${(cause as Error).message}\n\nPush rejected, no buildpack fits.`, {
+      cause,
+    });
   }
 }
 

@@ -211,7 +211,7 @@ function writeFile(step: FileStep): StepWork {
 
 /** `git archive` of the whole tree or of some files, as a tar stream. */
 function archive(tree: GitTree, files: string[]): Readable {
-  const child = startGit(['archive', '--format=tar', tree.commit, '--', ...files], {
+  const child = startGit(['--literal-pathspecs', 'archive', '--format=tar', tree.commit, '--', ...files], {
     cwd: tree.repository,
     quarantine: tree.quarantine,
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -24,6 +24,9 @@ read -r verdict <&5 || echo ' !     The platform stopped before the push was thr
 exit "\${verdict:-1}"
 `;
 
+/** Over what the pushed `.gitattributes` says (gitattributes(5)): the build gets the tree as it was pushed. */
+const ATTRIBUTES = '* -export-ignore -export-subst\n';
+
 /** One bare repository an app, all with the same hooks, which no push can change. */
 export class Repositories {
   #folder: string;
@@ -82,6 +85,8 @@ export class Repositories {
     git.env(environment);
     await git.init(true, [`--initial-branch=${DEPLOY_BRANCH}`]);
     await rm(join(temporary, 'hooks'), { recursive: true, force: true });
+    await mkdir(join(temporary, 'info'), { recursive: true });
+    await writeFile(join(temporary, 'info', 'attributes'), ATTRIBUTES);
     await rename(temporary, this.path(app));
   }
 

@@ -1,9 +1,13 @@
 // Push of a code-only change of an Express app → first answer with the new content. Beside it, where a Docker engine runs: the
 // same push into a bare repository whose hook does docker build, docker run and a reload of nginx.
+
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Instance, run } from '../e2e/instance.ts';
+import { Instance } from '../e2e/instance.ts';
+import { DockerPeer, whyNoDocker } from './docker-peer.ts';
 import { median, percentile } from './statistics.ts';
 
+const EXPRESS = join(import.meta.dirname, '..', 'fixtures', 'apps', 'node-express');
 const PUSHES = Number(process.env.PUSHES ?? 15);
 
 interface Build {
@@ -11,34 +15,59 @@ interface Build {
 }
 
 const paas = await Instance.start();
+let ours: number;
 try {
   const folder = await paas.checkout('node-express', 'bench');
   await paas.deploy(folder);
-  const times: number[] = [];
-  for (let index = 0; index < PUSHES; index += 1) times.push(await pushAndWait(folder, `bench ${index}`));
-  console.log(`\npush → first new answer, ${PUSHES} code-only pushes of an Express app`);
-  console.log(
-    `  median ${median(times).toFixed(0)} ms, fastest ${Math.min(...times).toFixed(0)} ms, p90 ${percentile(times, 90).toFixed(0)} ms`,
-  );
+  ours = await measure('paas, over ssh', {
+    change: (content) => commit(folder, content),
+    push: async () => void (await paas.deploy(folder)),
+    answer: async () => (await paas.get('bench')).body,
+  });
   await showStages();
 } finally {
   await paas.remove();
 }
-await showDockerPeer();
+await measureDockerPeer();
 
-async function pushAndWait(folder: string, content: string): Promise<number> {
-  paas.write(folder, 'version.txt', content);
-  await paas.commit(folder, content);
+interface Way {
+  change: (content: string) => Promise<void>;
+  push: () => Promise<void>;
+  answer: () => Promise<string>;
+}
+
+async function measure(name: string, way: Way): Promise<number> {
+  const times: number[] = [];
+  for (let index = 0; index < PUSHES; index += 1) {
+    const content = `bench ${index}`;
+    await way.change(content);
+    times.push(await pushAndWait(content, way));
+  }
+  console.log(`\npush → first new answer, ${PUSHES} code-only pushes of an Express app: ${name}`);
+  const [fastest, p90] = [percentile(times, 0), percentile(times, 90)];
+  console.log(
+    `  median ${median(times).toFixed(0)} ms, fastest ${fastest.toFixed(0)} ms, p90 ${p90.toFixed(0)} ms`,
+  );
+  return median(times);
+}
+
+async function pushAndWait(content: string, way: Way): Promise<number> {
   const began = performance.now();
-  const pushing = paas.deploy(folder);
+  const pushing = way.push();
   let answered: number | undefined;
   while (answered === undefined) {
-    if ((await paas.get('bench')).body.trim() === content) answered = performance.now() - began;
+    const body = await way.answer().catch(() => '');
+    if (body.trim() === content) answered = performance.now() - began;
     else await sleep(2);
   }
   await pushing;
   await sleep(300);
   return answered;
+}
+
+async function commit(folder: string, content: string): Promise<void> {
+  paas.write(folder, 'version.txt', content);
+  await paas.commit(folder, content);
 }
 
 async function showStages(): Promise<void> {
@@ -53,10 +82,22 @@ async function showStages(): Promise<void> {
   }
 }
 
-async function showDockerPeer(): Promise<void> {
-  const { status } = await run('docker', ['info']).catch(() => ({ status: 1 }));
-  if (status !== 0)
-    console.log('\npeer skipped: git hook with docker build and docker run (no Docker engine answers here)');
-  else
-    console.log('\npeer skipped: git hook with docker build and docker run (not measured by this bench yet)');
+async function measureDockerPeer(): Promise<void> {
+  const why = await whyNoDocker();
+  if (why) {
+    console.log(`\npeer skipped: git hook with docker build, docker run and nginx (${why})`);
+    return;
+  }
+  const peer = new DockerPeer();
+  try {
+    await peer.start(EXPRESS);
+    const theirs = await measure('hook with docker build, docker run and nginx, without ssh', {
+      change: (content) => commit(peer.checkout, content),
+      push: async () => void (await paas.git(peer.checkout, 'push', '-q', 'paas', 'main')),
+      answer: async () => (await peer.get()).body,
+    });
+    console.log(`\nratio: paas takes ${(ours / theirs).toFixed(2)} of the docker hook's time`);
+  } finally {
+    peer.stop();
+  }
 }

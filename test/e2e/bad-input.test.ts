@@ -112,15 +112,18 @@ describe('bad input', function () {
     const began = Date.now();
     await paas.deploy(app);
     assert.ok(Date.now() - began < 20_000);
-    await paas.waitForLog('stubborn', /Error R12 \(Exit timeout\)/, 60_000);
-    await paas.waitForLog('stubborn', /Process exited with status 137/, 10_000);
+    await paas.waitForLog('stubborn', /Error R12 \(Exit timeout\)/, {
+      flags: '-s paas',
+      milliseconds: 60_000,
+    });
+    await paas.waitForLog('stubborn', /Process exited with status 137/, { flags: '-s paas' });
   });
 
   it('an app that writes 100 MB in one line goes on answering, and the log stays bounded', async () => {
     const app = await paas.checkout('node-log-flood', 'flood');
     await paas.deploy(app);
     await paas.get('flood', '/flood');
-    await paas.waitForLog('flood', /flood is over/, 120_000);
+    await paas.waitForLog('flood', /flood is over/, { milliseconds: 120_000 });
     assert.equal((await paas.get('flood')).status, 200);
     const { execFileSync } = await import('node:child_process');
     const kilobytes = Number(

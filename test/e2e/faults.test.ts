@@ -61,7 +61,9 @@ describe('faults', function () {
       'the dyno answers again',
       async () => (await paas.get('plain')).status === 200 && findProcess(paas, 'server.js') !== pid,
     );
-    await paas.waitForLog('plain', /web\.1\]: State changed from up to crashed/);
+    await paas.waitForLog('plain', /web\.1\]: State changed from up to crashed/, {
+      flags: '-d web.1 -s paas',
+    });
   });
 
   it('kill -9 of the router: it listens again within 1 s', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -41,6 +42,7 @@ export class Instance {
   #main: ChildProcess | undefined;
 
   constructor(settings: Record<string, string> = {}) {
+    chmodSync(this.folder, 0o711); // user paas must get through
     const key = join(this.folder, 'id');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'tester', '-f', key]);
     this.environment = {
@@ -176,6 +178,14 @@ export class Instance {
     return outcome.stdout;
   }
 
+  /** Like paas(), but returns all that a person would see. */
+  async say(command: string): Promise<string> {
+    const outcome = await this.ssh(command);
+    if (outcome.status !== 0)
+      throw new Error(`${command}: status ${outcome.status}\n${outcome.stdout}${outcome.stderr}`);
+    return outcome.stderr + outcome.stdout;
+  }
+
   /** A repository with a copy of a sample app, committed, with the remote `paas`. */
   async checkout(sample: string, app: string): Promise<string> {
     const folder = join(this.folder, 'apps', `${app}-${Math.random().toString(36).slice(2, 8)}`);
@@ -250,12 +260,17 @@ export class Instance {
     return load.end();
   }
 
-  /** Log lines of an app until one matches. */
-  async waitForLog(app: string, pattern: RegExp, milliseconds = 15_000): Promise<string> {
+  /** The app's log once a line matches; `flags` narrow it, e.g. `-s app`. */
+  async waitForLog(
+    app: string,
+    pattern: RegExp,
+    options: { flags?: string; milliseconds?: number } = {},
+  ): Promise<string> {
+    const { flags = '-s app', milliseconds = 15_000 } = options;
     for (const end = Date.now() + milliseconds; ; ) {
-      const text = await this.paas(`logs -n 500 -a ${app}`);
+      const text = await this.paas(`logs -n 500 -a ${app} ${flags}`);
       if (pattern.test(text)) return text;
-      if (Date.now() > end) throw new Error(`No log line matches ${pattern}:\n${text}`);
+      if (Date.now() > end) throw new Error(`No log line matches ${pattern}:\n${text.slice(-3000)}`);
       await sleep(200);
     }
   }

@@ -46,12 +46,12 @@ describe('a push', function () {
 
   it('scales, restarts, configures and rolls back without a failed request', async () => {
     const load = await paas.countFailures('plain', { perSecond: 200 }, async () => {
-      assert.match(await paas.paas('ps:scale web=3 -a plain'), /now running web at 3/);
+      assert.match(await paas.say('ps:scale web=3 -a plain'), /now running web at 3/);
       assert.match(await paas.paas('ps -a plain'), /web\.3: up/);
       await paas.paas('ps:restart -a plain');
-      assert.match(await paas.paas('config:set GREETING=hi -a plain'), /v3/);
-      assert.match(await paas.paas('ps:scale web=1 -a plain'), /now running web at 1/);
-      assert.match(await paas.paas('rollback v1 -a plain'), /done, v4/);
+      assert.match(await paas.say('config:set GREETING=hi -a plain'), /v3/);
+      assert.match(await paas.say('ps:scale web=1 -a plain'), /now running web at 1/);
+      assert.match(await paas.say('rollback v1 -a plain'), /done, v4/);
     });
     assert.deepEqual(load.failures, []);
     assert.doesNotMatch((await paas.get('plain')).body, /two/);
@@ -91,8 +91,12 @@ describe('a push', function () {
   });
 
   it("collects the output of dynos, router and platform in the app's log", async () => {
-    await paas.waitForLog('plain', /paas\[web\.1\]: State changed from starting to up/);
-    await paas.waitForLog('plain', /paas\[router\]: at=info method=GET path="\/" host=plain\.localhost/);
+    await paas.waitForLog('plain', /paas\[web\.1\]: State changed from starting to up/, {
+      flags: '-d web.1 -s paas',
+    });
+    await paas.waitForLog('plain', /paas\[router\]: at=info method=GET path="\/" host=plain\.localhost/, {
+      flags: '-d router',
+    });
     await paas.waitForLog('plain', /app\[api\]: Release v2 created by user admin/);
     await paas.waitForLog('plain', /app\[web\.1\]: /);
   });
