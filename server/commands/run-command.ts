@@ -29,7 +29,7 @@ export async function runCommand(
       json: invocation.json,
       flag: (name) => invocation.flags.get(name),
     });
-    return status ?? EXIT.done;
+    return client.signal.aborted ? EXIT.interrupted : (status ?? EXIT.done);
   } catch (error) {
     return reportFailure(error, { client, services });
   }

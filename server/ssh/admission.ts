@@ -6,6 +6,8 @@ export interface Limits {
   loginMilliseconds: number;
   /** Failed sign-ins on one connection. */
   tries: number;
+  /** How much longer each failure of an address waits for its answer than the one before, after the first few. */
+  failureDelayMilliseconds: number;
   connections: number;
   connectionsPerAddress: number;
   /** Connections that have not signed in yet. */
@@ -20,6 +22,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   loginMilliseconds: 30_000,
   tries: 6,
+  failureDelayMilliseconds: 100,
   connections: 512,
   connectionsPerAddress: 128,
   strangers: 128,
@@ -85,7 +88,8 @@ export class Admission {
     const known = this.#failures.get(address);
     const count = known && known.forgetAt > now ? known.count + 1 : 1;
     this.#failures.set(address, { count, forgetAt: now + FAILURE_MEMORY });
-    return count <= FREE_FAILURES ? 0 : Math.min(MAX_DELAY, 100 * (count - FREE_FAILURES));
+    const delay = this.#limits.failureDelayMilliseconds * Math.max(0, count - FREE_FAILURES);
+    return Math.min(MAX_DELAY, delay);
   }
 
   closeAll(): void {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { execute, SshFixture } from './ssh-fixture.ts';
 
@@ -71,6 +72,149 @@ describe('createSshServer()', () => {
     assert.equal(status, 7);
     assert.equal(stdout, 'o'.repeat(size));
     assert.equal(stderr, 'e'.repeat(size));
+  });
+
+  it('gives run the terminal, its resizes, signals and Ctrl-C as they are', async () => {
+    const { runs } = fixture.platform;
+    const seen: unknown[] = [];
+    const keys: Buffer[] = [];
+    const exited = Promise.withResolvers<number>();
+    fixture.platform.runs = {
+      start: async (app, { command, terminal }) => {
+        seen.push([app, command, terminal]);
+        const stdin = new PassThrough().on('data', (chunk) => keys.push(chunk));
+        const stdout = new PassThrough();
+        stdout.write('$ ');
+        exited.promise.then(() => stdout.end());
+        return {
+          dyno: 'run.1',
+          stdin,
+          stdout,
+          stderr: Readable.from([]),
+          resize: (size) => seen.push(size),
+          signal: (name) => {
+            seen.push(name);
+            exited.resolve(143);
+          },
+          exited: exited.promise,
+          hangUp: () => seen.push('hang-up'),
+        };
+      },
+    };
+    const client = await fixture.connect();
+    const status = await new Promise((resolve, reject) => {
+      client.exec('run -a blog bash', { pty: { rows: 30, cols: 100, term: 'vt100' } }, (error, channel) => {
+        if (error) return reject(error);
+        channel.once('data', () => {
+          channel.setWindow(40, 120, 0, 0);
+          channel.write('\x03');
+          setTimeout(() => channel.signal('TERM'), 50);
+        });
+        channel.on('exit', resolve);
+      });
+    });
+    client.end();
+    await sleep(50);
+    fixture.platform.runs = runs;
+    assert.equal(status, 143);
+    assert.deepEqual(seen, [
+      ['blog', 'bash', { rows: 30, columns: 100, term: 'vt100' }],
+      { rows: 40, columns: 120 },
+      'SIGTERM',
+    ]);
+    assert.equal(Buffer.concat(keys).toString(), '\x03');
+  });
+
+  it('hangs up a dyno and aborts a push when the client goes', async () => {
+    const { runs, pushes } = fixture.platform;
+    const hungUp = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    fixture.platform.runs = {
+      start: async (app, options) => ({
+        ...(await runs.start(app, options)),
+        hangUp: () => hungUp.resolve(),
+      }),
+    };
+    fixture.platform.pushes = {
+      ...pushes,
+      receive: (_app, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted.resolve();
+            resolve(1);
+          });
+        }),
+    };
+    for (const [command, end] of [
+      ['run -a blog cat', hungUp.promise],
+      ["git-receive-pack 'blog'", aborted.promise],
+    ] as const) {
+      const client = await fixture.connect();
+      await new Promise<void>((resolve) => client.exec(command, () => resolve()));
+      client.destroy();
+      await end;
+    }
+    Object.assign(fixture.platform, { runs, pushes });
+  });
+
+  it('stops a command at Ctrl-C on a terminal', async () => {
+    const client = await fixture.connect();
+    const status = await new Promise((resolve) => {
+      client.exec('logs -t -a blog', { pty: true }, (_error, channel) => {
+        channel.write('\x03');
+        channel.on('exit', resolve).resume();
+      });
+    });
+    client.end();
+    assert.equal(status, 130);
+  });
+
+  it('asks on a terminal before it destroys, with echo and editing', async () => {
+    fixture.platform.addApp('doomed');
+    for (const [typed, status] of [
+      ['doom\r', 2],
+      ['dx\x7foomed\r', 0],
+    ] as const) {
+      const client = await fixture.connect();
+      const outcome = await new Promise((resolve) => {
+        client.exec('apps:destroy doomed', { pty: true }, (_error, channel) => {
+          channel.write(typed);
+          channel.on('exit', resolve).resume();
+        });
+      });
+      client.end();
+      assert.equal(outcome, status, typed);
+    }
+    assert.equal(fixture.platform.stored.has('doomed'), false);
+  });
+
+  it('takes no more from a dyno than a slow client reads', async () => {
+    const { runs } = fixture.platform;
+    let taken = 0;
+    const endless = new Readable({
+      read() {
+        taken += 65_536;
+        this.push(Buffer.alloc(65_536));
+      },
+    });
+    fixture.platform.runs = {
+      start: async (app, options) => ({
+        ...(await runs.start(app, options)),
+        stdout: endless,
+        hangUp: () => endless.destroy(),
+      }),
+    };
+    const client = await fixture.connect();
+    await new Promise<void>((resolve) =>
+      client.exec('run -a blog yes', (_error, channel) => resolve(void channel.pause())),
+    );
+    await sleep(300);
+    const settled = taken;
+    await sleep(200);
+    assert.equal(taken, settled, 'it still takes');
+    assert.ok(taken < 5_000_000, `${taken} bytes for a client with a window of 2 MB`);
+    client.destroy();
+    fixture.platform.runs = runs;
   });
 
   it('gives git its streams, GIT_PROTOCOL and exit status', async () => {
