@@ -82,7 +82,8 @@ async function attach(container: Container, exchange: Exchange): Promise<void> {
   // Of a container that does not run, the next start is meant.
   if (!exchange.flag('stream')) return void output.end();
   const wantsOutput = exchange.flag('stdout') || exchange.flag('stderr');
-  if (wantsOutput) container.output.attach(Tty ? output : frameStream(STDOUT, output));
+  if (wantsOutput)
+    container.output.attach(Tty ? output : frameStream(STDOUT, output).once('finish', () => output.end()));
   if (exchange.flag('stdin') && container.stdin) connectStdin(container, input);
   else input.resume();
 }

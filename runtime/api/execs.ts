@@ -51,10 +51,11 @@ async function start(execs: Execs, exec: Exec, exchange: Exchange): Promise<void
     const { input, output } = exchange.hijack(exec.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
     linger(output);
     if (!exec.stdin) input.resume();
-    const streams = exec.tty
-      ? { stdout: output, stderr: output }
-      : { stdout: frameStream(STDOUT, output), stderr: frameStream(STDERR, output, false) };
-    return { ...streams, input: exec.stdin ? input : undefined };
+    const stdin = exec.stdin ? input : undefined;
+    if (exec.tty) return { input: stdin, stdout: output, stderr: output, end: () => output.end() };
+    const [stdout, stderr] = [frameStream(STDOUT, output), frameStream(STDERR, output)];
+    const end = () => stdout.end(() => stderr.end(() => output.end()));
+    return { input: stdin, stdout, stderr, end };
   });
 }
 

@@ -1,4 +1,4 @@
-import { Transform, type Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 
 export const STDOUT = 1;
 export const STDERR = 2;
@@ -16,13 +16,18 @@ export function frame(stream: typeof STDOUT | typeof STDERR, payload: Buffer): B
   return framed;
 }
 
-/** A stream whose chunks come to `target` as frames; ending it ends `target`, and backpressure passes through. */
-export function frameStream(stream: typeof STDOUT | typeof STDERR, target: Writable, end = true): Transform {
-  const transform = new Transform({
-    transform: (chunk, _, done) => done(null, frame(stream, chunk)),
+/**
+ * A stream whose chunks come to `target` as frames, at its pace. Several may share a target; ending one does not end it.
+ * It is destroyed with its target.
+ */
+export function frameStream(stream: typeof STDOUT | typeof STDERR, target: Writable): Writable {
+  const frames = new Writable({
+    write: (chunk, _, done) => {
+      if (target.write(frame(stream, chunk))) done();
+      else target.once('drain', done);
+    },
   });
-  transform.on('error', () => {});
-  target.on('close', () => transform.destroy());
-  transform.pipe(target, { end });
-  return transform;
+  frames.on('error', () => {});
+  target.once('close', () => frames.destroy());
+  return frames;
 }

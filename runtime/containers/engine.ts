@@ -307,7 +307,12 @@ export class Engine {
 
   #setState(container: Container, state: Container['state']): void {
     container.state = state;
-    this.#options.store.saveState(container.id, state);
+    try {
+      this.#options.store.saveState(container.id, state);
+    } catch (error) {
+      // On a full disk life goes on; the next runtime finds out by itself what has become of the process.
+      console.error(`Could not save the state of ${container.id}:`, error);
+    }
   }
 
   #usedLayers(): Set<string> {

@@ -41,6 +41,8 @@ export interface ExecStreams {
   input: Readable | undefined;
   stdout: Writable;
   stderr: Writable;
+  /** Nothing more will come. */
+  end(): void;
 }
 
 interface Pipes {
@@ -129,7 +131,7 @@ export class Execs {
     terminal.on('error', () => terminal.destroy());
     const streams = connect();
     if (streams) {
-      terminal.pipe(streams.stdout, { end: false });
+      pipeUntilClosed(terminal, streams.stdout);
       streams.input?.pipe(terminal as unknown as Socket, { end: false });
     } else terminal.resume();
     this.#follow(exec, { process, outputs: [terminal], streams });
@@ -197,7 +199,7 @@ export class Execs {
         await Promise.race([Promise.all(outputs.map(closed)), silence(outputs, OUTPUT_END_MILLISECONDS)]);
         exec.exitCode = code;
         exec.state = 'exited';
-        streams?.stdout.end();
+        streams?.end();
         for (const output of outputs) output.destroy();
         this.#forgetLater(exec);
       });
@@ -220,9 +222,15 @@ export function parseSize(value: unknown): TerminalSize | undefined {
 function readEnd(fd: number, target: Writable | undefined): Socket {
   const socket = new Socket({ fd, readable: true, writable: false });
   socket.on('error', () => {});
-  if (target) socket.pipe(target, { end: false });
+  if (target) pipeUntilClosed(socket, target);
   else socket.resume();
   return socket;
+}
+
+/** When the client is gone the process must not wait for it: what it still writes is dropped. */
+function pipeUntilClosed(source: Readable, target: Writable): void {
+  source.pipe(target, { end: false });
+  target.once('close', () => source.resume());
 }
 
 function writeEnd(fd: number, source: Readable | undefined): void {
