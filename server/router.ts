@@ -40,7 +40,9 @@ function restore(file: RouteFile, routes: RouteMap): void {
     const table = file.load();
     if (table) routes.swap(table);
   } catch (error) {
-    console.error(`router: the kept routes cannot be used, waiting for new ones: ${(error as Error).message}`);
+    console.error(
+      `router: the kept routes cannot be used, waiting for new ones: ${(error as Error).message}`,
+    );
   }
 }
 

@@ -133,7 +133,8 @@ export class ClientConnection {
   tick(now: number): void {
     const { limits } = this.#router;
     if (this.#closeBy !== undefined) {
-      if (now > this.#closeBy) this.destroy();
+      // What the client did not take by now is not kept for it in the kernel either.
+      if (now > this.#closeBy) this.socket.resetAndDestroy();
     } else if (this.#user) {
       this.#user.tick(now);
     } else if (this.socket.writableNeedDrain) {

@@ -52,7 +52,10 @@ describe('Exchange', () => {
     return { router, backend };
   }
 
-  async function startNode(handler: (server: Server) => void): Promise<{ router: TestRouter; port: number }> {
+  async function startNode(
+    handler: (server: Server) => void,
+    limits?: Partial<Limits>,
+  ): Promise<{ router: TestRouter; port: number }> {
     const server = createServer();
     handler(server);
     server.listen(0, '127.0.0.1');
@@ -61,7 +64,7 @@ describe('Exchange', () => {
       server.closeAllConnections();
       server.close();
     });
-    const router = await startRouter();
+    const router = await startRouter(limits);
     router.serve([(server.address() as AddressInfo).port]);
     return { router, port: (server.address() as AddressInfo).port };
   }
@@ -547,7 +550,7 @@ describe('Exchange', () => {
     }
 
     it('bytes that come after the end, later: the next visitor gets his own answer', async () => {
-      const { router, backend } = await start((socket, text, connection) => {
+      const { router, backend } = await start((socket, _text, connection) => {
         socket.write(OK);
         if (connection === 0) setTimeout(() => socket.write(OK.replace('ok', 'NO')), 20);
       });
@@ -677,6 +680,19 @@ describe('Exchange', () => {
       await router.line(/code=H28 desc="Client Connection Idle" .* status=499/);
       const drops = Array.from({ length: 12 }, () => 'a');
       assert.match(await sendRaw(router.port, [head, ...drops], { pause: 50 }), /^HTTP\/1\.1 408 /);
+    });
+
+    it('H28: the client does not read', async () => {
+      const { router } = await startNode(
+        (server) => server.on('request', (_request, response) => response.end(Buffer.alloc(50_000_000))),
+        { silence: 300 },
+      );
+      const client = await RawClient.connect(router.port);
+      client.send(GET);
+      await client.until(/200 OK/);
+      client.socket.pause();
+      await router.line(/code=H28 .* status=499/);
+      client.close();
     });
 
     it('keep the connection for the next request', async () => {
