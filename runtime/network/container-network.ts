@@ -35,6 +35,7 @@ export function hostRequests(network: ContainerNetwork): NetlinkBatch {
   const { index, address } = network;
   return new NetlinkBatch()
     .add(newPair(network))
+    .add(withoutIpv6(index))
     .add(linkUp(index))
     .add(newAddress(index, GATEWAY))
     .add(newRoute(index, { to: address, source: GATEWAY }))
@@ -45,6 +46,7 @@ export function hostRequests(network: ContainerNetwork): NetlinkBatch {
 export function containerRequests(network: ContainerNetwork): NetlinkBatch {
   return new NetlinkBatch()
     .add(linkUp(LOOPBACK))
+    .add(withoutIpv6(CONTAINER_INDEX))
     .add(linkUp(CONTAINER_INDEX))
     .add(newAddress(CONTAINER_INDEX, network.address))
     .add(newRoute(CONTAINER_INDEX, { to: GATEWAY }))
@@ -118,18 +120,19 @@ function newPair({ name, index, address }: ContainerNetwork): Request {
   };
 }
 
-/** Up, and without an IPv6 link-local address: nothing filters what would be reached through one. */
-function linkUp(index: number): Request {
-  const noAddress = attribute(
-    IFLA.AF_SPEC,
-    attribute(AF_INET6, attribute8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE)),
-  );
+/** No IPv6 link-local address: before the link is up, since that is when the kernel makes one. */
+function withoutIpv6(index: number): Request {
+  const none = attribute8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
   return {
     type: RTM.NEWLINK,
     flags: CHANGE,
-    fixed: interfaceInfo(index, IFF_UP, IFF_UP),
-    attributes: index === LOOPBACK ? [] : [noAddress],
+    fixed: interfaceInfo(index),
+    attributes: [attribute(IFLA.AF_SPEC, attribute(AF_INET6, none))],
   };
+}
+
+function linkUp(index: number): Request {
+  return { type: RTM.NEWLINK, flags: CHANGE, fixed: interfaceInfo(index, IFF_UP, IFF_UP) };
 }
 
 /** `struct ifaddrmsg`. */
