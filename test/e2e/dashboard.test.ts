@@ -82,6 +82,7 @@ describe('the dashboard in a browser', () => {
     await page.goto(
       `${client.origin}/login/${client.platform.sessions.createLoginToken('alice', 'SHA256:x')}`,
     );
+    await page.locator('button:focus').waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Apps' }).waitFor();
     await page.getByRole('button', { name: 'Sign out' }).click();

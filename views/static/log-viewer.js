@@ -2,6 +2,9 @@
 (() => {
   const MOST_LINES = 100000;
   const BLOCK = 50;
+  /** More lines at once than anybody reads: then the next ones may wait (ms), so that the page stays quick. */
+  const FLOOD = 100;
+  const FLOOD_PAUSE = 100;
   const RETRY = [500, 1000, 2000, 5000, 10000];
 
   window.startLogViewer = (root) => {
@@ -23,6 +26,7 @@
       this.ended = root.dataset.ended !== undefined;
       this.list = new LineList(this.box, this.isBuild);
       this.waiting = [];
+      this.flooded = false;
       this.unseen = 0;
       this.following = true;
       this.failures = 0;
@@ -100,13 +104,16 @@
 
     #queue(lines) {
       for (const line of lines) this.waiting.push(line);
-      this.frame ??= requestAnimationFrame(() => this.#draw());
+      this.frame ??= this.flooded
+        ? setTimeout(() => requestAnimationFrame(() => this.#draw()), FLOOD_PAUSE)
+        : requestAnimationFrame(() => this.#draw());
     }
 
     #draw() {
       this.frame = undefined;
       const lines = this.waiting;
       this.waiting = [];
+      this.flooded = lines.length > FLOOD;
       this.list.append(lines);
       if (this.following) {
         this.#toEnd();
@@ -207,12 +214,15 @@
     filter(text) {
       this.wanted = text.trim().toLowerCase();
       for (const block of this.blocks) {
-        if (block.drawn) {
-          for (const element of block.element.children) element.hidden = !this.#isWanted(element);
-        } else {
-          this.#rest(block);
-        }
+        for (const element of block.element.children) element.hidden = !this.#isWanted(element);
+        if (block.drawn) this.#hideIfEmpty(block);
+        else this.#rest(block);
       }
+    }
+
+    /** Blocks of no height would all be in the window, and be drawn. */
+    #hideIfEmpty(block) {
+      block.element.hidden = this.wanted !== '' && !block.lines.some((line) => this.#isWanted(line));
     }
 
     #addBlock() {
@@ -238,8 +248,10 @@
         if (isIntersecting) {
           this.#draw(block);
         } else if (block.drawn && block !== this.blocks.at(-1)) {
-          block.height = boundingClientRect.height;
-          this.lineHeight = this.wanted ? this.lineHeight : block.height / block.lines.length;
+          if (!this.wanted) {
+            block.height = boundingClientRect.height;
+            this.lineHeight = block.height / block.lines.length;
+          }
           this.#rest(block);
         }
       }
@@ -254,6 +266,7 @@
         element.hidden = !this.#isWanted(element);
         block.element.append(element);
       }
+      this.#hideIfEmpty(block);
     }
 
     /** Leaves the height alone. */
@@ -263,6 +276,7 @@
         : block.lines.length;
       const known = this.wanted ? undefined : block.height;
       block.drawn = false;
+      block.element.hidden = count === 0;
       block.element.replaceChildren();
       block.element.style.height = `${known ?? count * this.lineHeight}px`;
     }
