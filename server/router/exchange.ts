@@ -1,4 +1,4 @@
-import { type BodyFraming, FramingError, framingOf, UNTIL_CLOSE } from './body-framing.ts';
+import { FramingError, UNTIL_CLOSE } from './body-framing.ts';
 import type { ClientConnection, ClientUser, RouterContext } from './client-connection.ts';
 import {
   type Answer,
@@ -11,6 +11,7 @@ import {
   unknownHost,
 } from './error-page.ts';
 import { formatRequestHead, formatResponseHead, forwardedForOf, requestIdOf } from './forwarding.ts';
+import { RequestBody } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 import { BadResponse, parseResponseHead, type ResponseHead } from './response-head.ts';
 import { ResponseRelay } from './response-relay.ts';
@@ -37,13 +38,7 @@ export class Exchange implements ClientUser, UpstreamUser {
   readonly #requestId: string;
   readonly #forwardedFor: string;
 
-  readonly #request: BodyFraming;
-  /** Of the request's body: what waits for a connection, or is kept to be sent once more. */
-  #body: Buffer[] = [];
-  #bodyBytes = 0;
-  /** Body bytes at the beginning of the period in which enough of them must come. */
-  #bodyMark = { at: 0, bytes: 0 };
-
+  readonly #request: RequestBody;
   #app: App | undefined;
   #stopWaiting: (() => void) | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -68,11 +63,10 @@ export class Exchange implements ClientUser, UpstreamUser {
     this.#router = router;
     this.#client = client;
     this.#head = head;
-    this.#request = framingOf(head.body);
+    this.#request = new RequestBody(head.body, router.clock.now);
     this.#requestId = requestIdOf(head);
     this.#forwardedFor = forwardedForOf(head, client.peer);
     this.#lastActivity = router.clock.now;
-    this.#bodyMark.at = router.clock.now;
   }
 
   /** `rest`: what came with the head. */
@@ -92,10 +86,9 @@ export class Exchange implements ClientUser, UpstreamUser {
       return;
     }
     this.#lastActivity = this.#router.clock.now;
-    this.#bodyBytes += chunk.length;
     const out: Buffer[] = [];
     try {
-      const end = this.#request.feed(chunk, 0, out);
+      const end = this.#request.feed(chunk, out);
       this.#passOn(out);
       if (end < chunk.length) this.#client.hold(chunk.subarray(end));
     } catch (error) {
@@ -286,15 +279,15 @@ export class Exchange implements ClientUser, UpstreamUser {
       scheme: this.#router.scheme,
       port: this.#router.port,
     });
-    if (this.#body.length === 0) {
+    if (this.#request.kept.length === 0) {
       socket.write(head, 'latin1');
     } else {
       socket.cork();
       socket.write(head, 'latin1');
-      for (const piece of this.#body) socket.write(piece);
+      for (const piece of this.#request.kept) socket.write(piece);
       socket.uncork();
     }
-    if (!reused || !this.#isRepeatable()) this.#body = [];
+    if (!reused || !this.#isRepeatable()) this.#request.kept = [];
     if (!this.#request.done && !socket.writableNeedDrain) this.#client.socket.resume();
   }
 
@@ -304,7 +297,7 @@ export class Exchange implements ClientUser, UpstreamUser {
       for (const piece of pieces) socket.write(piece);
       if (socket.writableNeedDrain && !this.#request.done) this.#client.socket.pause();
     } else {
-      this.#body.push(...pieces);
+      this.#request.kept.push(...pieces);
       if (!this.#request.done) this.#client.socket.pause();
     }
   }
@@ -317,16 +310,11 @@ export class Exchange implements ClientUser, UpstreamUser {
   /** A body that does not come, or too slowly. */
   #checkBody(now: number): void {
     const { limits } = this.#router;
+    const isSilent = now - this.#lastActivity > limits.silence;
     if (this.#connection!.socket.writableNeedDrain) {
-      if (now - this.#lastActivity > limits.silence) this.#fail('H12');
-    } else if (now - this.#lastActivity > limits.silence) {
+      if (isSilent) this.#fail('H12');
+    } else if (isSilent || this.#request.isTooSlow(now, limits)) {
       this.#fail('H28');
-    } else if (now - this.#bodyMark.at > limits.silence) {
-      if (this.#bodyBytes - this.#bodyMark.bytes < limits.bodyBytesPerSilence) {
-        this.#fail('H28');
-        return;
-      }
-      this.#bodyMark = { at: now, bytes: this.#bodyBytes };
     }
   }
 
@@ -379,7 +367,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     relay.begin(chunk, { start, isOld: this.#head.minor === 0, date: this.#router.clock.date });
     this.#relay = relay;
     this.#phase = 'relaying';
-    this.#body = [];
+    this.#request.kept = [];
     if (relay.done) this.#complete();
   }
 
