@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DemoPlatform } from './demo-platform.ts';
 import { LoadGenerator } from './load-generator.ts';
-import { fetchText, git, makeKey, run, sshCommand } from './user-tools.ts';
+import { fetchText, git, gitPush, makeKey, run, sshCommand } from './user-tools.ts';
 
 const APP = 'demo';
 const keep = process.argv.includes('--keep');
@@ -13,10 +13,11 @@ const checkout = join(import.meta.dirname, '..', '..');
 const scratch = mkdtempSync('/var/tmp/paas-demo-');
 const platform = new DemoPlatform({ checkout, scratch });
 
+const INTERRUPTED = 'interrupted';
 // One Ctrl-C: stop and clean up as at the end.
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => reject(new Error('interrupted')));
+    process.once(signal, () => reject(new Error(INTERRUPTED)));
 });
 interrupted.catch(() => undefined);
 
@@ -25,8 +26,9 @@ try {
   await Promise.race([demo(), interrupted]);
 } catch (error) {
   status = 1;
-  say(`\nThe demo failed: ${(error as Error).message}`);
-  if (platform.lastLog) say(`The platform's last words:\n${platform.lastLog}`);
+  const { message } = error as Error;
+  say(message === INTERRUPTED ? '\nInterrupted; cleaning up …' : `\nThe demo failed: ${message}`);
+  if (message !== INTERRUPTED && platform.lastLog) say(`The platform's last words:\n${platform.lastLog}`);
 }
 if (keep && status === 0) {
   say(`\nIt goes on until you stop it:\n  ${platform.stopCommand}\n  rm -rf ${scratch}`);
@@ -58,7 +60,7 @@ async function demo(): Promise<void> {
     return work;
   });
   await step('git push paas main', async () => {
-    await git(work, sshOptions, 'push', '--quiet', 'paas', 'main');
+    await gitPush(work, sshOptions, (line) => say(`           | ${line}`));
     return `answers "${await get()}"`;
   });
   await step('ps:scale web=3', async () => {
@@ -108,6 +110,7 @@ async function step<T>(
   work: () => Promise<string | { value: T; note: string }>,
 ): Promise<T | string> {
   const begun = performance.now();
+  if (process.stdout.isTTY) process.stdout.write(`        …  ${title}\r`);
   const result = await work();
   const seconds = ((performance.now() - begun) / 1000).toFixed(2).padStart(7);
   const note = typeof result === 'string' ? result : result.note;
@@ -116,5 +119,6 @@ async function step<T>(
 }
 
 function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  // Over the line of a step that is under way.
+  process.stdout.write(`${process.stdout.isTTY ? '\x1b[K' : ''}${text}\n`);
 }

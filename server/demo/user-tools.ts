@@ -27,13 +27,18 @@ export async function makeKey(folder: string): Promise<string> {
 
 /** Runs git in `cwd`, with the user's key for ssh remotes and none of this machine's git settings. */
 export function git(cwd: string, options: SshOptions, ...args: string[]): Promise<string> {
-  const env = {
-    ...process.env,
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_SSH_COMMAND: ['ssh', ...sshArguments(options)].join(' '),
-  };
-  return run('git', args, { cwd, env });
+  return run('git', args, { cwd, env: gitEnvironment(options) });
+}
+
+/** `git push paas main`; `onLine` gets what the platform says, line by line, as git shows it. */
+export function gitPush(cwd: string, options: SshOptions, onLine: (line: string) => void): Promise<string> {
+  return run('git', ['push', 'paas', 'main'], {
+    cwd,
+    env: gitEnvironment(options),
+    onError: (text) => {
+      for (const [, line] of text.matchAll(/remote: (.*?) *$/gm)) onLine(line ?? '');
+    },
+  });
 }
 
 /** Runs a command of the platform by ssh and returns its standard output. */
@@ -69,18 +74,20 @@ export function fetchText({ address, host, path = '/' }: Target): Promise<string
 export function run(
   file: string,
   args: string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; onError?: (text: string) => void } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { onError: _, ...rest } = options;
+    const child = spawn(file, args, { ...rest, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let both = '';
     child.stdout.on('data', (text) => {
       stdout += text;
       both += text;
     });
-    child.stderr.on('data', (text) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
       both += text;
+      options.onError?.(text);
     });
     child.on('error', reject);
     child.on('close', (code) => {
@@ -91,6 +98,15 @@ export function run(
         );
     });
   });
+}
+
+function gitEnvironment(options: SshOptions): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_SSH_COMMAND: ['ssh', ...sshArguments(options)].join(' '),
+  };
 }
 
 function sshArguments({ key, knownHosts }: SshOptions): string[] {
