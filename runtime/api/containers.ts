@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { Container, WaitCondition } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
 import { parseSize } from '../containers/execs.ts';
@@ -170,7 +171,7 @@ function statsView(engine: Engine, container: Container) {
     name: `/${container.config.name}`,
     read: new Date().toISOString(),
     pids_stats: { current: now.pids },
-    memory_stats: { usage: now.memory, limit: now.memoryLimit },
+    memory_stats: { usage: now.memory, limit: now.memoryLimit || totalmem() },
     cpu_stats: {
       cpu_usage: { total_usage: now.cpuNanoseconds },
       system_cpu_usage: Math.round(performance.now() * 1e6),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import type { Image } from '../images/image.ts';
@@ -71,6 +72,7 @@ export class Engine {
     const running = this.list('root').filter((container) => container.running);
     await this.kernel.cleanUp(new Set(running.map((container) => container.id)));
     this.layers.removeUnused(this.#usedLayers());
+    this.#removeForeignOutput();
   }
 
   /** Newest first; only those that `access` may see. */
@@ -201,6 +203,12 @@ export class Engine {
     if (fd !== undefined && fd >= 0) this.#options.descriptors.resizeTerminal(fd, size);
   }
 
+  #removeForeignOutput(): void {
+    for (const id of readdirSync(this.#options.output)) {
+      if (!this.#containers.has(id)) rmSync(join(this.#options.output, id), { recursive: true });
+    }
+  }
+
   #outputOf(id: string): ContainerOutput {
     const { store, output, descriptors } = this.#options;
     return new ContainerOutput(store.folder(id), {
@@ -316,9 +324,8 @@ export class Engine {
   }
 
   #usedLayers(): Set<string> {
-    const images = this.images.list().flatMap((image) => image.layers);
     const containers = [...this.#containers.values()].flatMap((container) => container.config.layers);
-    return new Set([...images, ...containers]);
+    return new Set([...this.images.layers(), ...containers]);
   }
 
   #publish(container: Container, action: string, attributes: Record<string, string> = {}): void {

@@ -9,6 +9,8 @@ import { normalizeReference } from './reference.ts';
 export class ImageStore {
   readonly #folder: string;
   readonly #images = new Map<string, Image>();
+  /** Not listed, as a layer is missing; what is there of them is kept, should it come back. */
+  readonly #incomplete: Image[] = [];
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -20,10 +22,16 @@ export class ImageStore {
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);
       const image = name.endsWith('.json') ? readImage(path) : undefined;
-      if (image?.layers.every(hasLayer)) this.#images.set(image.id, image);
-      else if (!image) rmSync(path);
-      else console.error(`Image ${image.id} lacks a layer and is left out.`);
+      if (!image) rmSync(path);
+      else if (image.layers.every(hasLayer)) this.#images.set(image.id, image);
+      else this.#incomplete.push(image);
     }
+    for (const { id } of this.#incomplete) console.error(`Image ${id} lacks a layer and is not listed.`);
+  }
+
+  /** The ids of all layers that an image has. */
+  layers(): string[] {
+    return [...this.#images.values(), ...this.#incomplete].flatMap((image) => image.layers);
   }
 
   /** Newest first. */
