@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { planExec } from '../../../runtime/containers/exec-plan.ts';
+import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
+import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
+import { encodeOperations, type Operation } from '../../../runtime/init/operation-list.ts';
+
+const SPEC: LaunchSpec = {
+  id: 'a'.repeat(64),
+  rootfs: { lower: ['/layers/top', '/layers/base'], upper: '/c/upper', work: '/c/work', volatile: true },
+  hostname: 'web-1',
+  args: ['node', 'server.js'],
+  env: ['PATH=/app/bin:/bin', 'PORT=5000'],
+  cwd: '/app',
+  uid: 70000,
+  gid: 70000,
+  groups: [],
+  capabilities: [],
+  limits: { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined },
+  network: 'nat',
+  extraHosts: [],
+  binds: [],
+  shmSize: 1 << 26,
+  stdio: { stdin: undefined, stdout: 10, stderr: 11 },
+  exitFile: '/c/exit',
+};
+
+const CONTEXT: LaunchContext = {
+  host: {
+    overlayLayers: true,
+    cgroupVersion: 2,
+    maskedFiles: ['/proc/keys'],
+    maskedFolders: ['/sys/firmware'],
+    readOnlyPaths: ['/proc/sys'],
+    lastCapability: 40,
+    openFiles: { soft: 1024, hard: 4096 },
+  },
+  network: { name: 'v0-1', index: 77, address: '172.30.0.1' },
+  binds: [],
+  etcFiles: { hosts: '127.0.0.1 localhost\n' },
+  filter: Buffer.alloc(8),
+  cgroups: [],
+};
+
+describe('planLaunch()', () => {
+  const plan = planLaunch(SPEC, CONTEXT);
+
+  it('gives up privileges in the only order that works, and runs nothing of the image before', () => {
+    assertOrder(plan, [
+      'fsopen("overlay"',
+      'setns(base namespace, 131072)',
+      'unshare(235012096)',
+      'move_mount(rootfs',
+      'mount("/d", "/m/dev"',
+      'mount("proc", "/m/proc"',
+      'chroot(".")',
+      'close_range(5',
+      'prctl(24, 40',
+      'setgroups(0',
+      'setresgid(70000, 70000, 70000)',
+      'setresuid(70000, 70000, 70000)',
+      'capset(',
+      'prctl(4, 0',
+      'prctl(38, 1',
+      'seccomp(1, 0',
+      'chdir("/app")',
+      'check_folder()',
+      'spawn(1)',
+      'setsid()',
+      'execute("/app/bin/node"',
+      'execute("/bin/node"',
+    ]);
+  });
+
+  it('drops every capability from the bounding set but those named, and those only for root', () => {
+    const dropped = (spec: Partial<LaunchSpec>) =>
+      planLaunch({ ...SPEC, ...spec }, CONTEXT)
+        .filter(({ call, args }) => call === 'prctl' && args[0] === 24)
+        .map(({ args }) => args[1]);
+    const all = Array.from({ length: 41 }, (_, number) => number);
+    const CHOWN = 0;
+    assert.deepEqual(dropped({}), all);
+    assert.deepEqual(dropped({ capabilities: ['CAP_CHOWN'] }), all);
+    assert.deepEqual(
+      dropped({ uid: 0, capabilities: ['CAP_CHOWN'] }),
+      all.filter((number) => number !== CHOWN),
+    );
+    assert.throws(() => dropped({ uid: 0, capabilities: ['CAP_EVERYTHING'] }), /no capability/);
+  });
+
+  it('stacks layers topmost first', () => {
+    const layers = plan.filter(({ args }) => args[2] === 'lowerdir+').map(({ args }) => args[3]);
+    assert.deepEqual(layers, ['/layers/top', '/layers/base']);
+  });
+
+  it('stacks layers in one mount on older kernels, with what has a meaning there escaped', () => {
+    const rootfs = { ...SPEC.rootfs, lower: ['/a:b', '/c,d'] };
+    const old = planLaunch(
+      { ...SPEC, rootfs },
+      { ...CONTEXT, host: { ...CONTEXT.host, overlayLayers: false } },
+    );
+    const mount = old.find(({ args }) => args[2] === 'overlay');
+    assert.match(
+      String(mount?.args[4]),
+      /^lowerdir=\/a\\:b:\/c\\,d,upperdir=\/c\/upper,workdir=\/c\/work,.*,volatile$/,
+    );
+  });
+
+  it('mounts a layer that will be kept without `volatile`', () => {
+    const rootfs = { ...SPEC.rootfs, volatile: false };
+    assert.ok(plan.some(({ args }) => args[2] === 'volatile'));
+    assert.ok(!planLaunch({ ...SPEC, rootfs }, CONTEXT).some(({ args }) => args[2] === 'volatile'));
+  });
+
+  it('opens what the image names inside the root alone', () => {
+    const IN_ROOT = 16n;
+    const binds = [{ source: '/v', target: '/data/x', readOnly: true, isFolder: true }];
+    const opened = planLaunch(SPEC, { ...CONTEXT, binds })
+      .filter(({ call }) => call === 'openat2')
+      .map(({ args }) => ({ path: args[1], resolve: (args[2] as Buffer).readBigUInt64LE(16) }));
+    for (const path of ['data/x', 'etc/hosts'])
+      assert.equal(opened.find((it) => it.path === path)?.resolve, IN_ROOT);
+  });
+
+  it('refuses binds over file systems of ours', () => {
+    for (const target of ['/', '/proc', '/proc/1', '/sys/', '//dev', '/./proc', '/a/..', 'a']) {
+      const binds = [{ source: '/v', target, readOnly: false, isFolder: true }];
+      assert.throws(() => planLaunch(SPEC, { ...CONTEXT, binds }), /mounted/, target);
+    }
+    const binds = [{ source: '/v', target: '/process', readOnly: false, isFolder: true }];
+    assert.doesNotThrow(() => planLaunch(SPEC, { ...CONTEXT, binds }));
+  });
+
+  it('takes the terminal for all three, and as controlling terminal', () => {
+    const withTerminal = planLaunch({ ...SPEC, stdio: { terminal: { rows: 1, columns: 1 } } }, CONTEXT);
+    assertOrder(withTerminal, [
+      'dup3(terminal, 0',
+      'dup3(terminal, 2',
+      'setsid()',
+      'ioctl(0, 21518',
+      'execute',
+    ]);
+  });
+
+  it('joins cgroups of version 1 first of all', () => {
+    const first = planLaunch(SPEC, { ...CONTEXT, cgroups: ['memory cgroup', 'pids cgroup'] }).slice(0, 3);
+    assert.deepEqual(first.map(shown).slice(0, 2), [
+      'write(memory cgroup, "0", 1)',
+      'write(pids cgroup, "0", 1)',
+    ]);
+  });
+
+  it('makes a network without anything of the host for `none`', () => {
+    const none = planLaunch(SPEC, { ...CONTEXT, network: undefined });
+    assert.equal(none.filter(({ call }) => call === 'netlink').length, 1);
+    assert.equal(plan.filter(({ call }) => call === 'netlink').length, 2);
+  });
+
+  it('can be encoded', () => {
+    const names = ['list', 'status', 'exit', 'base namespace', 'stdout', 'stderr'];
+    assert.ok(encodeOperations(plan, names).length > plan.length * 64);
+  });
+
+  it('looks for a program with a slash in one place, and for none nowhere', () => {
+    const executed = (args: string[]) =>
+      planLaunch({ ...SPEC, args }, CONTEXT)
+        .filter(({ call }) => call === 'execute')
+        .map(({ args: [path] }) => path);
+    assert.deepEqual(executed(['./run']), ['./run']);
+    assert.throws(() => executed([]), { exitCode: 127 });
+  });
+});
+
+describe('planExec()', () => {
+  it('enters all namespaces, drops the same privileges and leaves signals of others alone', () => {
+    const plan = planExec(SPEC, { host: CONTEXT.host, filter: CONTEXT.filter, cgroups: [] });
+    assertOrder(plan, [
+      'setns(container, 1845624832)',
+      'chroot(".")',
+      'close_range(5',
+      'prctl(24, 40',
+      'setresuid(70000, 70000, 70000)',
+      'capset(',
+      'prctl(4, 0',
+      'prctl(38, 1',
+      'seccomp(1, 0',
+      'check_folder()',
+      'spawn(0)',
+      'execute(',
+    ]);
+  });
+});
+
+function assertOrder(plan: Operation[], expected: string[]): void {
+  const lines = plan.map(shown);
+  let from = 0;
+  for (const start of expected) {
+    const at = lines.findIndex((line, index) => index >= from && line.startsWith(start));
+    assert.ok(at >= 0, `${start} does not come after ${lines[from - 1]}:\n${lines.join('\n')}`);
+    from = at + 1;
+  }
+}
+
+function shown({ call, args }: Operation): string {
+  const words = args.map((argument) => {
+    if (typeof argument === 'string') return JSON.stringify(argument);
+    if (argument instanceof Uint8Array) return '[bytes]';
+    return argument && typeof argument === 'object' ? String(Object.values(argument)[0]) : String(argument);
+  });
+  return `${call}(${words.join(', ')})`;
+}
