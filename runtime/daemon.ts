@@ -1,5 +1,6 @@
 // The runtime's process: the only one that is root and talks to the kernel. It can die or be replaced while containers run.
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { LinuxKernel } from './containers/linux-kernel.ts';
 import { startRuntime } from './runtime.ts';
 import { parseSettings } from './settings.ts';
@@ -13,6 +14,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const kernel = await LinuxKernel.open({ run: settings.run, subnet: settings.subnet });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
 console.log('ready {}');
+// Else it is only written at an orderly end, and the start after a kill -9 is slow and takes 25 MB more.
+flushCompileCache();
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {
