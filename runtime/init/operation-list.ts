@@ -1,5 +1,5 @@
 import { SYSTEM_CALL_NUMBERS } from '../syscall/numbers.ts';
-import { cString, errnoNumber } from '../syscall/system-call.ts';
+import { errnoNumber } from '../syscall/system-call.ts';
 
 /** One thing that a new process does to itself before the app runs. */
 export interface Operation {
@@ -37,25 +37,26 @@ export const FIXED_DESCRIPTORS = ['list', 'status', 'exit'];
 
 /** The bytes that init.c carries out; the encoding is drawn there. `descriptors` names what is sent along, in order. */
 export function encodeOperations(operations: readonly Operation[], descriptors: readonly string[]): Buffer {
-  const data = new ListData(HEADER_SIZE + operations.length * OPERATION_SIZE);
+  const list = new List(HEADER_SIZE + operations.length * OPERATION_SIZE);
   const results = new Map<string, number>();
-  const head = Buffer.alloc(data.start);
-  head.writeBigUInt64LE(BigInt(operations.length), 0);
+  list.writeWord(0, operations.length);
   for (const [index, operation] of operations.entries()) {
     const at = HEADER_SIZE + index * OPERATION_SIZE;
-    head.writeUInt16LE(callNumber(operation.call), at);
-    head.writeUInt8(operation.tolerate ? errnoNumber(operation.tolerate) : 0, at + 2);
-    for (const [position, argument] of operation.args.entries()) {
-      const { kind, value } = encodeArgument(argument, { data, results, descriptors });
-      head.writeUInt8(kind, at + 4 + position);
-      head.writeBigInt64LE(BigInt.asIntN(64, value), at + 16 + position * 8);
-    }
-    head.writeUInt8(operation.result ? keepResult(operation.result, results) : NO_RESULT, at + 3);
+    operation.args.forEach((argument, position) => {
+      const { kind, value } = encodeArgument(argument, { list, results, descriptors });
+      list.writeByte(at + 4 + position, kind);
+      list.writeWord(at + 16 + position * WORD, value);
+    });
+    list.writeByte(at, callNumber(operation.call) & 0xff);
+    list.writeByte(at + 1, callNumber(operation.call) >> 8);
+    list.writeByte(at + 2, operation.tolerate ? errnoNumber(operation.tolerate) : 0);
+    list.writeByte(at + 3, operation.result ? keepResult(operation.result, results) : NO_RESULT);
   }
-  return Buffer.concat([head, ...data.chunks]);
+  return list.bytes();
 }
 
-const LIST_ADDRESS = 0x2_0000_0000n;
+const LIST_ADDRESS = 0x2_0000_0000;
+const WORD = 8;
 const HEADER_SIZE = 64;
 const OPERATION_SIZE = 64;
 const NO_RESULT = 255;
@@ -68,31 +69,30 @@ const OWN_CALLS = new Map([
 const KIND = { value: 0, descriptor: 1, result: 2 } as const;
 
 interface Encoding {
-  data: ListData;
+  list: List;
   results: ReadonlyMap<string, number>;
   descriptors: readonly string[];
 }
 
-function encodeArgument(argument: OperationArgument, encoding: Encoding): { kind: number; value: bigint } {
-  if (argument === null) return { kind: KIND.value, value: 0n };
-  if (typeof argument === 'number' || typeof argument === 'bigint') {
-    return { kind: KIND.value, value: BigInt(argument) };
-  }
-  if (typeof argument === 'string' || argument instanceof Uint8Array) {
-    return { kind: KIND.value, value: encoding.data.add(argument) };
-  }
+type Word = number | bigint;
+
+function encodeArgument(argument: OperationArgument, encoding: Encoding): { kind: number; value: Word } {
+  const { list } = encoding;
+  if (argument === null) return { kind: KIND.value, value: 0 };
+  if (typeof argument === 'number' || typeof argument === 'bigint')
+    return { kind: KIND.value, value: argument };
+  if (typeof argument === 'string') return { kind: KIND.value, value: list.addString(argument) };
+  if (argument instanceof Uint8Array) return { kind: KIND.value, value: list.addBytes(argument) };
+  if ('strings' in argument) return { kind: KIND.value, value: list.addVector(argument.strings) };
+  if ('filter' in argument) return { kind: KIND.value, value: list.addFilter(argument.filter) };
   if ('descriptor' in argument) {
     const index = encoding.descriptors.indexOf(argument.descriptor);
     if (index < 0) throw new Error(`No descriptor "${argument.descriptor}" is sent along.`);
-    return { kind: KIND.descriptor, value: BigInt(index) };
+    return { kind: KIND.descriptor, value: index };
   }
-  if ('result' in argument) {
-    const index = encoding.results.get(argument.result);
-    if (index === undefined) throw new Error(`No operation before gives "${argument.result}".`);
-    return { kind: KIND.result, value: BigInt(index) };
-  }
-  if ('strings' in argument) return { kind: KIND.value, value: encoding.data.addVector(argument.strings) };
-  return { kind: KIND.value, value: encoding.data.addFilter(argument.filter) };
+  const index = encoding.results.get(argument.result);
+  if (index === undefined) throw new Error(`No operation before gives "${argument.result}".`);
+  return { kind: KIND.result, value: index };
 }
 
 function callNumber(name: string): number {
@@ -107,51 +107,88 @@ function keepResult(name: string, results: Map<string, number>): number {
   return index;
 }
 
-/** What the operations point to, each thing once, 8-byte aligned, by absolute address. */
-class ListData {
-  readonly start: number;
-  readonly chunks: Buffer[] = [];
-  #size = 0;
-  readonly #known = new Map<unknown, bigint>();
+/** The list's bytes: a head for the operations, and behind it what they point to, each thing once. */
+class List {
+  #buffer: Buffer;
+  #size: number;
+  readonly #known = new Map<unknown, number>();
 
-  constructor(start: number) {
-    this.start = start;
+  constructor(headSize: number) {
+    const EXPECTED_DATA = 16_384;
+    this.#buffer = Buffer.alloc(headSize + EXPECTED_DATA);
+    this.#size = headSize;
   }
 
-  add(thing: string | Uint8Array): bigint {
-    return this.#once(thing, () =>
-      this.#append(typeof thing === 'string' ? cString(thing) : Buffer.from(thing)),
-    );
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#size);
   }
 
-  addVector(strings: string[]): bigint {
-    return this.#once(strings, () => {
-      const addresses = strings.map((text) => this.add(text));
-      return this.#append(Buffer.from(new BigUint64Array([...addresses, 0n]).buffer));
+  writeByte(at: number, value: number): void {
+    this.#buffer[at] = value;
+  }
+
+  /** 64 bits, two's complement. */
+  writeWord(at: number, value: Word): void {
+    if (typeof value === 'bigint') {
+      this.#buffer.writeBigInt64LE(BigInt.asIntN(64, value), at);
+      return;
+    }
+    const HALF = 2 ** 32;
+    this.#buffer.writeInt32LE(value | 0, at);
+    this.#buffer.writeInt32LE(Math.floor(value / HALF) | 0, at + 4);
+  }
+
+  addString(text: string): number {
+    return this.#once(text, () => {
+      if (text.includes('\0'))
+        throw new Error(`A string for the kernel must not hold a NUL: ${JSON.stringify(text)}`);
+      const at = this.#reserve(Buffer.byteLength(text) + 1);
+      this.#buffer.write(text, at);
+      return at;
     });
   }
 
-  addFilter(filter: Uint8Array): bigint {
-    return this.#once(filter, () => {
-      const program = this.#append(Buffer.from(filter));
-      const INSTRUCTION_SIZE = 8n;
-      return this.#append(
-        Buffer.from(new BigUint64Array([BigInt(filter.length) / INSTRUCTION_SIZE, program]).buffer),
-      );
+  addBytes(bytes: Uint8Array): number {
+    return this.#once(bytes, () => {
+      const at = this.#reserve(bytes.length);
+      this.#buffer.set(bytes, at);
+      return at;
     });
   }
 
-  #once(thing: unknown, append: () => bigint): bigint {
-    const address = this.#known.get(thing) ?? append();
+  addVector(strings: string[]): number {
+    return this.#once(strings, () => this.#placeWords([...strings.map((text) => this.addString(text)), 0]));
+  }
+
+  /** `struct sock_fprog`: the number of instructions, 8 bytes each, and where they are. */
+  addFilter(filter: Uint8Array): number {
+    return LIST_ADDRESS + this.#placeWords([filter.length / 8, this.addBytes(filter)]);
+  }
+
+  #placeWords(words: number[]): number {
+    const at = this.#reserve(words.length * WORD);
+    words.forEach((word, index) => {
+      this.writeWord(at + index * WORD, word);
+    });
+    return at;
+  }
+
+  /** The address of a thing; `place` puts it into the list. */
+  #once(thing: unknown, place: () => number): number {
+    const known = this.#known.get(thing);
+    if (known !== undefined) return known;
+    const address = LIST_ADDRESS + place();
     this.#known.set(thing, address);
     return address;
   }
 
-  #append(bytes: Buffer): bigint {
-    const address = LIST_ADDRESS + BigInt(this.start + this.#size);
-    const padding = Buffer.alloc(-bytes.length & 7);
-    this.chunks.push(bytes, padding);
-    this.#size += bytes.length + padding.length;
-    return address;
+  /** Zeroed room, 8-byte aligned. */
+  #reserve(size: number): number {
+    const at = this.#size;
+    this.#size += (size + 7) & ~7;
+    if (this.#size > this.#buffer.length) {
+      this.#buffer = Buffer.concat([this.#buffer, Buffer.alloc(this.#size)]);
+    }
+    return at;
   }
 }

@@ -52,7 +52,7 @@ export function errnoName(errno: number): string {
 
 /** The number of an errno's name. Throws for a name that is none. */
 export function errnoNumber(name: string): number {
-  const errno: number | undefined = (koffi.os.errno as Record<string, number>)[name];
+  const errno = ERRNO_NUMBERS.get(name);
   if (errno === undefined) throw new Error(`There is no errno "${name}".`);
   return errno;
 }
@@ -66,11 +66,11 @@ const rawFunction = koffi
 const rawCall = rawFunction as unknown as RawCall;
 const rawCallAsync = rawFunction.async as unknown as RawCallAsync;
 
+const ERRNO_NUMBERS: ReadonlyMap<string, number> = new Map(Object.entries(koffi.os.errno));
+
 /** Of two names for one number (EAGAIN, EWOULDBLOCK), the one that comes first in the alphabet. */
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(koffi.os.errno as Record<string, number>)
-    .sort(([one], [other]) => (one < other ? 1 : -1))
-    .map(([name, errno]) => [errno, name]),
+  [...ERRNO_NUMBERS].sort(([one], [other]) => (one < other ? 1 : -1)).map(([name, errno]) => [errno, name]),
 );
 
 /** Six machine words; `keep` holds the memory that they point to for as long as the caller needs it. */
