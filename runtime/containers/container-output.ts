@@ -35,6 +35,7 @@ export class ContainerOutput {
   readonly #attached = new Set<Writable>();
   readonly #changes = new EventEmitter();
   #open = false;
+  #resumeTerminal = () => {};
 
   constructor(folder: string, options: { rawPath: string; punchHole: PunchHole; logLimit?: number }) {
     this.#files = new LogFiles(folder, options.logLimit);
@@ -65,13 +66,14 @@ export class ContainerOutput {
     this.#raw.open(this.#files.position);
   }
 
-  /** For a container with a terminal: `write` takes what comes from it. */
-  openTerminal(): void {
+  /** For a container with a terminal: `write` takes what comes from it, and `resume` says that it may go on. */
+  openTerminal(resume: () => void): void {
+    this.#resumeTerminal = resume;
     this.#files.open();
     this.#open = true;
   }
 
-  /** From the terminal. Returns false when the terminal should be read no further until `resumed`. */
+  /** From the terminal. Returns false when the terminal should be read no further until `resume` is called. */
   write(chunk: Buffer): boolean {
     this.#take(chunk, 0);
     return !this.#congested();
@@ -92,11 +94,6 @@ export class ContainerOutput {
     };
     client.on('close', detach);
     return detach;
-  }
-
-  /** Calls `listener` whenever attached clients have taken enough to go on. */
-  onResumed(listener: () => void): void {
-    this.#changes.on('resumed', listener);
   }
 
   /** The container has ended: takes what is left, lets readers and attached clients end. */
@@ -193,6 +190,7 @@ export class ContainerOutput {
   #resumeIfPossible(): void {
     if (!this.#open || this.#congested()) return;
     this.#raw.resume();
+    this.#resumeTerminal();
     this.#changes.emit('resumed');
   }
 }

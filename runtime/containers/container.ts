@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
-import type { ReadStream } from 'node:tty';
 import { EngineError } from '../engine-error.ts';
 import type { ContainerConfig } from './container-config.ts';
 import type { ContainerOutput } from './container-output.ts';
 import type { ContainerExit, TerminalSize } from './kernel.ts';
 import type { ContainerState } from './state.ts';
+import type { TerminalStream } from './terminal-stream.ts';
 
 /** Docker's words: `created` or `exited` are not running. */
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
@@ -16,7 +16,7 @@ export class Container {
   readonly output: ContainerOutput;
   /** What attached clients write; connected to the process at start. Undefined: its stdin is empty. */
   stdin: PassThrough | undefined;
-  terminal: ReadStream | undefined;
+  terminal: TerminalStream | undefined;
   terminalSize: TerminalSize = { rows: 24, columns: 80 };
   /** An exit that was told before the start was through. */
   earlyExit: ContainerExit | undefined;

@@ -199,8 +199,7 @@ export class Engine {
 
   resize(container: Container, size: { rows: number; columns: number }): void {
     container.terminalSize = size;
-    const fd = (container.terminal as unknown as { fd?: number } | undefined)?.fd;
-    if (fd !== undefined && fd >= 0) this.#options.descriptors.resizeTerminal(fd, size);
+    container.terminal?.resize(size, this.#options.descriptors.resizeTerminal);
   }
 
   #removeForeignOutput(): void {

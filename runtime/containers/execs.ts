@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { ReadStream } from 'node:tty';
 import { EngineError } from '../engine-error.ts';
 import type { Container } from './container.ts';
 import type { Access } from './container-config.ts';
@@ -11,6 +10,7 @@ import type { Engine } from './engine.ts';
 import type { ExecProcess, ExecSpec, TerminalSize } from './kernel.ts';
 import { environment } from './launch.ts';
 import { RequestFields } from './request-fields.ts';
+import { TerminalStream } from './terminal-stream.ts';
 
 /** How long the exit code of one that has ended can be asked for. */
 const REMEMBERED_MILLISECONDS = 5 * 60_000;
@@ -32,7 +32,7 @@ export interface Exec {
   state: 'created' | 'running' | 'exited';
   pid: number;
   exitCode: number | undefined;
-  terminal: ReadStream | undefined;
+  terminal: TerminalStream | undefined;
   size: TerminalSize;
 }
 
@@ -120,19 +120,17 @@ export class Execs {
 
   resize(exec: Exec, size: TerminalSize): void {
     exec.size = size;
-    const fd = (exec.terminal as unknown as { fd?: number } | undefined)?.fd;
-    if (fd !== undefined && fd >= 0) this.#descriptors.resizeTerminal(fd, size);
+    exec.terminal?.resize(size, this.#descriptors.resizeTerminal);
   }
 
   async #startInTerminal(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
     const process = await this.#run(exec, { terminal: exec.size });
-    const terminal = new ReadStream(process.terminal!);
+    const terminal = new TerminalStream(process.terminal!);
     exec.terminal = terminal;
-    terminal.on('error', () => terminal.destroy());
     const streams = connect();
     if (streams) {
       pipeUntilClosed(terminal, streams.stdout);
-      streams.input?.pipe(terminal as unknown as Socket, { end: false });
+      streams.input?.pipe(terminal, { end: false });
     } else terminal.resume();
     this.#follow(exec, { process, outputs: [terminal], streams });
   }

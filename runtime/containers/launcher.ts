@@ -1,7 +1,6 @@
 import { chownSync, closeSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { ReadStream } from 'node:tty';
 import { EngineError } from '../engine-error.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { readUserDatabase } from '../images/user-database.ts';
@@ -12,6 +11,7 @@ import type { Descriptors } from './descriptors.ts';
 import type { Kernel, StartedProcess } from './kernel.ts';
 import { launchSpec } from './launch.ts';
 import type { OutputWatcher } from './output-watcher.ts';
+import { TerminalStream } from './terminal-stream.ts';
 import { resolveUser, type User } from './user.ts';
 
 const APP_ID = 70000;
@@ -65,7 +65,7 @@ export class Launcher {
 
   /** Goes on with the output of a container that an earlier runtime started. */
   resume(container: Container): void {
-    if (container.config.process.Tty) container.output.openTerminal();
+    if (container.config.process.Tty) container.output.openTerminal(() => {});
     else this.#connectOutput(container);
   }
 
@@ -133,14 +133,11 @@ function connectStdin(container: Container, fd: number): void {
 }
 
 function connectTerminal(container: Container, fd: number): void {
-  const terminal = new ReadStream(fd);
+  const terminal = new TerminalStream(fd);
   container.terminal = terminal;
-  container.output.openTerminal();
-  container.output.onResumed(() => terminal.resume());
+  container.output.openTerminal(() => terminal.resume());
   terminal.on('data', (chunk: Buffer) => {
     if (!container.output.write(chunk)) terminal.pause();
   });
-  // EIO is how a terminal says that its last process is gone.
-  terminal.on('error', () => terminal.destroy());
-  container.stdin?.pipe(terminal as unknown as Socket, { end: false });
+  container.stdin?.pipe(terminal, { end: false });
 }

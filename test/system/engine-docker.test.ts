@@ -39,6 +39,24 @@ describe('the docker client against our engine', function () {
     assert.match(output, /\/dev\/pts\/0\r\nterminal\r\n/);
   });
 
+  it('a terminal takes the size that it is given, before and after the start', async () => {
+    const container = await engine.docker.createContainer({
+      Image: BASE,
+      Cmd: ['sh'],
+      Tty: true,
+      OpenStdin: true,
+    });
+    const terminal = await container.attach({ stream: true, stdin: true, stdout: true, hijack: true });
+    await container.resize({ h: 33, w: 99 });
+    await container.start();
+    terminal.write('stty size\n');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await container.resize({ h: 44, w: 111 });
+    terminal.write('stty size; exit\n');
+    const output = await text(terminal);
+    assert.match(output, /33 99\r\n.*44 111\r\n/s);
+  });
+
   it('docker ps, logs -f, exec, inspect, stop and rm work', async () => {
     const script = 'echo one; sleep 0.5; echo two; sleep 100';
     assert.equal(

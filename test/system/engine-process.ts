@@ -77,11 +77,13 @@ export class EngineProcess {
   /** What `command` prints when a person types it at a terminal. */
   atTerminal(command: string): string {
     const env = { ...process.env, DOCKER_HOST: `unix://${join(this.root, 'run', 'docker.sock')}` };
-    return execFileSync('script', ['-qec', command, '/dev/null'], {
+    const output = execFileSync('script', ['-qec', command, '/dev/null'], {
       env,
       timeout: 20_000,
       input: '',
-    }).toString();
+    });
+    // script(1) types an end of file, which the terminal echoes.
+    return output.toString().replaceAll('^@', '');
   }
 
   async removeContainers(): Promise<void> {
