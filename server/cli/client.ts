@@ -36,6 +36,7 @@ async function main(argv: string[]): Promise<number> {
       terminal: command?.terminal === true && process.stdin.isTTY && process.stdout.isTTY,
       input: !command || command.stdin?.(scan?.positionals ?? []) === true,
     }),
+    command?.interrupted,
   );
 }
 
@@ -130,15 +131,24 @@ async function extraWords({
   return [...words, '--confirm', typed];
 }
 
-function runSsh([program = 'ssh', ...options]: string[], args: string[]): Promise<number> {
+function runSsh([program = 'ssh', ...options]: string[], args: string[], interrupted = ''): Promise<number> {
   const child = spawn(program, [...options, ...args], { stdio: 'inherit' });
   // The terminal sends Ctrl-C to ssh as well; we stay until it has ended.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  let status = 0;
+  process.on('SIGINT', () => {
+    status = EXIT.interrupted;
+    process.stderr.write(interrupted && `\n${interrupted}\n`);
+  });
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
       reject(new PaasError('unavailable', `${program} cannot be started: ${error.message}`)),
     );
-    child.on('close', (status, signal) => resolve(status ?? 128 + constants.signals[signal!]));
+    child.on('close', (code, signal) => {
+      // 255 is ssh's own failure, which it also calls an interruption.
+      if (code === 255 && status !== 0) resolve(status);
+      else resolve(code ?? 128 + constants.signals[signal!]);
+    });
   });
 }
 

@@ -61,6 +61,7 @@ const output: Command = {
   ],
   examples: ['builds:output 12', 'builds:output -f -a blog'],
   access: 'look',
+  interrupted: 'A build that runs goes on: `builds:output -f` shows it again, `builds:cancel` ends it.',
   async run(context) {
     const { platform, out, signal, flag } = context;
     const build = findBuild(context);

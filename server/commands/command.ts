@@ -26,6 +26,8 @@ export interface Command {
   stdin?: (args: string[]) => boolean;
   /** Gets a terminal where the client has one. */
   terminal?: true;
+  /** What to tell who presses Ctrl-C: what goes on without them, and how to come back or end it. */
+  interrupted?: string;
   /** Must be confirmed by typing the app's name, or with `--confirm APP`. */
   confirms?: true;
   /** Resolves with the exit status; nothing means 0. Throws PaasError. */

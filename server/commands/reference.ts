@@ -31,9 +31,9 @@ The local client (\`server/cli/paas\`) takes server and app from the git remote 
   output; \`version --json\` says which version of it.
 - \`ssh\` joins its arguments with spaces and drops their quotes. A value with spaces needs quotes twice:
   \`ssh paas@HOST "config:set A='x y' -a blog"\`. The local client sees to that by itself.
-- Keys of the types ed25519, ECDSA and RSA (2048 bits or more, SHA-2) can sign in; security keys (\`sk-…\`) cannot yet. The
-  server asks every key that is offered to sign, registered or not, so that nobody can find out which are: with several keys, say
-  which one in \`~/.ssh/config\` (\`IdentityFile\`, \`IdentitiesOnly yes\`).
+- Keys of the types ed25519, ECDSA, RSA (2048 bits or more, SHA-2) and security keys (\`ed25519-sk\`, \`ecdsa-sk\`, touched) can
+  sign in. The server asks every key that is offered to sign, registered or not, so that nobody can find out which are: with
+  several keys, say which one in \`~/.ssh/config\` (\`IdentityFile\`, \`IdentitiesOnly yes\`).
 - Recent OpenSSH clients warn that the key exchange is not post-quantum. That is so: our SSH library has none yet.`;
 
 const STATUSES = `## Exit status

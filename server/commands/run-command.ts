@@ -29,7 +29,9 @@ export async function runCommand(
       json: invocation.json,
       flag: (name) => invocation.flags.get(name),
     });
-    return client.signal.aborted ? EXIT.interrupted : (status ?? EXIT.done);
+    if (!client.signal.aborted) return status ?? EXIT.done;
+    if (invocation.command.interrupted) client.out.note(invocation.command.interrupted);
+    return EXIT.interrupted;
   } catch (error) {
     return reportFailure(error, { client, services });
   }
