@@ -20,6 +20,7 @@ import { parseSignal } from './signals.ts';
 import { exited, failed, started } from './state.ts';
 
 const SIGKILL = 9;
+const KILL_MILLISECONDS = 30_000;
 /** How long what a terminal still holds may take to arrive after its last process ended. */
 const TERMINAL_END_MILLISECONDS = 200;
 
@@ -300,7 +301,11 @@ export class Engine {
 
   async #killAndWait(container: Container): Promise<void> {
     this.#signal(container, SIGKILL);
-    await container.wait('not-running', AbortSignal.timeout(30_000));
+    if (await container.endsWithin(KILL_MILLISECONDS)) return;
+    throw new EngineError(
+      'unavailable',
+      `Container ${container.id.slice(0, 12)} does not end, not even by SIGKILL.`,
+    );
   }
 
   /** A container whose last process has just ended needs no signal. */

@@ -1,6 +1,6 @@
 import { chownSync, closeSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { readUserDatabase } from '../images/user-database.ts';
@@ -111,9 +111,13 @@ export class Launcher {
   }
 }
 
+/** The folder of volumes is root's alone, so that what is a folder there stays one. */
 function ensureVolume(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
-  mkdirSync(path, { recursive: true, mode: 0o755 });
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return;
+  if (stat) throw new EngineError('invalid', `The volume "${path}" is not a folder.`);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  mkdirSync(path, { mode: 0o755 });
   if (process.getuid?.() === 0) chownSync(path, APP_ID, APP_ID);
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -233,7 +233,15 @@ describe('Engine, through its API', () => {
       statSync(join(paths.volumes, 'cache')).uid,
       process.getuid?.() === 0 ? 70000 : process.getuid?.(),
     );
-    const missing = await create('true', { HostConfig: { Binds: ['/nonesuch/x:/cache'] } });
-    await assert.rejects(missing.start(), { statusCode: 400 });
+    symlinkSync('/etc', join(paths.volumes, 'link'));
+    for (const source of [
+      '/nonesuch/x',
+      'link',
+      join(paths.volumes, 'link'),
+      join(paths.volumes, 'link', 'ssl'),
+    ]) {
+      const refused = await create('true', { HostConfig: { Binds: [`${source}:/cache`] } });
+      await assert.rejects(refused.start(), { statusCode: 400 }, source);
+    }
   });
 });
