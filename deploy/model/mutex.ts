@@ -2,6 +2,11 @@
 export class KeyedMutex {
   #tails = new Map<string, Promise<unknown>>();
 
+  /** True while work of this key runs or waits. */
+  has(key: string): boolean {
+    return this.#tails.has(key);
+  }
+
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const mine = before.then(work, work);

@@ -21,7 +21,11 @@ export interface BuildQueueOptions {
 interface Waiting extends BuildJob {
   queued: boolean;
   done: () => void;
+  fail: (error: PaasError) => void;
 }
+
+/** How long a Redis that is away is waited for before a build fails. */
+const REDIS_AWAY_MS = 30_000;
 
 /**
  * The order in which builds run: one at a time an app, as many at once as there are cores. BullMQ carries the jobs;
@@ -62,13 +66,13 @@ export class BuildQueue {
     this.#worker.run().catch((error) => this.#options.log(`build queue: ${error.message}`));
   }
 
-  /** Resolves when the build has ended, however it did. */
-  async submit(job: BuildJob): Promise<void> {
-    const ended = new Promise<void>((done) => {
-      this.#jobs.set(job.id, { ...job, queued: false, done });
+  /** Resolves when the build has ended, however it did. Throws `unavailable` where Redis does not take it. */
+  submit(job: BuildJob): Promise<void> {
+    const ended = new Promise<void>((done, fail) => {
+      this.#jobs.set(job.id, { ...job, queued: false, done, fail });
     });
-    await this.#addRunnable();
-    await ended;
+    this.#addRunnable();
+    return ended;
   }
 
   /** Builds that run or wait before this one, of this app only where it waits for the app. */
@@ -111,29 +115,34 @@ export class BuildQueue {
     this.#running.delete(id);
     this.#jobs.delete(id);
     job?.done();
-    this.#addRunnable().catch((error) => this.#options.log(`build queue: ${error.message}`));
+    this.#addRunnable();
   }
 
   /** Gives BullMQ the first waiting build of each app that has none under way. */
-  async #addRunnable(): Promise<void> {
+  #addRunnable(): void {
     const busy = new Set<string>();
     for (const job of this.#jobs.values()) {
       if (busy.has(job.app)) continue;
       busy.add(job.app);
       if (job.queued) continue;
       job.queued = true;
-      await this.#add(job);
+      void this.#addInTime(job);
     }
   }
 
+  /** ioredis keeps what it cannot send until Redis is back; a pusher should not wait for ever. */
+  async #addInTime(job: Waiting): Promise<void> {
+    const error = new PaasError('unavailable', 'The build queue does not answer. Push again in a moment.');
+    const timer = setTimeout(() => {
+      job.fail(error);
+      this.#finish(job.id);
+    }, REDIS_AWAY_MS);
+    await this.#add(job).catch((cause) => this.#options.log(`build queue: ${cause.message}`));
+    clearTimeout(timer);
+  }
+
   async #add(job: BuildJob): Promise<void> {
-    try {
-      await this.#queue.add('build', { id: job.id }, { jobId: `build-${job.id}` });
-    } catch (cause) {
-      throw new PaasError('unavailable', 'The build queue does not answer. Try again in a moment.', {
-        cause,
-      });
-    }
+    await this.#queue.add('build', { id: job.id }, { jobId: `build-${job.id}` });
   }
 
   /** Redis is back: whatever it should hold and does not, it gets again (a known job id is not added twice). */

@@ -32,26 +32,22 @@ interface Exchange {
 export class GitService implements Pushes {
   #options: GitServiceOptions;
   #creating = new KeyedMutex();
+  #receiving = new KeyedMutex();
 
   constructor(options: GitServiceOptions) {
     this.#options = options;
   }
 
+  /**
+   * One `git receive-pack` an app at a time: git compares the branch with what it told the client at the beginning, so a push
+   * that began during another one could only fail at its end, after its build.
+   */
   async receive(app: string, exchange: Exchange): Promise<number> {
     parseAppName(app);
-    const { repositories, apps, builds } = this.#options;
-    const created = await this.#ensureApp(app, exchange.user);
-    const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
-    const child = startGit(args, {
-      cwd: '/',
-      env: protocolOf(exchange),
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-    });
-    const accepted = this.#answerHook(app, child, exchange);
-    const status = await connect(child, exchange);
-    const pushed = await accepted;
-    if (created && !pushed && builds.list(app).length === 0) await apps.destroy(app, exchange.user);
-    return status;
+    if (this.#receiving.has(app)) exchange.streams.stderr.write(`remote: ${this.#waiting(app)}`);
+    return this.#receiving.run(app, () =>
+      exchange.signal.aborted ? Promise.resolve(1) : this.#receive(app, exchange),
+    );
   }
 
   async upload(app: string, exchange: Exchange): Promise<number> {
@@ -66,6 +62,28 @@ export class GitService implements Pushes {
     ];
     const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio: ['pipe', 'pipe', 'pipe'] });
     return connect(child, exchange);
+  }
+
+  async #receive(app: string, exchange: Exchange): Promise<number> {
+    const { repositories, apps, builds } = this.#options;
+    const created = await this.#ensureApp(app, exchange.user);
+    const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
+    const stdio: 'pipe'[] = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
+    const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio });
+    const accepted = this.#answerHook(app, child, exchange);
+    const status = await connect(child, exchange);
+    const pushed = await accepted;
+    if (created && !pushed && builds.list(app).length === 0) await apps.destroy(app, exchange.user);
+    return status;
+  }
+
+  #waiting(app: string): string {
+    const build = this.#options.store.has(app) ? this.#options.builds.list(app)[0] : undefined;
+    const what =
+      build && build.finishedAt === undefined
+        ? `build #${build.id} of app "${app}"`
+        : `another push to app "${app}"`;
+    return section(`Waiting for ${what}…`);
   }
 
   /** True where the app was not there before. */

@@ -24,7 +24,8 @@ export async function removeFirewall(tag: string): Promise<void> {
 
 /**
  * The table of an instance, as nft(8) reads it. Containers reach the world, and nothing near: no container, no service
- * of the host, no cloud's metadata service. The host reaches every container; the answers come back.
+ * of the host, no cloud's metadata service. The host reaches every container; the answers
+ * come back. What the host sends to a container that is gone must not leave by the default route: a gateway may answer for it.
  */
 export function firewallRules({ tag, subnet, nameServers }: FirewallOptions): string {
   const table = tableName(tag);
@@ -55,6 +56,10 @@ table inet ${table} {
     oifname ${containers} drop
     iifname != ${containers} accept
     ip daddr 169.254.0.0/16 drop
+  }
+  chain to_nobody {
+    type filter hook output priority filter - 10; policy accept;
+    ip daddr ${subnet} oifname != ${containers} reject with icmp type host-unreachable
   }
   chain to_world {
     type nat hook postrouting priority srcnat; policy accept;

@@ -10,11 +10,11 @@ const NETLINK_HEADER = 16;
 
 /** Requests of rtnetlink(7), put together to be sent at once. Each is answered by one acknowledgement. */
 export class NetlinkBatch {
-  #bytes = Buffer.alloc(0);
+  readonly #parts: Buffer[] = [];
   #count = 0;
 
   get bytes(): Buffer {
-    return this.#bytes;
+    return Buffer.concat(this.#parts);
   }
 
   /** How many acknowledgements will come. */
@@ -24,13 +24,13 @@ export class NetlinkBatch {
 
   /** One request: the fixed part of its type (`struct ifinfomsg` …), then attributes. */
   add(request: { type: number; flags: number; fixed: Buffer; attributes?: Buffer[] }): this {
-    const body = Buffer.concat([request.fixed, ...(request.attributes ?? [])]);
+    const body = [request.fixed, ...(request.attributes ?? [])];
     const header = Buffer.alloc(NETLINK_HEADER);
-    header.writeUInt32LE(NETLINK_HEADER + body.length, 0);
+    header.writeUInt32LE(NETLINK_HEADER + body.reduce((size, part) => size + part.length, 0), 0);
     header.writeUInt16LE(request.type, 4);
     header.writeUInt16LE(request.flags, 6);
     header.writeUInt32LE(++this.#count, 8);
-    this.#bytes = Buffer.concat([this.#bytes, header, body]);
+    this.#parts.push(header, ...body);
     return this;
   }
 }

@@ -63,10 +63,11 @@ function openNamespace(): Operation[] {
 }
 
 function send(socket: string, batch: NetlinkBatch): Operation[] {
+  const { bytes, count } = batch;
   return [
     {
       call: 'netlink',
-      args: [{ result: socket }, batch.bytes, batch.bytes.length, batch.count],
+      args: [{ result: socket }, bytes, bytes.length, count],
       purpose: `set up the network ${socket} the container`,
     },
   ];
@@ -93,13 +94,13 @@ function setting(name: string, value: string): Operation[] {
 
 /** Takes the veth pair away, in a process in the host's network namespace; it may be gone already. */
 export function planNetworkRemoval(name: string): Operation[] {
-  const batch = removalRequests(name);
+  const { bytes, count } = removalRequests(name);
   const purpose = `remove the network interface "${name}"`;
   return [
     ...openSocket('outside'),
     {
       call: 'netlink',
-      args: [{ result: 'outside' }, batch.bytes, batch.bytes.length, batch.count],
+      args: [{ result: 'outside' }, bytes, bytes.length, count],
       purpose,
       tolerate: 'ENODEV',
     },

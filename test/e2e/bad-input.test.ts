@@ -92,7 +92,7 @@ describe('bad input', function () {
   for (const [sample, pattern] of [
     ['bad-package-json', /package\.json/],
     ['bad-engine', /engines\.node/],
-    ['bad-procfile', /[Dd]uplicate|twice/],
+    ['bad-procfile', /"web" is already declared in line 1/],
     ['node-exits', /exited with status/],
   ] as const) {
     it(`an app of the kind ${sample}: the push is refused with the reason`, async () => {

@@ -30,6 +30,17 @@ describe('faults', function () {
   const answersCommands = () =>
     until('commands are answered', async () => (await paas.ssh('apps')).status === 0);
 
+  const hasBuild = async (app: string, state: RegExp) => {
+    const builds: { state: string }[] = JSON.parse(await paas.paas(`builds -a ${app} --json`));
+    return builds.some((build) => state.test(build.state));
+  };
+
+  const loseRedis = async () => {
+    const folder = join(paas.environment.PAAS_DATA!, 'redis');
+    for (const file of readdirSync(folder)) rmSync(join(folder, file), { recursive: true });
+    await paas.kill('redis');
+  };
+
   it('kill -9 of control: no failed request, and it is back', async () => {
     const load = await paas.countFailures('plain', { perSecond: 200 }, async () => {
       await paas.kill('control');
@@ -82,7 +93,7 @@ describe('faults', function () {
     );
     await paas.commit(slow, 'slow build');
     const push = paas.push(slow);
-    await until('the build runs', async () => /building/.test(await paas.paas('builds -a slow')), 60_000);
+    await until('the build runs', () => hasBuild('slow', /building/), 60_000);
     await sleep(500);
     await paas.kill('control');
     assert.notEqual((await push).status, 0);
@@ -109,7 +120,7 @@ describe('faults', function () {
       stdio: 'ignore',
       detached: true,
     });
-    await until('the build runs', async () => /building/.test(await paas.paas('builds -a plain')), 60_000);
+    await until('the build runs', () => hasBuild('plain', /building/), 60_000);
     process.kill(-push.pid!, 'SIGINT');
     await until(
       'the build is cancelled',
@@ -120,42 +131,47 @@ describe('faults', function () {
   });
 
   it('Redis gone with its file: apps, releases and settings are untouched, and the next push works', async () => {
-    for (const file of readdirSync(join(paas.environment.PAAS_DATA!, 'redis'))) {
-      rmSync(join(paas.environment.PAAS_DATA!, 'redis', file), { recursive: true });
-    }
-    await paas.kill('redis');
+    await loseRedis();
     paas.write(folder, 'version.txt', 'after redis');
     await paas.commit(folder, 'after redis');
     await paas.deploy(folder);
     assert.match((await paas.get('plain')).body, /after redis/);
   });
 
-  it('Redis gone while a build waits in line: the build comes back and ends well', async () => {
-    const slow = await paas.checkout('node-plain', 'queued');
+  const slowPush = async (app: string) => {
+    const checkout = await paas.checkout('node-plain', app);
     paas.write(
-      slow,
+      checkout,
       'package.json',
       JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 5' } }),
     );
-    await paas.commit(slow, 'slow build');
-    const first = paas.push(slow);
-    await until(
-      'the first build runs',
-      async () => /building/.test(await paas.paas('builds -a queued')),
-      60_000,
-    );
-    const other = await paas.checkout('node-plain', 'queued');
-    paas.write(other, 'version.txt', 'second');
-    await paas.commit(other, 'second');
-    const second = paas.tryGit(other, 'push', '-f', 'paas', 'main');
-    await until('the second one waits', async () => /queued/.test(await paas.paas('builds -a queued')));
-    rmSync(join(paas.environment.PAAS_DATA!, 'redis'), { recursive: true });
-    await paas.kill('redis');
-    assert.equal((await first).status, 0, (await first).stderr);
-    const outcome = await second;
-    assert.match(outcome.stderr, /Waiting for build #\d+ of app "queued"/);
-    assert.equal(outcome.status, 0, outcome.stderr);
-    assert.match((await paas.get('queued')).body, /second/);
+    await paas.commit(checkout, 'slow build');
+    const pushed = paas.push(checkout);
+    await until('the build is there', () => hasBuild(app, /building|queued/), 60_000);
+    return { checkout, pushed };
+  };
+
+  it('Redis gone while a build waits in line: the build comes back and ends well', async () => {
+    const { availableParallelism } = await import('node:os');
+    const pushes = [];
+    for (let index = 0; index <= availableParallelism(); index += 1)
+      pushes.push(await slowPush(`queued${index}`));
+    assert.ok(await hasBuild(`queued${pushes.length - 1}`, /queued/));
+    await loseRedis();
+    for (const { pushed } of pushes) assert.equal((await pushed).status, 0, (await pushed).stderr);
+    assert.match((await pushes.at(-1)!.pushed).stderr, /Waiting for build #\d+/);
+    assert.equal((await paas.get(`queued${pushes.length - 1}`)).status, 200);
+  });
+
+  it('a second push of the same app waits for the first, and says so', async () => {
+    const { checkout, pushed } = await slowPush('twice');
+    paas.write(checkout, 'version.txt', 'second');
+    await paas.commit(checkout, 'second');
+    const second = await paas.push(checkout);
+    assert.equal((await pushed).status, 0, (await pushed).stderr);
+    assert.match(second.stderr, /remote: -----> Waiting for build #\d+ of app "twice"/);
+    assert.equal(second.status, 0, second.stderr);
+    assert.match((await paas.get('twice')).body, /second/);
   });
 
   it('SIGTERM stops the platform and leaves the dynos running; the next start takes them up', async () => {
