@@ -82,6 +82,10 @@ async function bootstrap(folder: string, onLine: (line: string) => void): Promis
   await runProgram(
     'make the base system (is there a network? a mirror of Debian can be set with PAAS_DEBIAN_MIRROR)',
     [
+      // It mounts /proc and /sys: in a namespace of its own, so that removing a half-made system can never reach the host's.
+      'unshare',
+      '--mount',
+      '--',
       'mmdebstrap',
       '--mode=root',
       '--format=directory',

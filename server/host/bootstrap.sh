@@ -76,7 +76,7 @@ install_packages() {
   say 'installing npm packages into node_modules (Node 26 and the libraries of package-lock.json; about 300 MB) …'
   # --ignore-scripts: none of ours needs one, and some would look for compilers.
   log=$(mktemp)
-  if ! own_home npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
+  if ! own_home npm ci --ignore-scripts --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=8000 --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     die 'could not install the npm packages (above: why). Check the network and "npm config get registry", then run this again.'
