@@ -1,11 +1,12 @@
 import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { trimMemory } from './syscall/memory.ts';
 
 const IDLE_MILLISECONDS = 3000;
 
 type CollectGarbage = (options: { type: 'major'; flavor: 'last-resort'; execution: 'sync' }) => void;
 
-/** Gives memory back to the system once there has been nothing to do for a while: V8 by itself keeps it for the next time. */
+/** Gives memory back to the system once there has been nothing to do for a while: V8 and malloc by themselves keep it for the next time. */
 export class IdleMemory {
   readonly #collect: CollectGarbage;
   #timer: NodeJS.Timeout | undefined;
@@ -24,5 +25,6 @@ export class IdleMemory {
   #shrink(): void {
     this.#timer = undefined;
     this.#collect({ type: 'major', flavor: 'last-resort', execution: 'sync' });
+    trimMemory();
   }
 }
