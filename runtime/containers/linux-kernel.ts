@@ -60,6 +60,7 @@ export class LinuxKernel implements Kernel {
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
     const networks = new Networks({ tag, subnet: options.subnet, processes });
+    await networks.ensureSubnet();
     return new LinuxKernel({ cgroups, processes, networks });
   }
 
@@ -67,6 +68,7 @@ export class LinuxKernel implements Kernel {
   static async remove(options: LinuxKernelOptions): Promise<void> {
     const kernel = await LinuxKernel.open(options);
     await kernel.cleanUp(new Set());
+    await kernel.#networks.removeSubnet();
     kernel.close();
     await kernel.#cgroups.removeAll();
     await removeFirewall(instanceTag(options.run));

@@ -1,23 +1,35 @@
 import { readdirSync } from 'node:fs';
 import { AddressPool } from '../network/address-pool.ts';
 import type { ContainerNetwork } from '../network/container-network.ts';
-import { planNetworkRemoval } from '../network/network-plan.ts';
+import { planNetworkRemoval, planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
 import { Subnet } from '../network/subnet.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
 /** Which container has which network, and which are left over. */
 export class Networks {
   readonly #processes: ProcessMaker;
+  readonly #subnet: Subnet;
   readonly #pool: AddressPool;
   readonly #names = new Map<string, string>();
 
   constructor(options: { tag: string; subnet: string; processes: ProcessMaker }) {
     this.#processes = options.processes;
+    this.#subnet = new Subnet(options.subnet);
     this.#pool = new AddressPool({
       tag: options.tag,
-      subnet: new Subnet(options.subnet),
+      subnet: this.#subnet,
       existing: readdirSync('/sys/class/net'),
     });
+  }
+
+  /** Gets the host ready. */
+  async ensureSubnet(): Promise<void> {
+    await this.#processes.run(planSubnet(this.#subnet));
+  }
+
+  /** Takes back `ensureSubnet`. */
+  async removeSubnet(): Promise<void> {
+    await this.#processes.run(planSubnetRemoval(this.#subnet));
   }
 
   /** An address for a new container. Throws when all are taken. */

@@ -50,6 +50,7 @@ enum own_call {
   EXECUTE = 0x8001,       /* (path, argv, envp): goes on with the next operation if there is no such program */
   NETLINK = 0x8002,       /* (socket, requests, bytes, count): sends them, waits for every answer */
   CHECK_FOLDER = 0x8003,  /* (): the working folder is below the root, CVE-2024-21626 */
+  DROP_BOUNDING = 0x8004, /* (kept, last): every capability up to `last` that `kept` has no bit for, for good */
 };
 
 enum argument_kind { VALUE = 0, DESCRIPTOR = 1, RESULT = 2 };
@@ -95,7 +96,7 @@ enum {
 };
 
 enum { ENOENT = 2, EINTR = 4, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
-enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_SET_CHILD_SUBREAPER = 36 };
+enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36 };
 enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
 enum { PROT_READ = 1, MAP_PRIVATE = 2, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
@@ -237,6 +238,15 @@ static long check_folder(void) {
   return length < 0 ? length : folder[0] == '/' ? 0 : -ENOENT;
 }
 
+/* See capabilities(7), "Capability bounding set". */
+static long drop_bounding(u64 kept, u64 last) {
+  long error = 0;
+  for (u64 capability = 0; capability <= last && error == 0; capability++) {
+    if (!(kept >> capability & 1)) error = call(NR_prctl, PR_CAPBSET_DROP, capability, 0, 0, 0, 0);
+  }
+  return error;
+}
+
 /* As execvp(3): a program that is missing in one place may be in the next; one that may not be executed is told. */
 static long execute(const u64 *argument, int is_last) {
   static long refused;
@@ -253,6 +263,7 @@ static long carry_out(const struct operation *operation, const u64 *argument, co
     case EXECUTE: return execute(argument, is_last);
     case NETLINK: return netlink(argument[0], argument[1], argument[2], argument[3]);
     case CHECK_FOLDER: return check_folder();
+    case DROP_BOUNDING: return drop_bounding(argument[0], argument[1]);
     default:
       return call(operation->call, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
   }

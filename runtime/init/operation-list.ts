@@ -3,7 +3,7 @@ import { errnoNumber } from '../syscall/system-call.ts';
 
 /** One thing that a new process does to itself before the app runs. */
 export interface Operation {
-  /** A system call's name, or one of init's own: spawn, execute, netlink, check_folder (see init.c). */
+  /** A system call's name, or one of init's own: spawn, execute, netlink, check_folder, drop_bounding (see init.c). */
   call: string;
   args: OperationArgument[];
   /** In words, after "could not": `mount /proc`. */
@@ -65,6 +65,7 @@ const OWN_CALLS = new Map([
   ['execute', 0x8001],
   ['netlink', 0x8002],
   ['check_folder', 0x8003],
+  ['drop_bounding', 0x8004],
 ]);
 const KIND = { value: 0, descriptor: 1, result: 2 } as const;
 

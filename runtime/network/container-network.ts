@@ -9,6 +9,7 @@ import {
   NetlinkBatch,
   RTM,
 } from './netlink-batch.ts';
+import type { Subnet } from './subnet.ts';
 
 /**
  * The network of one container: a veth pair, routed, no bridge.
@@ -69,6 +70,23 @@ export function removalRequests(name: string): NetlinkBatch {
   });
 }
 
+/**
+ * Sent in the host's network namespace, once: an address that no container has (any more) fails at once instead of
+ * leaving by the default route. Containers' own routes are more specific. Several instances may share it.
+ */
+export function subnetRequests(subnet: Subnet): NetlinkBatch {
+  const fixed = routeMessage({ bits: subnet.bits, scope: RT.SCOPE_UNIVERSE, type: RT.UNREACHABLE });
+  const attributes = [attribute(RTA.DST, addressBytes(subnet.address(0)))];
+  return new NetlinkBatch().add({ type: RTM.NEWROUTE, flags: MAKE, fixed, attributes });
+}
+
+/** Takes back `subnetRequests`. */
+export function subnetRemovalRequests(subnet: Subnet): NetlinkBatch {
+  const fixed = routeMessage({ bits: subnet.bits, scope: RT.SCOPE_NOWHERE, type: RT.UNREACHABLE });
+  const attributes = [attribute(RTA.DST, addressBytes(subnet.address(0)))];
+  return new NetlinkBatch().add({ type: RTM.DELROUTE, flags: CHANGE, fixed, attributes });
+}
+
 const LOOPBACK = 1;
 const CONTAINER_INDEX = 2;
 const GATEWAY_MAC = Buffer.from([0xee, 0xee, 0xee, 0xee, 0xee, 0xee]);
@@ -92,7 +110,15 @@ const AF_INET6 = 10;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7 };
 const NDA = { DST: 1, LLADDR: 2 };
 const NUD_PERMANENT = 0x80;
-const RT = { TABLE_MAIN: 254, PROTOCOL_BOOT: 3, SCOPE_UNIVERSE: 0, SCOPE_LINK: 253, UNICAST: 1 };
+const RT = {
+  TABLE_MAIN: 254,
+  PROTOCOL_BOOT: 3,
+  SCOPE_UNIVERSE: 0,
+  SCOPE_LINK: 253,
+  SCOPE_NOWHERE: 255,
+  UNICAST: 1,
+  UNREACHABLE: 7,
+};
 
 type Request = Parameters<NetlinkBatch['add']>[0];
 
@@ -152,28 +178,24 @@ function newAddress(index: number, address: string): Request {
   return { type: RTM.NEWADDR, flags: MAKE, fixed, attributes: [attribute(2, bytes), attribute(1, bytes)] };
 }
 
-/** `struct rtmsg`: to one address on the link, or to everywhere via a gateway. */
+/** To one address on the link, or to everywhere via a gateway. */
 function newRoute(index: number, route: { to: string; source?: string } | { via: string }): Request {
   const toLink = 'to' in route;
-  const fixed = Buffer.from([
-    AF_INET,
-    toLink ? 32 : 0,
-    0,
-    0,
-    RT.TABLE_MAIN,
-    RT.PROTOCOL_BOOT,
-    toLink ? RT.SCOPE_LINK : RT.SCOPE_UNIVERSE,
-    RT.UNICAST,
-    0,
-    0,
-    0,
-    0,
-  ]);
+  const fixed = routeMessage({
+    bits: toLink ? 32 : 0,
+    scope: toLink ? RT.SCOPE_LINK : RT.SCOPE_UNIVERSE,
+    type: RT.UNICAST,
+  });
   const attributes = [attribute32(RTA.OIF, index)];
   if (!toLink) attributes.push(attribute(RTA.GATEWAY, addressBytes(route.via)));
   else attributes.push(attribute(RTA.DST, addressBytes(route.to)));
   if (toLink && route.source) attributes.push(attribute(RTA.PREFSRC, addressBytes(route.source)));
   return { type: RTM.NEWROUTE, flags: MAKE, fixed, attributes };
+}
+
+/** `struct rtmsg`, in the main table. */
+function routeMessage({ bits, scope, type }: { bits: number; scope: number; type: number }): Buffer {
+  return Buffer.from([AF_INET, bits, 0, 0, RT.TABLE_MAIN, RT.PROTOCOL_BOOT, scope, type, 0, 0, 0, 0]);
 }
 
 /** `struct ndmsg`: known for good, so no ARP delays the first packet. */

@@ -57,10 +57,6 @@ table inet ${table} {
     iifname != ${containers} accept
     ip daddr 169.254.0.0/16 drop
   }
-  chain to_nobody {
-    type filter hook output priority filter - 10; policy accept;
-    ip daddr ${subnet} oifname != ${containers} reject with icmp type host-unreachable
-  }
   chain to_world {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr ${subnet} oifname != ${containers} masquerade

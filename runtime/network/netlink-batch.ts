@@ -1,5 +1,12 @@
 /** Message types and flags of rtnetlink(7). */
-export const RTM = { NEWLINK: 16, DELLINK: 17, NEWADDR: 20, NEWROUTE: 24, NEWNEIGH: 28 } as const;
+export const RTM = {
+  NEWLINK: 16,
+  DELLINK: 17,
+  NEWADDR: 20,
+  NEWROUTE: 24,
+  DELROUTE: 25,
+  NEWNEIGH: 28,
+} as const;
 const NLM_F = { REQUEST: 1, ACK: 4, EXCL: 0x200, CREATE: 0x400 } as const;
 
 /** For requests that change something, and for those that make something new. */

@@ -7,8 +7,11 @@ import {
   loopbackRequests,
   NAMESPACE_DESCRIPTOR,
   removalRequests,
+  subnetRemovalRequests,
+  subnetRequests,
 } from './container-network.ts';
 import type { NetlinkBatch } from './netlink-batch.ts';
+import type { Subnet } from './subnet.ts';
 
 export type { ContainerNetwork };
 
@@ -94,15 +97,22 @@ function setting(name: string, value: string): Operation[] {
 
 /** Takes the veth pair away, in a process in the host's network namespace; it may be gone already. */
 export function planNetworkRemoval(name: string): Operation[] {
-  const { bytes, count } = removalRequests(name);
-  const purpose = `remove the network interface "${name}"`;
+  return sendOnHost(removalRequests(name), `remove the network interface "${name}"`, 'ENODEV');
+}
+
+/** Makes addresses without a container unreachable, in a process in the host's network namespace. */
+export function planSubnet(subnet: Subnet): Operation[] {
+  return sendOnHost(subnetRequests(subnet), `add a route for ${subnet.cidr}`, 'EEXIST');
+}
+
+/** Takes back `planSubnet`. */
+export function planSubnetRemoval(subnet: Subnet): Operation[] {
+  return sendOnHost(subnetRemovalRequests(subnet), `remove the route for ${subnet.cidr}`, 'ESRCH');
+}
+
+function sendOnHost({ bytes, count }: NetlinkBatch, purpose: string, tolerate: string): Operation[] {
   return [
     ...openSocket('outside'),
-    {
-      call: 'netlink',
-      args: [{ result: 'outside' }, bytes, bytes.length, count],
-      purpose,
-      tolerate: 'ENODEV',
-    },
+    { call: 'netlink', args: [{ result: 'outside' }, bytes, bytes.length, count], purpose, tolerate },
   ];
 }

@@ -1,14 +1,16 @@
 /** An IPv4 network and the addresses that containers may have in it. */
 export class Subnet {
   readonly cidr: string;
+  /** Length of the prefix. */
+  readonly bits: number;
   readonly #base: number;
   readonly #size: number;
 
   /** @param cidr `172.30.0.0/16`; at least a /24. */
   constructor(cidr: string) {
     const [network = '', prefix = ''] = cidr.split('/');
-    const bits = 32 - Number(prefix);
-    this.#size = 2 ** bits;
+    this.bits = Number(prefix);
+    this.#size = 2 ** (32 - this.bits);
     this.#base = Math.floor(toNumber(network) / this.#size) * this.#size;
     this.cidr = `${toAddress(this.#base)}/${prefix}`;
   }

@@ -54,7 +54,7 @@ export const AT = { FDCWD: -100, EMPTY_PATH: 0x1000 } as const;
 /** For umount2(2). */
 export const MNT_DETACH = 2;
 
-export const PR = { SET_DUMPABLE: 4, CAPBSET_DROP: 24, SET_NO_NEW_PRIVS: 38, CAP_AMBIENT: 47 } as const;
+export const PR = { SET_DUMPABLE: 4, SET_NO_NEW_PRIVS: 38, CAP_AMBIENT: 47 } as const;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
 export const SECCOMP_SET_MODE_FILTER = 1;

@@ -2,11 +2,17 @@ import koffi from 'koffi';
 import { AF, SCM_RIGHTS, SOCK, SOL_SOCKET } from './constants.ts';
 import { SystemCallError, systemCall } from './system-call.ts';
 
-/** A pair of connected sockets that keep messages apart; see socketpair(2). Close-on-exec; the first does not block. */
+/**
+ * A pair of connected sockets that keep messages apart; see socketpair(2). Close-on-exec; the first does not block.
+ * Each side can have thousands of small messages under way, so that neither waits for the other to read.
+ */
 export function socketPair(): [number, number] {
   const pair = new Int32Array(2);
   systemCall('socketpair', AF.UNIX, SOCK.SEQPACKET | SOCK.CLOEXEC, 0, asBytes(pair));
   systemCall('fcntl', pair[0]!, F_SETFL, SOCK.NONBLOCK);
+  for (const socket of pair) {
+    systemCall('setsockopt', socket, SOL_SOCKET, SO_SNDBUFFORCE, asBytes(new Int32Array([SEND_BUFFER])), 4);
+  }
   return [pair[0]!, pair[1]!];
 }
 
@@ -45,6 +51,8 @@ const CONTROL_HEADER = 16;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
 const F_SETFL = 4;
+const SO_SNDBUFFORCE = 32;
+const SEND_BUFFER = 16 << 20;
 const ECONNRESET = 104;
 
 function receive(socket: number, header: Uint8Array): number | undefined {

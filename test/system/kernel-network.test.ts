@@ -102,6 +102,16 @@ describe('LinuxKernel network', () => {
     assert.equal(output, '00000000000000000000000000000001\n');
   });
 
+  it('tells at once that nobody has an address any more', async () => {
+    const address = await containers.during(
+      containers.spec('sleep 9', { network: 'nat' }),
+      async (process) => process.address,
+    );
+    const start = performance.now();
+    await assert.rejects(tryFromHost(address!, 80), { code: 'EHOSTUNREACH' });
+    assert.ok(performance.now() - start < 500);
+  });
+
   it('gives addresses again only when it must', async () => {
     const addresses = new Set<string>();
     for (let round = 0; round < 5; round++) {
@@ -130,18 +140,22 @@ describe('LinuxKernel network', () => {
 async function fromHost(host: string, port: number): Promise<string> {
   for (let tries = 0; ; tries++) {
     try {
-      return await new Promise<string>((resolve, reject) => {
-        let text = '';
-        const socket = connect({ host, port, timeout: 1000 });
-        socket.on('data', (chunk) => {
-          text += chunk;
-        });
-        socket.on('end', () => resolve(text));
-        socket.on('error', reject);
-      });
+      return await tryFromHost(host, port);
     } catch (error) {
       if (tries > 40) throw error;
       await sleep(25);
     }
   }
+}
+
+function tryFromHost(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect({ host, port, timeout: 1000 });
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('end', () => resolve(text));
+    socket.on('error', reject);
+  });
 }

@@ -17,7 +17,11 @@ export function planPrivileges(
   const groups = Buffer.from(new Uint32Array(spec.groups).buffer);
   const user = `${spec.uid}:${spec.gid}`;
   return [
-    ...dropFromBoundingSet(kept, host.lastCapability),
+    {
+      call: 'drop_bounding',
+      args: [kept, host.lastCapability],
+      purpose: 'drop capabilities from the bounding set',
+    },
     {
       call: 'prctl',
       args: [PR.CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0],
@@ -39,16 +43,6 @@ export function planPrivileges(
 
 /** `struct __user_cap_header_struct`: version 3, this process. */
 const CAPABILITY_HEADER = Buffer.from(new Uint32Array([0x20080522, 0]).buffer);
-
-function dropFromBoundingSet(kept: bigint, last: number): Operation[] {
-  return Array.from({ length: last + 1 }, (_, capability) => capability)
-    .filter((capability) => !((kept >> BigInt(capability)) & 1n))
-    .map((capability) => ({
-      call: 'prctl',
-      args: [PR.CAPBSET_DROP, capability, 0, 0, 0],
-      purpose: `drop capability ${capability}`,
-    }));
-}
 
 /** `struct __user_cap_data_struct` twice: effective and permitted, never inheritable (CVE-2022-24769). */
 function capabilitySets(kept: bigint): Buffer {
