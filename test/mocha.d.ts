@@ -46,6 +46,7 @@ declare module 'mocha' {
       timeout?: number;
       slow?: number;
       reporter?: string;
+      color?: boolean;
       forbidOnly?: boolean;
       fgrep?: string;
     });

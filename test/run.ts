@@ -28,6 +28,8 @@ async function run(chosen: string[]): Promise<number> {
     timeout: 60_000,
     slow: 2_000,
     reporter: 'spec',
+    // Not in a file, whatever CI=true makes others think.
+    color: Boolean(process.stdout.isTTY) && !process.env.NO_COLOR,
     forbidOnly: Boolean(process.env.CI),
     ...(values.grep && { fgrep: values.grep }),
   });
