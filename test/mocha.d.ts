@@ -46,10 +46,10 @@ declare module 'mocha' {
       timeout?: number;
       slow?: number;
       reporter?: string;
-      color?: boolean;
       forbidOnly?: boolean;
       fgrep?: string;
     });
+    static readonly reporters: { Base: { useColors: boolean } };
     addFile(path: string): this;
     loadFilesAsync(): Promise<void>;
     run(done: (failures: number) => void): { stats?: Stats };

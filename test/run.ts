@@ -28,11 +28,11 @@ async function run(chosen: string[]): Promise<number> {
     timeout: 60_000,
     slow: 2_000,
     reporter: 'spec',
-    // Not in a file, whatever CI=true makes others think.
-    color: Boolean(process.stdout.isTTY) && !process.env.NO_COLOR,
     forbidOnly: Boolean(process.env.CI),
     ...(values.grep && { fgrep: values.grep }),
   });
+  // Not in a file, whatever CI=true makes others think.
+  Mocha.reporters.Base.useColors &&= Boolean(process.stdout.isTTY);
   for (const file of chosen) mocha.addFile(file);
   await mocha.loadFilesAsync();
   return new Promise((done) => {
