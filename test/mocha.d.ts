@@ -49,7 +49,6 @@ declare module 'mocha' {
       forbidOnly?: boolean;
       fgrep?: string;
     });
-    static readonly reporters: { Base: { useColors: boolean } };
     addFile(path: string): this;
     loadFilesAsync(): Promise<void>;
     run(done: (failures: number) => void): { stats?: Stats };
