@@ -177,17 +177,19 @@ export class Engine {
     );
   }
 
-  /** Makes an image of a stopped container; returns its id. */
+  /**
+   * Makes an image of a stopped container; returns its id. Of the container's environment nothing stays but `env`: what a
+   * build step was given (proxies, registries) is not the app's business.
+   */
   async commit(
     id: string,
-    options: { repo: string; tag: string; env?: Record<string, string> },
+    options: { repo: string; tag: string; env: Record<string, string>; drop: string[] },
   ): Promise<string> {
+    const { repo, tag, env, drop } = options;
+    // A name without a value takes it out of the image's environment.
+    const Env = [...drop, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
     const image = await this.#call('commit a container', () =>
-      this.#docker.getContainer(id).commit({
-        repo: options.repo,
-        tag: options.tag,
-        ...(options.env && { Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`) }),
-      }),
+      this.#docker.getContainer(id).commit({ repo, tag, Env }),
     );
     return image.Id ?? image.ID;
   }

@@ -114,7 +114,8 @@ export class ImageBuilder {
       return await this.#engine.commit(id, {
         repo: STEP_REPOSITORY,
         tag: run.key,
-        ...(run.env && { env: run.env }),
+        env: run.env ?? {},
+        drop: Object.keys(request.env),
       });
     } finally {
       run.signal.removeEventListener('abort', kill);

@@ -182,8 +182,10 @@ export class DynoManager {
     if (Date.now() - dyno.since.getTime() > 300_000) dyno.crashes = 0;
     dyno.become('crashed', reason);
     dyno.crashes += 1;
+    const delay = restartDelay(dyno.crashes);
+    dyno.restartsAtOnce = delay === 0;
     this.#options.publishRoutes().catch(() => {});
-    dyno.restart = setTimeout(() => void this.#restartCrashed(dyno), restartDelay(dyno.crashes) + 50);
+    dyno.restart = setTimeout(() => void this.#restartCrashed(dyno), delay);
   }
 
   async #restartCrashed(dyno: Dyno): Promise<void> {

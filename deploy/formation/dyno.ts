@@ -28,6 +28,8 @@ export class Dyno {
   crashes = 0;
   container: DynoContainer | undefined;
   restart: NodeJS.Timeout | undefined;
+  /** Crashed, but about to start again without a pause: requests may wait for it. */
+  restartsAtOnce = false;
 
   constructor(release: Release, type: string, number: number) {
     this.release = release;

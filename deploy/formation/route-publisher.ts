@@ -50,6 +50,9 @@ export class RoutePublisher {
 function webState(web: Dyno[]): AppRoute['state'] {
   if (web.length === 0) return 'stopped';
   if (web.some((dyno) => dyno.state === 'up')) return 'up';
-  if (web.some((dyno) => dyno.state === 'starting')) return 'booting';
+  const booting = web.some(
+    (dyno) => dyno.state === 'starting' || (dyno.state === 'crashed' && dyno.restartsAtOnce),
+  );
+  if (booting) return 'booting';
   return 'crashed';
 }
