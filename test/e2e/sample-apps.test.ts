@@ -32,6 +32,7 @@ describe('apps of every kind', function () {
     const expected = [
       'DYNO',
       'HOME',
+      'LANG',
       'NODE_ENV',
       'OWN',
       'PAAS_RELEASE_VERSION',
