@@ -11,19 +11,22 @@ import { PaasError } from '../deploy/model/paas-error.ts';
 import { type Config, parseConfig, paths } from './config.ts';
 import { adminKeys } from './host/admin-key.ts';
 import { requireBaseSystem } from './host/base-system.ts';
-import { checkHost, complaint } from './host/checks.ts';
 import { ensureFolders } from './host/folders.ts';
 import { listenForStop, mainSocket, requestStop, runningMain } from './host/main-socket.ts';
 import { PlatformInstance } from './host/platform-instance.ts';
 import { programFor } from './host/program-copy.ts';
 import { firstSteps } from './host/summary.ts';
 import { platformUser } from './host/system-user.ts';
-import { hasSystemd, installUnit, isUnitsProcess, stopUnit } from './host/systemd.ts';
+import { hasSystemd, installUnit, isUnitsProcess, stopUnit, withInstalledSettings } from './host/systemd.ts';
+import { freeMemoryWhenIdle } from './idle-memory.ts';
 
 const CHECKOUT = dirname(import.meta.dirname);
 
+// Not readable but by root: others get the defaults.
+const SETTINGS = process.getuid?.() === 0 ? withInstalledSettings(process.env) : process.env;
+
 try {
-  await main(process.argv.slice(2), parseConfig(process.env));
+  await main(process.argv.slice(2), parseConfig(SETTINGS));
 } catch (error) {
   log('main', error instanceof PaasError ? error.message : ((error as Error).stack ?? String(error)));
   process.exit(1);
@@ -74,6 +77,7 @@ async function runUntilStopped(config: Config, instance: PlatformInstance): Prom
   try {
     const endpoints = await instance.start();
     flushCompileCache();
+    freeMemoryWhenIdle();
     if (!stopping) process.stdout.write(firstSteps(endpoints, { systemd: hasSystemd(), config }));
   } catch (error) {
     server.close();
@@ -90,7 +94,7 @@ async function prepare(config: Config, keys: string): Promise<PlatformInstance> 
     node: process.execPath,
     base: requireBaseSystem(),
     adminKeys: keys,
-    environment: process.env,
+    environment: SETTINGS,
   };
   const node = join(around.program, process.execPath.slice(CHECKOUT.length + 1));
   if (process.execPath.startsWith(`${CHECKOUT}/`)) around.node = node;
@@ -127,7 +131,7 @@ async function install(config: Config): Promise<void> {
   const main = await runningMain(config);
   if (main === undefined) await requireHost(config);
   else if (!(await isUnitsProcess(main))) await requestStop(config, { apps: false });
-  await installUnit(CHECKOUT, process.env);
+  await installUnit(CHECKOUT, SETTINGS);
   log(
     'main',
     'installed as the systemd unit "paas" (journalctl -fu paas shows its log); waiting for it to answer …',
@@ -169,6 +173,7 @@ async function refuseSecond(config: Config): Promise<void> {
 }
 
 async function requireHost(config: Config): Promise<void> {
+  const { checkHost, complaint } = await import('./host/checks.ts');
   // The processes of a main that was killed may still hold the ports for a moment.
   for (let tries = 1; ; tries += 1) {
     const failed = (await checkHost(config)).filter((check) => !check.ok);

@@ -2,9 +2,11 @@
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { parseConfig } from '../config.ts';
 import { checkHost } from './checks.ts';
+import { withInstalledSettings } from './systemd.ts';
 
+const isRoot = process.getuid?.() === 0;
 try {
-  const checks = await checkHost(parseConfig(process.env));
+  const checks = await checkHost(parseConfig(isRoot ? withInstalledSettings(process.env) : process.env));
   if (process.argv.includes('--json')) {
     process.stdout.write(`${JSON.stringify(checks)}\n`);
   } else {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { replaceFile } from './files.ts';
 import { runProgram, tryProgram } from './program.ts';
@@ -43,6 +43,27 @@ export async function installUnit(checkout: string, env: Record<string, string |
   await runProgram(what, ['systemctl', 'daemon-reload']);
   await runProgram(what, ['systemctl', '--quiet', 'enable', UNIT]);
   await runProgram(what, ['systemctl', 'restart', UNIT]);
+}
+
+/**
+ * The settings of the installed unit, below those of `env`: `stop` and `doctor` in any shell mean that platform, unless the
+ * shell's settings name another.
+ */
+export function withInstalledSettings(
+  env: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  if (env.PAAS_DATA || env.PAAS_RUN || !existsSync(SETTINGS_FILE)) return env;
+  return { ...parseSettings(readFileSync(SETTINGS_FILE, 'utf8')), ...env };
+}
+
+/** The lines of `settingsText`, also as people write them: without quotes, with comments. */
+export function parseSettings(text: string): Record<string, string> {
+  const entries = text
+    .split('\n')
+    .map((line) => /^\s*([A-Z_]+)=(?:"((?:[^"\\]|\\.)*)"|(.*?))\s*$/.exec(line))
+    .filter((match) => match !== null)
+    .map((match) => [match[1], match[2]?.replace(/\\(.)/g, '$1') ?? match[3]]);
+  return Object.fromEntries(entries);
 }
 
 /** The unit file. */

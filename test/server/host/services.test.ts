@@ -24,9 +24,9 @@ const config = parseConfig({
 describe('serviceCommand()', () => {
   it('runs control as user paas, without capabilities and new privileges', () => {
     const { argv } = serviceCommand('control', config, around);
-    assert.deepEqual(argv.slice(0, -3), [
+    assert.deepEqual(argv.slice(0, argv.indexOf('--')), [
       ...['setpriv', '--reuid', 'paas', '--regid', 'paas', '--init-groups', '--no-new-privs'],
-      ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--pdeathsig', 'TERM', '--'],
+      ...['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--pdeathsig', 'TERM'],
     ]);
     assert.equal(argv.at(-1), '/opt/paas/server/control.ts');
   });

@@ -6,7 +6,7 @@ import { describe, it } from 'mocha';
 import { freeSubnet } from '../../../server/demo/demo-platform.ts';
 import { adminKeys, parsePublicKeys } from '../../../server/host/admin-key.ts';
 import { npmrc } from '../../../server/host/npm-settings.ts';
-import { settingsText, unitText } from '../../../server/host/systemd.ts';
+import { parseSettings, settingsText, unitText } from '../../../server/host/systemd.ts';
 
 describe('parsePublicKeys()', () => {
   it('takes keys of all kinds, without comments and without lines with options', () => {
@@ -85,6 +85,14 @@ describe('settingsText()', () => {
       PAAS_SSH: undefined,
     });
     assert.equal(text, 'PAAS_HTTP="0.0.0.0:80"\nREDIS_URL="redis://a\\"b"\n');
+  });
+});
+
+describe('parseSettings()', () => {
+  it('reads back what settingsText() writes, and what people write', () => {
+    const settings = { PAAS_HTTP: '0.0.0.0:80', REDIS_URL: 'redis://a"b\\c' };
+    assert.deepEqual(parseSettings(settingsText(settings)), settings);
+    assert.deepEqual(parseSettings('# mine\nPAAS_DOMAIN=example.com \n'), { PAAS_DOMAIN: 'example.com' });
   });
 });
 
