@@ -18,15 +18,16 @@ export function socketPair(): [number, number] {
 
 /** Sends one message with descriptors; see sendmsg(2) and unix(7). */
 export function sendMessage(socket: number, message: { bytes: Uint8Array; descriptors: number[] }): void {
-  const control = Buffer.alloc(align(CONTROL_HEADER + 4 * message.descriptors.length));
-  control.writeBigUInt64LE(BigInt(CONTROL_HEADER + 4 * message.descriptors.length), 0);
-  control.writeInt32LE(SOL_SOCKET, 8);
-  control.writeInt32LE(SCM_RIGHTS, 12);
+  const controlSize = CONTROL_HEADER + 4 * message.descriptors.length;
+  const parts = new MessageMemory(message.bytes.length, controlSize);
+  parts.bytes.set(message.bytes);
+  parts.control.writeBigUInt64LE(BigInt(controlSize), 0);
+  parts.control.writeInt32LE(SOL_SOCKET, 8);
+  parts.control.writeInt32LE(SCM_RIGHTS, 12);
   for (const [index, descriptor] of message.descriptors.entries()) {
-    control.writeInt32LE(descriptor, CONTROL_HEADER + 4 * index);
+    parts.control.writeInt32LE(descriptor, CONTROL_HEADER + 4 * index);
   }
-  const header = messageHeader(message.bytes, control);
-  systemCall('sendmsg', socket, header.bytes, MSG_NOSIGNAL);
+  systemCall('sendmsg', socket, parts.memory, MSG_NOSIGNAL);
 }
 
 /** One message with at most one descriptor, or undefined if none is there; see recvmsg(2). Throws at the end of the peer. */
@@ -34,16 +35,14 @@ export function receiveMessage(
   socket: number,
   size: number,
 ): { bytes: Buffer; descriptor: number | undefined } | undefined {
-  const bytes = Buffer.alloc(size);
-  const control = Buffer.alloc(CONTROL_HEADER + 8);
-  const header = messageHeader(bytes, control);
-  const length = receive(socket, header.bytes);
+  const parts = new MessageMemory(size, CONTROL_HEADER + 4);
+  const length = receive(socket, parts.memory);
   if (length === undefined) return undefined;
   if (length === 0) throw new SystemCallError(`recvmsg(${socket})`, ECONNRESET);
-  const hasDescriptor = header.bytes.readBigUInt64LE(40) >= CONTROL_HEADER + 4;
+  const hasDescriptor = parts.controlLength >= CONTROL_HEADER + 4;
   return {
-    bytes: bytes.subarray(0, length),
-    descriptor: hasDescriptor ? control.readInt32LE(CONTROL_HEADER) : undefined,
+    bytes: parts.bytes.subarray(0, length),
+    descriptor: hasDescriptor ? parts.control.readInt32LE(CONTROL_HEADER) : undefined,
   };
 }
 
@@ -64,20 +63,42 @@ function receive(socket: number, header: Uint8Array): number | undefined {
   }
 }
 
-/** `struct msghdr`; the result keeps alive what it points to. */
-function messageHeader(bytes: Uint8Array, control: Uint8Array): { bytes: Buffer; keep: unknown[] } {
-  const vector = new BigUint64Array([koffi.address(bytes), BigInt(bytes.length)]);
-  const header = new BigUint64Array([
-    0n,
-    0n,
-    koffi.address(vector),
-    1n,
-    koffi.address(control),
-    BigInt(control.length),
-    0n,
-  ]);
-  return { bytes: Buffer.from(header.buffer), keep: [vector, bytes, control] };
+/**
+ * `struct msghdr` and all that it points to, in one piece of memory: what nobody but the kernel refers to could be
+ * collected before the call.
+ *
+ *   header (56) │ struct iovec (16) │ control │ bytes
+ */
+class MessageMemory {
+  readonly memory: Buffer;
+  readonly control: Buffer;
+  readonly bytes: Buffer;
+
+  constructor(size: number, controlSize: number) {
+    const CONTROL = HEADER_SIZE + VECTOR_SIZE;
+    const bytesAt = CONTROL + align(controlSize);
+    this.memory = Buffer.alloc(bytesAt + size);
+    this.control = this.memory.subarray(CONTROL, bytesAt);
+    this.bytes = this.memory.subarray(bytesAt);
+    const address = koffi.address(this.memory);
+    this.memory.writeBigUInt64LE(address + BigInt(HEADER_SIZE), 16);
+    this.memory.writeBigUInt64LE(1n, 24);
+    this.memory.writeBigUInt64LE(address + BigInt(CONTROL), 32);
+    this.memory.writeBigUInt64LE(BigInt(align(controlSize)), CONTROL_LENGTH);
+    this.memory.writeBigUInt64LE(address + BigInt(bytesAt), HEADER_SIZE);
+    this.memory.writeBigUInt64LE(BigInt(size), HEADER_SIZE + 8);
+  }
+
+  /** How much control data the kernel gave. */
+  get controlLength(): number {
+    return Number(this.memory.readBigUInt64LE(CONTROL_LENGTH));
+  }
 }
+
+const HEADER_SIZE = 56;
+const VECTOR_SIZE = 16;
+/** Of `msg_controllen` in the header. */
+const CONTROL_LENGTH = 40;
 
 function asBytes(array: Int32Array): Uint8Array {
   return new Uint8Array(array.buffer);

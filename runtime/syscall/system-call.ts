@@ -20,19 +20,18 @@ export class SystemCallError extends Error {
 
 /** Does a system call of x86-64 and returns its result; see syscall(2). Throws `SystemCallError`. */
 export function systemCall(name: string, ...args: Argument[]): number {
-  const { words, keep } = toWords(args);
+  const words = Array.from({ length: 6 }, (_, index) => toWord(args[index] ?? null));
   const result = rawCall(systemCallNumber(name), ...words);
   if (result < 0) throw new SystemCallError(describeCall(name, args), koffi.errno());
-  void keep;
   return Number(result);
 }
 
 /** As `systemCall`, off the event loop. Buffers must stay unchanged until it has ended. */
 export function systemCallAsync(name: string, ...args: Argument[]): Promise<number> {
-  const { words, keep } = toWords(args);
+  const words = Array.from({ length: 6 }, (_, index) => toWord(args[index] ?? null));
   return new Promise((resolve, reject) => {
     rawCallAsync(systemCallNumber(name), ...words, (error: Error | null, result: bigint | number) => {
-      void keep;
+      words.length = 0; // Until here the memory among them is referred to, so that it is not collected.
       if (error) reject(error);
       else if (result < 0) reject(new SystemCallError(describeCall(name, args), koffi.errno()));
       else resolve(Number(result));
@@ -57,14 +56,17 @@ export function errnoNumber(name: string): number {
   return errno;
 }
 
-type RawCall = (...words: (number | bigint)[]) => number | bigint;
-type RawCallAsync = (...words: unknown[]) => void;
+type RawCall = (number: number, ...words: (number | bigint | Uint8Array | null)[]) => number | bigint;
 
+/**
+ * Every argument as a pointer: koffi takes numbers there too, and memory that is an argument itself cannot be
+ * collected before the call, as memory of which only the address is passed could.
+ */
 const rawFunction = koffi
   .load(null)
-  .func('int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f)');
+  .func('int64_t syscall(int64_t number, void *a, void *b, void *c, void *d, void *e, void *f)');
 const rawCall = rawFunction as unknown as RawCall;
-const rawCallAsync = rawFunction.async as unknown as RawCallAsync;
+const rawCallAsync = rawFunction.async as unknown as (...args: unknown[]) => void;
 
 const ERRNO_NUMBERS: ReadonlyMap<string, number> = new Map(Object.entries(koffi.os.errno));
 
@@ -73,17 +75,8 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   [...ERRNO_NUMBERS].sort(([one], [other]) => (one < other ? 1 : -1)).map(([name, errno]) => [errno, name]),
 );
 
-/** Six machine words; `keep` holds the memory that they point to for as long as the caller needs it. */
-function toWords(args: readonly Argument[]): { words: (number | bigint)[]; keep: Uint8Array[] } {
-  const keep: Uint8Array[] = [];
-  const words = Array.from({ length: 6 }, (_, index) => {
-    const value = args[index] ?? 0;
-    if (typeof value === 'number' || typeof value === 'bigint') return value;
-    const memory = typeof value === 'string' ? cString(value) : value;
-    keep.push(memory);
-    return koffi.address(memory);
-  });
-  return { words, keep };
+function toWord(argument: Argument): number | bigint | Uint8Array | null {
+  return typeof argument === 'string' ? cString(argument) : argument;
 }
 
 /** A string as the kernel takes it. Throws if it holds a NUL, which would cut it. */
