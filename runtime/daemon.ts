@@ -20,7 +20,8 @@ flushCompileCache();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {
     await runtime.close();
-    kernel.close();
+    if (runtime.engine.list('root').length === 0) await kernel.dismantle();
+    else kernel.close();
     process.exit(0);
   });
 }

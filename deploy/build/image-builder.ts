@@ -119,7 +119,7 @@ export class ImageBuilder {
       });
     } finally {
       run.signal.removeEventListener('abort', kill);
-      await this.#engine.remove(id);
+      this.#engine.remove(id).catch(() => {}); // nobody waits for it; control's next start removes what is left
     }
   }
 

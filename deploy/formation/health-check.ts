@@ -5,7 +5,9 @@ export async function waitUntilListening(
   where: { address: string; port: number },
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (let pause = 2; !signal.aborted; pause = Math.min(pause * 1.3, 100)) {
+  const began = Date.now();
+  // Often at first, when every millisecond is the pusher's; a slow app is not worth the wake-ups.
+  for (let pause = 2; !signal.aborted; pause = Math.min(pause * 1.3, Date.now() - began < 3000 ? 8 : 100)) {
     if (await accepts(where, signal)) return true;
     await new Promise<void>((resolve) => {
       setTimeout(resolve, pause);

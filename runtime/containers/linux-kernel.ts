@@ -42,6 +42,7 @@ export interface LinuxKernelOptions {
 /** Containers on this machine's Linux: processes by a zygote, limits by cgroups, network by veth and nftables. */
 export class LinuxKernel implements Kernel {
   readonly #host: HostFacts;
+  readonly #tag: string;
   readonly #cgroups: Cgroups;
   readonly #processes: ProcessMaker;
   readonly #networks: Networks;
@@ -61,20 +62,26 @@ export class LinuxKernel implements Kernel {
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     await networks.ensureSubnet();
-    return new LinuxKernel({ cgroups, processes, networks });
+    return new LinuxKernel({ tag, cgroups, processes, networks });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
   static async remove(options: LinuxKernelOptions): Promise<void> {
     const kernel = await LinuxKernel.open(options);
     await kernel.cleanUp(new Set());
-    await kernel.#networks.removeSubnet();
-    kernel.close();
-    await kernel.#cgroups.removeAll();
-    await removeFirewall(instanceTag(options.run));
+    await kernel.dismantle();
   }
 
-  private constructor(parts: { cgroups: Cgroups; processes: ProcessMaker; networks: Networks }) {
+  /** When no container is left: closes, and takes cgroups, routes and firewall away too. */
+  async dismantle(): Promise<void> {
+    await this.#networks.removeSubnet();
+    this.close();
+    await this.#cgroups.removeAll();
+    await removeFirewall(this.#tag);
+  }
+
+  private constructor(parts: { tag: string; cgroups: Cgroups; processes: ProcessMaker; networks: Networks }) {
+    this.#tag = parts.tag;
     this.#cgroups = parts.cgroups;
     this.#processes = parts.processes;
     this.#networks = parts.networks;
