@@ -1,15 +1,16 @@
 // The control process (user paas): git and commands over SSH, the dashboard, builds, releases and dynos.
 import { createHash } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { networkEnvironment } from '../deploy/build/network-environment.ts';
 import { PaasError } from '../deploy/model/paas-error.ts';
 import { openPaas, type Paas } from '../deploy/paas.ts';
 import type { DoctorFinding } from './commands/command.ts';
 import { parseConfig, paths } from './config.ts';
-import { type Check, checkHost } from './host/checks.ts';
-import { createDashboard } from './http/dashboard.ts';
+import type { Check } from './host/checks.ts';
+import { freeMemoryWhenIdle } from './idle-memory.ts';
+import { createServer } from './plain-http.ts';
 import { RouterClient } from './router-client.ts';
 import { createSshServer } from './ssh/ssh-server.ts';
 
@@ -49,14 +50,25 @@ void routerClient.followLogs((line) => paas.routerLine(line), following.signal);
 const ssh = createSshServer({
   platform: paas,
   config,
-  doctor: async () => (await checkHost(config)).map(toFinding),
+  doctor: async () => {
+    const { checkHost } = await import('./host/checks.ts');
+    return (await checkHost(config)).map(toFinding);
+  },
   dashboardUrl: () => urlOf(`paas.${config.domain}`).replace(/\/$/, ''),
   log,
 });
 const address = await ssh.listen();
-const dashboard = createServer(createDashboard({ platform: paas, config: { ...config, ssh: address }, log }));
+// Loaded with its first page: Express and the pages take 8 MB.
+let pages: ReturnType<typeof loadDashboard> | undefined;
+const dashboard = createServer(async (request, response) => {
+  pages ??= loadDashboard();
+  (await pages)(request, response);
+});
 await listenOnSocket(where.dashboardSocket);
 console.log(`ready ${JSON.stringify({ ssh: `${address.host}:${address.port}` })}`);
+// Else it is only written at an orderly end, and the start after a kill -9 is slow.
+flushCompileCache();
+freeMemoryWhenIdle();
 
 process.on('SIGTERM', () => void stop());
 
@@ -67,6 +79,11 @@ async function stop(): Promise<void> {
   await ssh.close();
   await paas.stop();
   process.exit(0);
+}
+
+async function loadDashboard() {
+  const { createDashboard } = await import('./http/dashboard.ts');
+  return createDashboard({ platform: paas, config: { ...config, ssh: address }, log });
 }
 
 function listenOnSocket(path: string): Promise<void> {

@@ -1,5 +1,5 @@
-import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { request } from './plain-http.ts';
 import type { RouterLogLine, RouteTable } from './router/route-table.ts';
 
 /** Control's side of the router's interface. The router may be away for a moment: calls wait until it is back. */

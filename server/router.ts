@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { parseConfig, paths } from './config.ts';
+import { freeMemoryWhenIdle } from './idle-memory.ts';
 import { ControlApi } from './router/control-api.ts';
 import { defaultLimits } from './router/limits.ts';
 import { maxConnections, ProxyServer } from './router/proxy-server.ts';
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
 
   // With NODE_COMPILE_CACHE set, the next start takes a third of the time, also after a kill -9 of this one.
   flushCompileCache();
+  freeMemoryWhenIdle();
 
   const stop = async () => {
     await server.stop();

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simpleGit } from 'simple-git';
 import { GIT, gitEnvironment } from './git.ts';
 
 /** What HEAD names, for those who clone. */
@@ -75,6 +74,8 @@ export class Repositories {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true, mode: 0o700 });
     const environment = gitEnvironment();
+    // Only new apps need it.
+    const { simpleGit } = await import('simple-git');
     const unsafe = { allowUnsafeConfigPaths: true }; // ours: they shut the system's and the user's settings out
     const git = simpleGit({
       baseDir: temporary,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { type Address, type Config, type Endpoints, paths } from '../config.ts';
@@ -6,7 +7,13 @@ import { readNpmSettings } from './npm-settings.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
 import { runProgram } from './program.ts';
 import { type Ready, Service } from './service.ts';
-import { removeCommand, type ServiceName, type Surroundings, serviceCommand } from './services.ts';
+import {
+  precompileCommand,
+  removeCommand,
+  type ServiceName,
+  type Surroundings,
+  serviceCommand,
+} from './services.ts';
 import type { SystemUser } from './system-user.ts';
 
 /** The processes of one instance: starts them in order, keeps them running, stops them in order. */
@@ -37,7 +44,7 @@ export class PlatformInstance {
       await Promise.all([
         this.#config.redisUrl ? undefined : this.#service('redis').start(),
         this.#service('runtime').start(),
-        this.#service('router').start(),
+        this.#precompile().then(() => this.#service('router').start()),
         settings,
       ]);
       await this.#service('control').start();
@@ -64,6 +71,16 @@ export class PlatformInstance {
     await end('runtime');
     await end('redis');
     if (apps) await this.#removeKernelState();
+  }
+
+  // While redis and runtime start. Should it fail, the processes do it themselves.
+  #precompile(): Promise<void> {
+    const { argv, env } = precompileCommand(this.#config, this.#around);
+    const [file, ...args] = argv;
+    return new Promise((resolve) => {
+      const program = spawn(file, args, { env, stdio: 'ignore', cwd: '/' });
+      program.once('error', () => resolve()).once('exit', () => resolve());
+    });
   }
 
   async #removeContainers(): Promise<void> {

@@ -31,6 +31,8 @@ export async function programFor(checkout: string, copy: string): Promise<string
   makeReadable(unfinished);
   rmSync(copy, { recursive: true, force: true });
   renameSync(unfinished, copy);
+  // Into root's cache, for the runtime.
+  await tryProgram([process.execPath, join(copy, 'server', 'precompile.ts')]);
   return copy;
 }
 

@@ -1,11 +1,13 @@
 // Prepares the machine; called by bootstrap.sh as root, one at a time. Idempotent, and says only what it changes.
 //   node server/host/set-up.ts start|demo|test|bench
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { ensureBaseSystem } from './base-system.ts';
 import { checkKernel, complaint } from './checks.ts';
 import { parseOsRelease } from './mirrors.ts';
 import { ensurePackages, neededPackages, type Purpose } from './packages.ts';
+import { tryProgram } from './program.ts';
 import { ensurePlatformUser } from './system-user.ts';
 
 try {
@@ -26,4 +28,6 @@ async function setUp(purpose: Purpose): Promise<void> {
   );
   await ensurePlatformUser();
   await ensureBaseSystem();
+  // Into root's cache, for main and the runtime.
+  await tryProgram([process.execPath, join(import.meta.dirname, '..', 'precompile.ts')]);
 }

@@ -1,10 +1,13 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { parseAddress, parseRouteTable, RouteTableError } from './parse-route-table.ts';
 import type { RouteFile } from './route-file.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
+
+// An import statement would load WebSocket, fetch and TLS with it: 7 MB.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /**
  * What control asks of the router, over HTTP on a unix socket that only their user may open:

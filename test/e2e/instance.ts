@@ -46,6 +46,8 @@ export class Instance {
     const key = join(this.folder, 'id');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'tester', '-f', key]);
     this.environment = {
+      // As bootstrap.sh sets it.
+      NODE_COMPILE_CACHE: '/var/cache/paas/compiled',
       PAAS_DATA: join(this.folder, 'data'),
       PAAS_RUN: join(this.folder, 'run'),
       PAAS_DOMAIN: 'localhost',

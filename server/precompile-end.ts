@@ -1,0 +1,4 @@
+import { flushCompileCache } from 'node:module';
+
+flushCompileCache();
+process.exit(0);
