@@ -51,16 +51,15 @@ export function precompileCommand(config: Config, around: Surroundings): Command
 
 function argv(name: ServiceName, config: Config, { node, program }: Surroundings): [string, ...string[]] {
   // Its experimental warnings are about what we use on purpose (node:sqlite, type stripping).
-  // Space for new objects doubles up to 16 MB twice, and none of these makes enough of them to be faster with it.
-  const script = (file: string) => [
-    ...[node, '--disable-warning=ExperimentalWarning', '--max-semi-space-size=1'],
+  const script = (file: string, ...flags: string[]) => [
+    ...[node, '--disable-warning=ExperimentalWarning', ...flags],
     join(program, file),
   ];
   switch (name) {
     case 'redis':
       return unprivileged(redisArguments(config));
     case 'runtime':
-      return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts')];
+      return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts', '--max-semi-space-size=1')];
     case 'router':
       return unprivileged(script('server/router.ts'), config.http);
     case 'control':
