@@ -55,7 +55,8 @@ export class RawOutput {
 
   /** Begins to read at `position`; from then on `wake` tells that there is more. */
   open(position: number): void {
-    this.#fd ??= openSync(this.#path, 'r+');
+    // A runtime that ended between the removal of the file and the note that the container has ended leaves none.
+    this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
     // After a power cut the file may be shorter than what we noted.
     this.#position = Math.min(position, fstatSync(this.#fd).size);
     this.#freed = 0;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
@@ -15,6 +15,7 @@ describe('faults', function () {
     paas = await Instance.start();
     folder = await paas.checkout('node-plain', 'plain');
     await paas.deploy(folder);
+    await paas.paas(`config:set INSTANCE=${paas.folder} -a plain`);
   });
 
   after(async () => {
@@ -185,21 +186,23 @@ describe('faults', function () {
   });
 });
 
-/** The host's pid of a process of this instance's dynos of the app `plain`. */
+/** The host's pid of a process of this instance's app `plain`, told apart by a config var. */
 function findProcess(paas: Instance, argument: string): number {
-  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOurs(pid, argument));
-  if (found.length === 0) throw new Error(`no process with ${argument} in ${paas.folder}`);
-  return Number(found[0]);
+  const found = readdirSync('/proc').find(
+    (pid) =>
+      /^\d+$/.test(pid) &&
+      read(`/proc/${pid}/cmdline`).includes(argument) &&
+      read(`/proc/${pid}/environ`).includes(`INSTANCE=${paas.folder}\0`),
+  );
+  if (!found) throw new Error(`no process with ${argument} in ${paas.folder}`);
+  return Number(found);
 }
 
-function isOurs(pid: string, argument: string): boolean {
-  const { readFileSync } = process.getBuiltinModule('node:fs');
+/** Empty for a process that has just ended. */
+function read(file: string): string {
   try {
-    return (
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(argument) &&
-      readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DYNO=web.1')
-    );
+    return readFileSync(file, 'utf8');
   } catch {
-    return false;
+    return '';
   }
 }

@@ -61,6 +61,16 @@ describe('ContainerOutput', () => {
     assert.equal(await followed, 'early\nb\nc\n');
   });
 
+  it('ContainerOutput.openRaw() takes a raw file that a killed runtime had removed already for an empty one', async () => {
+    appendFileSync(rawPath, 'one\n');
+    output.openRaw();
+    await output.finish();
+    output = create();
+    output.openRaw();
+    await output.finish();
+    assert.equal(await read(), 'one\n');
+  });
+
   it('ContainerOutput.openRaw() goes on where a killed runtime stopped, without gap or repetition', async () => {
     appendFileSync(rawPath, 'one\ntwo\nthr');
     output.openRaw();
