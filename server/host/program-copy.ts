@@ -1,33 +1,40 @@
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { tryProgram } from './program.ts';
 import { PLATFORM_USER } from './system-user.ts';
 
 /**
- * The folder to start the processes from: the checkout if user paas may read it, else (a clone in /root, a strict umask) a fresh
- * readable copy at `copy`, of what runs only.
+ * The folder to start the processes from: the checkout if user paas may read it, else (a clone in /root, a strict umask) a
+ * readable copy at `copy`, of what runs only; made anew when something changed.
  */
 export async function programFor(checkout: string, copy: string): Promise<string> {
   if (await canRead(checkout)) {
     rmSync(copy, { recursive: true, force: true });
     return checkout;
   }
+  const stamp = fingerprint(checkout);
+  if (readIfThere(join(copy, STAMP)) === stamp) return copy;
   const unfinished = `${copy}.tmp`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
   for (const path of [...SOURCES, ...runtimePackages(checkout)]) {
     cpSync(join(checkout, path), join(unfinished, path), { recursive: true, verbatimSymlinks: true });
   }
+  writeFileSync(join(unfinished, STAMP), stamp);
   makeReadable(unfinished);
   rmSync(copy, { recursive: true, force: true });
   renameSync(unfinished, copy);
@@ -37,6 +44,31 @@ export async function programFor(checkout: string, copy: string): Promise<string
 }
 
 const SOURCES = ['package.json', 'server', 'deploy', 'runtime', 'buildpacks', 'views'];
+
+const STAMP = '.copied-from';
+
+/** Changes with every source (name, size, time) and every installation of packages. */
+function fingerprint(checkout: string): string {
+  const files = SOURCES.flatMap((name) => filesBelow(join(checkout, name)));
+  const hash = createHash('sha256');
+  for (const file of [...files, join(checkout, 'node_modules/.package-lock.json')]) {
+    const { size, mtimeMs } = statSync(file);
+    hash.update(`${file} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}
+
+function filesBelow(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function readIfThere(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
 
 async function canRead(checkout: string): Promise<boolean> {
   const user = ['--reuid', PLATFORM_USER, '--regid', PLATFORM_USER, '--init-groups'];
