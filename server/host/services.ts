@@ -43,7 +43,7 @@ export function removeCommand(config: Config, around: Surroundings): Command {
   return { argv: script as Command['argv'], env: environment('runtime', config, around) };
 }
 
-/** The program that compiles the sources of router and control into the cache of user paas; so that already their first start is quick and small. */
+/** The program that compiles the sources of router and control into the cache of user paas, so that their first start is small already. */
 export function precompileCommand(config: Config, around: Surroundings): Command {
   const script = [around.node, join(around.program, 'server/precompile.ts')];
   return { argv: unprivileged(script), env: environment('control', config, around) };
