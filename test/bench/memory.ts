@@ -1,14 +1,18 @@
 // Memory of the platform's own processes (PSS: shared pages counted by share), idle, with one app of one dyno.
 // Other instances on the machine share pages of Node too and make these figures smaller: "own" is what nobody shares.
 //   PUSHES=30 node test/bench/memory.ts     again after so many pushes and 5,000 requests: nothing may grow
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../e2e/instance.ts';
 
 const IDLE_SECONDS = Number(process.env.IDLE_SECONDS ?? 20);
 const PUSHES = Number(process.env.PUSHES ?? 0);
 
-const paas = await Instance.start();
+const paas = new Instance();
+precompile();
+await paas.startMain();
 try {
   const folder = await paas.checkout('node-plain', 'idle');
   await paas.deploy(folder);
@@ -21,6 +25,15 @@ try {
   }
 } finally {
   await paas.remove();
+}
+
+/** As the set-up does it before `npm start`. */
+function precompile(): void {
+  const program = join(import.meta.dirname, '..', '..', 'server', 'precompile.ts');
+  execFileSync(process.execPath, [program], {
+    env: { ...process.env, ...paas.environment },
+    stdio: 'ignore',
+  });
 }
 
 async function request(times: number): Promise<void> {
