@@ -144,7 +144,7 @@ describe('faults', function () {
     paas.write(
       checkout,
       'package.json',
-      JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 5' } }),
+      JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 8' } }),
     );
     await paas.commit(checkout, 'slow build');
     const pushed = paas.push(checkout);
