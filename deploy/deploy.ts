@@ -67,7 +67,7 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
       if (types.commands.release) {
         await stages.time('release command', () => options.runReleaseCommand(release, write, signal));
       }
-      await stages.time('boot', () => options.releases.activate(release));
+      await stages.time('boot', () => options.releases.activate(release, () => signal.throwIfAborted()));
       write(detail(`Released v${release.version}`));
       write(detail(`${options.urlOf(build.app)} deployed`));
       return release;

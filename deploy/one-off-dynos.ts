@@ -77,7 +77,9 @@ export class OneOffDynos implements Runs {
       const stream = await engine.attach(id, { stdin: false, terminal: false });
       stream.output.on('data', (chunk: Buffer) => write(chunk.toString().replace(/^(?=.)/gm, '       ')));
       await engine.start(id);
+      if (signal.aborted) kill();
       const status = await engine.wait(id);
+      signal.throwIfAborted();
       if (status !== 0) {
         throw new PaasError(
           'invalid',

@@ -108,7 +108,7 @@ export class ImageBuilder {
     const kill = () => void this.#engine.kill(id, 'SIGKILL').catch(() => {});
     run.signal.addEventListener('abort', kill, { once: true });
     try {
-      const status = await this.#runToEnd(id, work, run.write);
+      const status = await this.#runToEnd(id, work, run);
       run.signal.throwIfAborted();
       if (status !== 0) throw new PaasError('invalid', `The command exited with status ${status}.`);
       return await this.#engine.commit(id, {
@@ -123,10 +123,11 @@ export class ImageBuilder {
     }
   }
 
-  async #runToEnd(id: string, work: StepWork, write: (text: string) => void): Promise<number> {
+  async #runToEnd(id: string, work: StepWork, run: Pick<BuildRun, 'write' | 'signal'>): Promise<number> {
     const stream = await this.#engine.attach(id, { stdin: work.stdin !== undefined, terminal: false });
-    const shown = showLines(stream.output, write);
+    const shown = showLines(stream.output, run.write);
     await this.#engine.start(id);
+    if (run.signal.aborted) await this.#engine.kill(id, 'SIGKILL'); // a signal before the start finds nothing to kill
     const fed = work.stdin ? feed(await work.stdin(), stream.stdin) : undefined;
     const [status] = await Promise.all([this.#engine.wait(id), fed?.catch(() => {})]);
     await shown;

@@ -38,17 +38,18 @@ export class DynoManager {
   /**
    * Boots a whole formation of the release beside the old one. When all of it is up, `commit` runs, the router
    * swaps in one step, and the old dynos drain and stop behind the caller's back. Throws `invalid` with the
-   * reason when a dyno does not come up; then the new ones are gone and the old ones serve on.
+   * reason when a dyno does not come up, and whatever `commit` throws; then the new ones are gone and the old ones
+   * serve on.
    */
   async replace(release: Release, quantities: Record<string, number>, commit: () => void): Promise<void> {
     const fresh = wantedDynos(release, quantities);
     try {
       await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
+      commit();
     } catch (error) {
       await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
       throw error;
     }
-    commit();
     const old = this.#dynos.get(release.app) ?? [];
     this.#dynos.set(release.app, fresh);
     for (const dyno of fresh) this.#watch(dyno);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
+import { PaasError } from '../model/paas-error.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import { waitUntilListening } from './health-check.ts';
 
@@ -54,6 +55,10 @@ export class DynoRunner {
     await engine.start(id);
     container.address = (await engine.inspect(id)).address;
     container.logged = this.#followLog(dyno, container, undefined);
+    if (dyno.state === 'stopping') {
+      await this.stop(dyno); // given up while it was being made: another dyno of its release had failed
+      throw new PaasError('conflict', `${dyno.name} is not wanted any more.`);
+    }
     return container;
   }
 

@@ -146,6 +146,7 @@ describe('faults', function () {
       'package.json',
       JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 8' } }),
     );
+    paas.write(checkout, 'version.txt', app); // else the step is known from another app
     await paas.commit(checkout, 'slow build');
     const pushed = paas.push(checkout);
     await until('the build is there', () => hasBuild(app, /building|queued/), 60_000);
