@@ -1,6 +1,6 @@
 // Runs the tests one after another with mocha, and ends with a plain line: `N passed, N failed`.
 //   node test/run.ts [--rootless] [--grep TEXT] [FILE OR FOLDER …]
-// --rootless: not the folders system/ and e2e/, which need root.
+// --rootless: not the folders system/ and e2e/, which need root or take their time.
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -4,8 +4,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import ssh2 from 'ssh2';
-import { NO_SUCH_REPOSITORY } from '../../../server/ssh/git-command.ts';
-import { type ClientKey, SshFixture } from './ssh-fixture.ts';
+import { NO_SUCH_REPOSITORY } from '../../server/ssh/git-command.ts';
+import { type ClientKey, SshFixture } from '../server/ssh/ssh-fixture.ts';
 
 // Every probe is first turned on a careless server, made as ssh2's own examples make one: it must find the hole there.
 
