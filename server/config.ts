@@ -15,6 +15,8 @@ export interface Config {
   adminKey: string | undefined;
   /** CIDR of the containers' addresses, at least a /24. */
   subnet: string;
+  /** Seconds that a web dyno has to bind to $PORT. */
+  bootTimeout: number;
   /** undefined: our own Redis on a unix socket. */
   redisUrl: string | undefined;
 }
@@ -42,6 +44,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
+    bootTimeout: parseSeconds('PAAS_BOOT_TIMEOUT', env.PAAS_BOOT_TIMEOUT || '60'),
     redisUrl: env.REDIS_URL || undefined,
   };
 }
@@ -94,6 +97,13 @@ function parseAddress(name: string, value: string): Address {
     throw new PaasError('invalid', `${name} must be ADDRESS:PORT, e.g. 0.0.0.0:80, not "${value}".`);
   }
   return { host: match[1] ?? '0.0.0.0', port };
+}
+
+function parseSeconds(name: string, value: string): number {
+  if (!/^\d{1,4}$/.test(value) || Number(value) === 0) {
+    throw new PaasError('invalid', `${name} must be a number of seconds from 1 to 9999, not "${value}".`);
+  }
+  return Number(value);
 }
 
 function parseDomain(value: string): string {

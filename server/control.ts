@@ -14,8 +14,6 @@ import { createServer } from './plain-http.ts';
 import { RouterClient } from './router-client.ts';
 import { createSshServer } from './ssh/ssh-server.ts';
 
-const BOOT_TIMEOUT_MS = 60_000;
-
 const config = parseConfig(process.env);
 const where = paths(config);
 const log = (text: string, cause?: unknown) =>
@@ -38,7 +36,7 @@ const paas = openPaas({
   domain: config.domain,
   urlOf,
   concurrency: availableParallelism(),
-  bootTimeout: BOOT_TIMEOUT_MS,
+  bootTimeout: config.bootTimeout * 1000,
   networkEnvironment: networkEnvironment(process.env, where.npmrc),
   log,
 });

@@ -9,7 +9,7 @@ describe('bad input', function () {
 
   before(async function () {
     if (whyNot()) return this.skip();
-    paas = await Instance.start();
+    paas = await Instance.start({ PAAS_BOOT_TIMEOUT: '8' });
     folder = await paas.checkout('node-plain', 'plain');
     await paas.deploy(folder);
   });
@@ -103,6 +103,18 @@ describe('bad input', function () {
       assert.match(outcome.stderr, /Push rejected/);
     });
   }
+
+  it('an app that never listens: killed when its time is over, the push refused, the old release serves on', async () => {
+    const before = (await paas.get('plain')).body;
+    const app = await paas.checkout('node-never-listens', 'plain');
+    const outcome = await paas.tryGit(app, 'push', '-f', 'paas', 'main');
+    assert.equal(outcome.status, 1, outcome.stderr);
+    assert.match(outcome.stderr, /did not listen on \$PORT in time/);
+    const r10 =
+      /Error R10 \(Boot timeout\) -> Web process failed to bind to \$PORT within 8 seconds of launch/;
+    await paas.waitForLog('plain', r10, { flags: '-s paas' });
+    assert.equal((await paas.get('plain')).body, before);
+  });
 
   it('an app that ignores SIGTERM is killed after 30 s, and a new release does not wait for it', async () => {
     const app = await paas.checkout('node-ignores-sigterm', 'stubborn');
