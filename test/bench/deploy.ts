@@ -4,8 +4,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../e2e/instance.ts';
-import { DockerPeer, whyNoDocker } from './docker-peer.ts';
-import { median, percentile } from './statistics.ts';
+import { median, percentile } from './figures/statistics.ts';
+import { DockerPeer, whyNoDocker } from './peers/docker-hook.ts';
 
 const EXPRESS = join(import.meta.dirname, '..', 'fixtures', 'apps', 'node-express');
 const PUSHES = Number(process.env.PUSHES ?? 15);

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { requireBaseSystem } from '../../server/host/base-system.ts';
-import { get, run } from '../e2e/instance.ts';
+import { requireBaseSystem } from '../../../server/host/base-system.ts';
+import { get, run } from '../../e2e/instance.ts';
 
 const BASE = 'paas-bench/base';
 const APP = 'paas-bench/app';
