@@ -35,6 +35,11 @@ declare module 'mocha' {
   export function beforeEach(body: Body): void;
   export function afterEach(body: Body): void;
 
+  interface Runner {
+    stats?: Stats;
+    on(event: 'pending', listener: (test: { title: string; titlePath(): string[] }) => void): void;
+  }
+
   interface Stats {
     passes: number;
     pending: number;
@@ -51,6 +56,6 @@ declare module 'mocha' {
     });
     addFile(path: string): this;
     loadFilesAsync(): Promise<void>;
-    run(done: (failures: number) => void): { stats?: Stats };
+    run(done: (failures: number) => void): Runner;
   }
 }

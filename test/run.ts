@@ -34,12 +34,16 @@ async function run(chosen: string[]): Promise<number> {
   for (const file of chosen) mocha.addFile(file);
   await mocha.loadFilesAsync();
   return new Promise((done) => {
+    const skipped = new Set<string>();
     const runner = mocha.run((failed) => {
       const { passes = 0, pending = 0 } = runner.stats ?? {};
+      // Among a thousand lines nobody sees what did not run.
+      for (const suite of skipped) process.stdout.write(`skipped here: ${suite}\n`);
       // Something that a test left open must not keep us here; what it says must come out first.
       const line = `${passes} passed, ${failed} failed${pending > 0 ? `, ${pending} skipped` : ''}\n`;
       process.stdout.write(line, () => done(failed));
     });
+    runner.on('pending', (test) => skipped.add(test.titlePath()[0] ?? test.title));
   });
 }
 

@@ -4,9 +4,10 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { join } from 'node:path';
 import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { baseSystemFolder } from '../../server/host/base-system.ts';
 
-/** A Debian minbase; made by `mmdebstrap --variant=minbase --include=ca-certificates bookworm FOLDER`. */
-const BASE = process.env.PAAS_TEST_BASE ?? '/var/cache/paas/base-dev';
+/** The apps' base system, which the set-up makes. */
+const BASE = baseSystemFolder();
 const SUBNET = '172.29.0.0/16';
 
 export const APP_USER = 70000;
@@ -14,7 +15,7 @@ export const APP_USER = 70000;
 /** Why these tests cannot run here; undefined: they can. */
 export function whyNot(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync(BASE)) return `needs a Debian base system in ${BASE}`;
+  if (!existsSync(BASE)) return `needs the base system in ${BASE} (npm test makes it)`;
   return undefined;
 }
 
