@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import ssh2 from 'ssh2';
+import { makeKeyPair } from './key-pair.ts';
 
 /** The server's private ed25519 key in OpenSSH's format, made once: clients remember its public half. */
 export function ensureHostKey(file: string): string {
@@ -9,7 +9,7 @@ export function ensureHostKey(file: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const key = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'paas' }).private;
+  const key = makeKeyPair('paas').private;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeWhole(file, key);
   return key;

@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import ssh2 from 'ssh2';
 import { SshKeys } from '../../../deploy/access/keys.ts';
 import { DashboardSessions } from '../../../deploy/access/sessions.ts';
 import { PaasError } from '../../../deploy/model/paas-error.ts';
@@ -12,6 +11,7 @@ import { Database } from '../../../deploy/store/database.ts';
 import { commands } from '../../../server/commands/all-commands.ts';
 import { renderReference } from '../../../server/commands/reference.ts';
 import { quoteWord } from '../../../server/commands/shell-words.ts';
+import { makeKeyPair } from '../../../server/ssh/key-pair.ts';
 import { CommandFixture } from './command-fixture.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -298,7 +298,7 @@ describe('domains', () => {
 });
 
 describe('keys and login, with the real store', () => {
-  const KEY = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'bob@laptop' }).public;
+  const KEY = makeKeyPair('bob@laptop').public;
   let folder: string;
   let database: Database;
 
@@ -307,7 +307,7 @@ describe('keys and login, with the real store', () => {
     database = new Database(join(folder, 'paas.db'));
     const store = new AccessStore(database);
     const keys = new SshKeys(store);
-    const { fingerprint } = keys.add('alice', ssh2.utils.generateKeyPairSync('ed25519').public);
+    const { fingerprint } = keys.add('alice', makeKeyPair('').public);
     paas.caller = { user: 'alice', fingerprint };
     const platform = Object.assign(paas.platform, { keys, sessions: new DashboardSessions(store) });
     paas.services = { ...paas.services, platform };

@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { once } from 'node:events';
 import { describe, it } from 'mocha';
 import ssh2, { type AuthContext } from 'ssh2';
+import { makeKeyPair } from '../../../server/ssh/key-pair.ts';
 import { decideSignIn } from '../../../server/ssh/sign-in.ts';
 import { SshFixture } from './ssh-fixture.ts';
 
@@ -176,7 +177,7 @@ class TokenAgent extends ssh2.BaseAgent {
   }
 
   override getIdentities(callback: (error: Error | undefined, keys?: ssh2.ParsedKey[]) => void): void {
-    const plain = ssh2.utils.parseKey(ssh2.utils.generateKeyPairSync('ed25519').public) as ssh2.ParsedKey;
+    const plain = ssh2.utils.parseKey(makeKeyPair('').public) as ssh2.ParsedKey;
     const key = Object.create(plain, {
       type: { value: this.#token.algorithm },
       getPublicSSH: { value: () => this.#token.blob },

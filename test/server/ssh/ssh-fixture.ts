@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { parseConfig } from '../../../server/config.ts';
+import { makeKeyPair } from '../../../server/ssh/key-pair.ts';
 import { createSshServer, type SshServer, type SshServerOptions } from '../../../server/ssh/ssh-server.ts';
 import { MemoryPlatform } from '../memory-platform.ts';
 
@@ -56,7 +57,7 @@ export class SshFixture {
   }
 
   makeKey(name: string): ClientKey {
-    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: name });
+    const pair = makeKeyPair(name);
     const file = join(this.folder, `${name}.key`);
     writeFileSync(file, pair.private, { mode: 0o600 });
     writeFileSync(`${file}.pub`, `${pair.public}\n`);
