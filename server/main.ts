@@ -152,16 +152,25 @@ function requireRoot(): void {
   );
 }
 
-// Once there is a database, its keys are the truth.
+// Once there is a database, its keys are the truth, and the first admin's file may be gone.
 function requireAdminKeys(config: Config): string {
-  const keys = adminKeys(config.adminKey, process.env);
-  if (keys === '' && !existsSync(paths(config).database)) {
+  const known = existsSync(paths(config).database);
+  const keys = known ? presentAdminKeys(config) : adminKeys(config.adminKey, process.env);
+  if (keys === '' && !known) {
     throw new PaasError(
       'invalid',
       'There is no SSH public key for the first admin. Make one (ssh-keygen -t ed25519), or name its file: PAAS_ADMIN_KEY=/path/to/key.pub',
     );
   }
   return keys;
+}
+
+function presentAdminKeys(config: Config): string {
+  try {
+    return adminKeys(config.adminKey, process.env);
+  } catch {
+    return '';
+  }
 }
 
 async function refuseSecond(config: Config): Promise<void> {

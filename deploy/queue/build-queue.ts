@@ -90,7 +90,7 @@ export class BuildQueue {
     const job = this.#jobs.get(id);
     if (!job || this.#running.has(id)) return false;
     this.#finish(id);
-    await this.#queue.remove(String(id)).catch(() => {});
+    await this.#queue.remove(jobId(id)).catch(() => {});
     return true;
   }
 
@@ -142,7 +142,7 @@ export class BuildQueue {
   }
 
   async #add(job: BuildJob): Promise<void> {
-    await this.#queue.add('build', { id: job.id }, { jobId: `build-${job.id}` });
+    await this.#queue.add('build', { id: job.id }, { jobId: jobId(job.id) });
   }
 
   /** Redis is back: whatever it should hold and does not, it gets again (a known job id is not added twice). */
@@ -151,6 +151,11 @@ export class BuildQueue {
       if (job.queued && !this.#running.has(job.id)) await this.#add(job);
     }
   }
+}
+
+/** BullMQ takes no whole number for a job's id. */
+function jobId(id: number): string {
+  return `build-${id}`;
 }
 
 function connectRedis(redis: string): Redis {

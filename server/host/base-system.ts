@@ -50,6 +50,7 @@ export async function ensureBaseSystem(): Promise<string> {
         await addAppUser(unfinished);
         removeHostTraces(unfinished);
         removeSetuid(unfinished);
+        await tryProgram(['sync', '-f', unfinished]); // a power cut must not leave a whole name with half the files
         renameSync(unfinished, folder);
       } catch (error) {
         rmSync(unfinished, { recursive: true, force: true });

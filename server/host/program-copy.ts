@@ -37,6 +37,7 @@ export async function programFor(checkout: string, copy: string): Promise<string
   writeFileSync(join(unfinished, STAMP), stamp);
   makeReadable(unfinished);
   rmSync(copy, { recursive: true, force: true });
+  await tryProgram(['sync', '-f', unfinished]); // a power cut must not leave a whole name with half the files
   renameSync(unfinished, copy);
   // Into root's cache, for the runtime.
   await tryProgram([process.execPath, join(copy, 'server', 'precompile.ts')]);

@@ -34,7 +34,7 @@ describe('LinuxKernel network', () => {
 
   /** Tries to connect from a container and tells what came back. */
   async function fromContainer(host: string, port: number): Promise<string> {
-    const script = `timeout 1 bash -c 'exec 3<>/dev/tcp/${host}/${port} && cat <&3' 2>/dev/null || echo unreachable`;
+    const script = `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${port} && cat <&3' 2>/dev/null || echo unreachable`;
     return (await containers.run(script, { network: 'nat' })).output.trim();
   }
 
