@@ -43,13 +43,7 @@ export class DynoManager {
    */
   async replace(release: Release, quantities: Record<string, number>, commit: () => void): Promise<void> {
     const fresh = wantedDynos(release, quantities);
-    try {
-      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
-      commit();
-    } catch (error) {
-      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
-      throw error;
-    }
+    await this.#bootAll(fresh, commit);
     const old = this.#dynos.get(release.app) ?? [];
     this.#dynos.set(release.app, fresh);
     for (const dyno of fresh) this.#watch(dyno);
@@ -82,12 +76,7 @@ export class DynoManager {
       );
     }
     const fresh = chosen.map((dyno) => new Dyno(dyno.release, dyno.type, dyno.number));
-    try {
-      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
-    } catch (error) {
-      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
-      throw error;
-    }
+    await this.#bootAll(fresh);
     const kept = (this.#dynos.get(app) ?? []).filter((dyno) => !chosen.includes(dyno));
     this.#dynos.set(app, [...kept, ...fresh]);
     for (const dyno of fresh) this.#watch(dyno);
@@ -137,6 +126,17 @@ export class DynoManager {
   /** Resolves when no retired dyno is left running. */
   async settled(): Promise<void> {
     await Promise.all(this.#retiring);
+  }
+
+  /** All of them up and `commit` done, or none of them left and the first error thrown. */
+  async #bootAll(fresh: Dyno[], commit: () => void = () => {}): Promise<void> {
+    try {
+      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
+      commit();
+    } catch (error) {
+      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
+      throw error;
+    }
   }
 
   async #bootOrThrow(dyno: Dyno): Promise<void> {
