@@ -24,7 +24,8 @@ export class EngineProcess {
   readonly #subnet: string;
   #child: ChildProcess | undefined;
 
-  constructor(subnet = '172.28.0.0/16') {
+  /** Two runs of the tests at once must not share a subnet. */
+  constructor(subnet = `172.28.${process.pid % 256}.0/24`) {
     this.#subnet = subnet;
     this.docker = new Docker({ socketPath: join(this.root, 'run', 'docker.sock') });
     this.platform = new Docker({ socketPath: join(this.root, 'run', 'engine.sock') });

@@ -8,7 +8,8 @@ import { baseSystemFolder } from '../../server/host/base-system.ts';
 
 /** The apps' base system, which the set-up makes. */
 const BASE = baseSystemFolder();
-const SUBNET = '172.29.0.0/16';
+/** Two runs of the tests at once must not share one. */
+const SUBNET = `172.29.${process.pid % 256}.0/24`;
 
 export const APP_USER = 70000;
 
