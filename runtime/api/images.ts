@@ -1,5 +1,5 @@
-import { parseImageConfig } from '../containers/create-request.ts';
 import type { Engine } from '../containers/engine.ts';
+import { parseImageConfig } from '../containers/request/process-request.ts';
 import { RequestFields } from '../containers/request-fields.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Image } from '../images/image.ts';

@@ -36,20 +36,36 @@ export interface ProcessConfig extends ImageConfig {
 }
 
 /** `HostConfig` of the Engine API, as far as there is something to choose; 0 means no limit. */
-export interface HostConfig {
+export interface HostConfig extends LimitsConfig, MountsConfig, NetworkConfig, IsolationConfig {
+  AutoRemove: boolean;
+}
+
+/** How much of the machine. */
+export interface LimitsConfig {
   /** Bytes. */
   Memory: number;
   NanoCpus: number;
   CpuShares: number;
   PidsLimit: number;
-  NetworkMode: 'default' | 'none';
+}
+
+/** What is mounted into it. */
+export interface MountsConfig {
   /** `SOURCE:TARGET[:ro|:rw]`; a SOURCE without a slash is a folder in `$PAAS_DATA/volumes`. */
   Binds: string[];
-  /** `NAME:IP` */
-  ExtraHosts: string[];
   /** Bytes. */
   ShmSize: number;
-  AutoRemove: boolean;
+}
+
+/** Which networks and hosts it knows. */
+export interface NetworkConfig {
+  NetworkMode: 'default' | 'none';
+  /** `NAME:IP` */
+  ExtraHosts: string[];
+}
+
+/** What it may do that others may not. */
+export interface IsolationConfig {
   /** `CAP_…` */
   CapAdd: string[];
 }
