@@ -61,7 +61,6 @@ export function paths(config: Pick<Config, 'data' | 'run'>) {
     hostKey: join(config.data, 'control', 'ssh_host_ed25519_key'),
     /** npm's settings (registry, cafile, proxies) of whoever installed the platform, for builds. */
     npmrc: join(config.data, 'control', 'npmrc'),
-    redis: join(config.data, 'redis'),
     /** Of root: images, containers, layers. */
     runtime: join(config.data, 'runtime'),
     endpoints: join(config.run, 'endpoints.json'),

@@ -16,7 +16,6 @@ export function instanceFolders(config: Config): Folder[] {
   return [
     { path: config.data, owner: 'root', mode: 0o755 },
     { path: at.control, owner: 'paas', mode: 0o700 },
-    { path: at.redis, owner: 'paas', mode: 0o700 },
     { path: at.runtime, owner: 'root', mode: 0o711 },
     { path: config.run, owner: 'root', mode: 0o755 },
     { path: at.controlRun, owner: 'paas', mode: 0o700 },

@@ -130,7 +130,7 @@ export class PlatformInstance {
     };
   }
 
-  // The processes of a main that was killed are about to end; two Redis on one append-only file must not be.
+  // The processes of a main that was killed are about to end; a Redis that ends takes the socket's name away, which a new one may have by then.
   async #awaitPredecessors(): Promise<void> {
     const { redisSocket, dockerSocket, routerSocket } = paths(this.#config);
     for (let tries = 0; tries < 100; tries += 1) {

@@ -78,17 +78,17 @@ function unprivileged(command: string[], address?: Address): [string, ...string[
   return ['setpriv', ...user, ...sets, ...WITH_MAIN, '--', ...command];
 }
 
-// BullMQ asks for noeviction. A lost second of the queue is put back from SQLite, so everysec is enough.
+// BullMQ asks for noeviction. Nothing of it is kept on disk: control knows what waits and gives it to a Redis that lost it,
+// and forgets what an earlier control had there. A file would only be something that a power cut or a full disk can damage.
 function redisArguments(config: Config): string[] {
-  const { redis, redisSocket } = paths(config);
+  const { controlRun, redisSocket } = paths(config);
   const options = {
     port: '0',
     unixsocket: redisSocket,
     unixsocketperm: '700',
-    dir: redis,
+    dir: controlRun,
     daemonize: 'no',
-    appendonly: 'yes',
-    appendfsync: 'everysec',
+    appendonly: 'no',
     save: '',
     maxmemory: '256mb',
     'maxmemory-policy': 'noeviction',

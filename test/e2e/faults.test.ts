@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { Instance, whyNot } from './instance.ts';
@@ -34,12 +34,6 @@ describe('faults', function () {
   const hasBuild = async (app: string, state: RegExp) => {
     const builds: { state: string }[] = JSON.parse(await paas.paas(`builds -a ${app} --json`));
     return builds.some((build) => state.test(build.state));
-  };
-
-  const loseRedis = async () => {
-    const folder = join(paas.environment.PAAS_DATA!, 'redis');
-    for (const file of readdirSync(folder)) rmSync(join(folder, file), { recursive: true });
-    await paas.kill('redis');
   };
 
   it('kill -9 of control: no failed request, and it is back', async () => {
@@ -131,8 +125,8 @@ describe('faults', function () {
     await paas.git(folder, 'reset', '-q', '--hard', 'HEAD~1');
   });
 
-  it('Redis gone with its file: apps, releases and settings are untouched, and the next push works', async () => {
-    await loseRedis();
+  it('Redis gone with all it held: apps, releases and settings are untouched, and the next push works', async () => {
+    await paas.kill('redis');
     paas.write(folder, 'version.txt', 'after redis');
     await paas.commit(folder, 'after redis');
     await paas.deploy(folder);
@@ -159,7 +153,7 @@ describe('faults', function () {
     for (let index = 0; index <= availableParallelism(); index += 1)
       pushes.push(await slowPush(`queued${index}`));
     assert.ok(await hasBuild(`queued${pushes.length - 1}`, /queued/));
-    await loseRedis();
+    await paas.kill('redis');
     for (const { pushed } of pushes) assert.equal((await pushed).status, 0, (await pushed).stderr);
     assert.match((await pushes.at(-1)!.pushed).stderr, /Waiting for build #\d+/);
     assert.equal((await paas.get(`queued${pushes.length - 1}`)).status, 200);
@@ -184,6 +178,21 @@ describe('faults', function () {
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
     assert.equal((await paas.get('plain')).status, 200);
     process.kill(pid, 0);
+  });
+
+  it('what a power cut made of files of Redis does not keep the platform from starting', async () => {
+    await paas.stopMain();
+    const kept = join(paas.environment.PAAS_DATA!, 'redis');
+    const files = ['appendonlydir/appendonly.aof.manifest', 'dump.rdb'].map((name) => join(kept, name));
+    for (const file of files) {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, Buffer.alloc(88));
+    }
+    await paas.startMain();
+    paas.write(folder, 'version.txt', 'after the power cut');
+    await paas.commit(folder, 'after the power cut');
+    await paas.deploy(folder);
+    assert.match((await paas.get('plain')).body, /after the power cut/);
   });
 });
 

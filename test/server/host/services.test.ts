@@ -52,6 +52,13 @@ describe('serviceCommand()', () => {
     assert.equal(argv[argv.indexOf('--reuid') + 1], 'paas');
   });
 
+  it('has Redis keep nothing on disk, and nothing where damage would outlast a boot', () => {
+    const { argv } = serviceCommand('redis', config, around);
+    assert.equal(argv[argv.indexOf('--appendonly') + 1], 'no');
+    assert.equal(argv[argv.indexOf('--save') + 1], '');
+    assert.equal(argv[argv.indexOf('--dir') + 1], '/run/paas/control');
+  });
+
   it('passes settings and proxies on, nothing else of the environment', () => {
     const { env } = serviceCommand('control', config, around);
     assert.equal(env.PAAS_DOMAIN, 'example.com');
