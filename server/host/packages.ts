@@ -1,7 +1,8 @@
-import { accessSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { runProgram, tryProgram } from './program.ts';
 import { withProgress } from './progress.ts';
+import { ServicePolicy } from './service-policy.ts';
 
 /** A Debian package that we need. */
 export interface HostPackage {
@@ -34,10 +35,11 @@ export function missingPackages(packages: HostPackage[]): HostPackage[] {
 }
 
 /**
- * Installs what is missing of `packages`, says what and why. Leaves no service running or enabled that was not so before.
- * Throws `unavailable` when it cannot.
+ * Installs what is missing of `packages`, says what and why; first ends what a set-up that was killed had begun. Leaves no
+ * service running or enabled that was not so before. Throws `unavailable` when it cannot.
  */
-export async function ensurePackages(packages: HostPackage[]): Promise<void> {
+export async function ensurePackages(packages: HostPackage[], policy = new ServicePolicy()): Promise<void> {
+  await finishInterrupted(policy);
   const missing = missingPackages(packages);
   if (missing.length === 0) return;
   const names = missing.map((wanted) => wanted.name);
@@ -52,12 +54,11 @@ export async function ensurePackages(packages: HostPackage[]): Promise<void> {
       .map((wanted) => `  ${wanted.name.padEnd(24)} ${wanted.why}\n`)
       .join('')}`,
   );
-  await withoutServiceStarts(() => install(names));
+  await policy.during(names, () => install(names).finally(() => keepServicesOff(names)));
   const still = missingPackages(missing).map((wanted) => wanted.name);
   if (still.length > 0) {
     throw new PaasError('unavailable', `apt-get installed ${still.join(', ')}, but not what we need of it.`);
   }
-  if (names.includes(REDIS.name)) await disableService('redis-server');
 }
 
 const PLATFORM: HostPackage[] = [
@@ -97,6 +98,19 @@ const CHROMIUM: HostPackage = {
   why: 'the tests of the dashboard',
 };
 
+// Should dpkg refuse (an apt of that set-up still runs), the policy stays, and the next set-up comes here again.
+async function finishInterrupted(policy: ServicePolicy): Promise<void> {
+  const names = policy.interrupted();
+  if (!names) return;
+  process.stderr.write(
+    `paas: an earlier set-up was killed while it installed ${names.join(', ')}; finishing that\n`,
+  );
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  await runProgram('finish an interrupted installation', ['dpkg', '--configure', '-a'], { env });
+  await keepServicesOff(names);
+  policy.remove();
+}
+
 async function install(names: string[]): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_MODE: 'l' };
   // Fresh servers are often busy with their first upgrade: wait for dpkg's lock.
@@ -127,27 +141,8 @@ function hasRecentLists(): boolean {
   return Date.now() - statSync(folder).mtimeMs < 24 * 3600_000;
 }
 
-/** Debian's packages start their services when installed, unless this file says no (invoke-rc.d(8)). */
-async function withoutServiceStarts<T>(work: () => Promise<T>): Promise<T> {
-  const policy = '/usr/sbin/policy-rc.d';
-  if (existsSync(policy)) return work();
-  writeFileSync(
-    policy,
-    '#!/bin/sh\n# Put here by the set-up of paas while it installs packages.\nexit 101\n',
-    { mode: 0o755 },
-  );
-  const remove = () => rmSync(policy, { force: true });
-  const interrupted = () => {
-    remove();
-    process.exit(130);
-  };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  try {
-    return await work();
-  } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-    remove();
-  }
+async function keepServicesOff(packages: string[]): Promise<void> {
+  if (packages.includes(REDIS.name)) await disableService('redis-server');
 }
 
 async function disableService(name: string): Promise<void> {
