@@ -27,7 +27,7 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'POST',
       pattern: '/containers/{id}/start',
-      handler: async (exchange) => exchange.send((await engine.start(find(exchange))) ? 204 : 304),
+      handler: async (exchange) => exchange.send((await engine.lifecycle.start(find(exchange))) ? 204 : 304),
     },
     {
       method: 'POST',
@@ -39,7 +39,7 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
       pattern: '/containers/{id}/restart',
       handler: async (exchange) => {
         await stop(engine, find(exchange), exchange);
-        await engine.start(find(exchange));
+        await engine.lifecycle.start(find(exchange));
         exchange.send(204);
       },
     },
@@ -47,14 +47,14 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
       method: 'POST',
       pattern: '/containers/{id}/kill',
       handler: (exchange) => {
-        engine.kill(find(exchange), exchange.query.get('signal') || 'SIGKILL');
+        engine.lifecycle.kill(find(exchange), exchange.query.get('signal') || 'SIGKILL');
         exchange.send(204);
       },
     },
     {
       method: 'POST',
       pattern: '/containers/{id}/wait',
-      handler: (exchange) => wait(engine, find(exchange), exchange),
+      handler: (exchange) => wait(find(exchange), exchange),
     },
     {
       method: 'POST',
@@ -128,21 +128,21 @@ async function create(engine: Engine, volumes: string, exchange: Exchange): Prom
 function stop(engine: Engine, container: Container, exchange: Exchange): Promise<boolean> {
   const seconds = exchange.number('t');
   const signal = exchange.query.get('signal');
-  return engine.stop(container, {
+  return engine.lifecycle.stop(container, {
     ...(seconds === undefined ? {} : { seconds }),
     ...(signal ? { signal } : {}),
   });
 }
 
 /** The head is sent at once: clients wait for it before they start the container. */
-async function wait(engine: Engine, container: Container, exchange: Exchange): Promise<void> {
+async function wait(container: Container, exchange: Exchange): Promise<void> {
   const condition = (exchange.query.get('condition') || 'not-running') as WaitCondition;
   if (!['not-running', 'next-exit', 'removed'].includes(condition)) {
     throw new EngineError('invalid', `invalid condition: "${condition}"`);
   }
   const body = exchange.stream('application/json');
   try {
-    const code = await engine.wait(container, condition, exchange.signal);
+    const code = await container.wait(condition, exchange.signal);
     body.end(`${JSON.stringify({ StatusCode: code })}\n`);
   } catch {
     body.destroy();
