@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PaasError } from '../model/paas-error.ts';
+import { renameSynced } from '../synced-rename.ts';
 
 const LIST_LIFE = 86_400_000;
 
@@ -49,7 +50,7 @@ export class NpmRegistry {
       ]);
       const [packed] = await readdir(folder);
       if (!packed) throw new PaasError('unavailable', `npm brought no archive of ${name}@${version}.`);
-      await rename(join(folder, packed), file);
+      await renameSynced(join(folder, packed), file);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
@@ -68,7 +69,7 @@ export class NpmRegistry {
     const versions: string[] = Array.isArray(answer) ? answer : [answer];
     await mkdir(this.#folder, { recursive: true });
     await writeFile(`${file}.new`, JSON.stringify(versions));
-    await rename(`${file}.new`, file);
+    await renameSynced(`${file}.new`, file);
     return versions;
   }
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { renameSynced } from '../synced-rename.ts';
 import { GIT, gitEnvironment } from './git.ts';
 
 /** What HEAD names, for those who clone. */
@@ -88,7 +89,7 @@ export class Repositories {
     await rm(join(temporary, 'hooks'), { recursive: true, force: true });
     await mkdir(join(temporary, 'info'), { recursive: true });
     await writeFile(join(temporary, 'info', 'attributes'), ATTRIBUTES);
-    await rename(temporary, this.path(app));
+    await renameSynced(temporary, this.path(app));
   }
 
   async remove(app: string): Promise<void> {

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, before, beforeEach, describe, it } from 'mocha';
+import { NpmRegistry } from '../../deploy/build/npm-registry.ts';
+import { gitEnvironment } from '../../deploy/receive/git.ts';
+import { Repositories } from '../../deploy/receive/repositories.ts';
+
+/** What is on the disk when the power goes: of a file that nobody synced, ext4 may know the name but not the content. */
+describe('after a power cut', () => {
+  let disk: TestDisk;
+
+  before(function () {
+    if (process.getuid?.() !== 0) return this.skip();
+    if (spawnSync('losetup', ['--find'], { stdio: 'ignore' }).status !== 0) return this.skip();
+  });
+
+  beforeEach(() => {
+    disk = new TestDisk();
+  });
+
+  afterEach(() => {
+    disk.remove();
+  });
+
+  it('the test sees what was not synced, and only that (negative control)', () => {
+    writeFileSync(disk.path('lost'), 'text');
+    execFileSync('sh', ['-c', `echo text >${disk.path('kept')} && sync ${disk.path('kept')}`]);
+    disk.powerCut();
+    assert.equal(readFileSync(disk.path('lost'), 'utf8'), '');
+    assert.equal(readFileSync(disk.path('kept'), 'utf8'), 'text\n');
+  });
+
+  it('an app whose first push was under way has a whole repository', async () => {
+    await new Repositories(disk.path('repos')).ensure('app');
+    disk.powerCut();
+    const repository = disk.path('repos/app.git');
+    const git = (...args: string[]) =>
+      execFileSync('git', ['--git-dir', repository, ...args], { encoding: 'utf8', env: gitEnvironment() });
+    assert.equal(git('symbolic-ref', 'HEAD'), 'refs/heads/main\n');
+    assert.equal(git('config', 'core.bare'), 'true\n');
+    assert.match(readFileSync(join(repository, 'info/attributes'), 'utf8'), /-export-subst/);
+  });
+
+  describe('of what npm brought', () => {
+    const path = process.env.PATH;
+
+    beforeEach(() => {
+      const tools = disk.outside('tools');
+      mkdirSync(tools);
+      writeFileSync(
+        join(tools, 'npm'),
+        `#!/bin/sh
+case $1 in
+  view) echo '["1.0.0"]' ;;
+  pack) for folder; do :; done; echo archive >"$folder/tool.tgz" ;;
+esac
+`,
+      );
+      chmodSync(join(tools, 'npm'), 0o755);
+      process.env.PATH = `${tools}:${path}`;
+    });
+
+    afterEach(() => {
+      process.env.PATH = path;
+    });
+
+    const registry = () => new NpmRegistry({ folder: disk.path('cache'), npmrc: disk.outside('npmrc') });
+
+    it('an archive is whole', async () => {
+      const before = await registry().archive('tool', '1.0.0');
+      disk.powerCut();
+      assert.equal(await registry().archive('tool', '1.0.0'), before);
+      assert.equal(readFileSync(before, 'utf8'), 'archive\n');
+    });
+
+    it('a list of versions is whole', async () => {
+      await registry().versions('tool');
+      disk.powerCut();
+      assert.deepEqual(await registry().versions('tool'), ['1.0.0']);
+    });
+  });
+});
+
+/** A small ext4 of its own, in a file. */
+class TestDisk {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'paas-disk-'));
+  #image = join(this.#folder, 'image');
+  #cuts = 0;
+
+  constructor() {
+    mkdirSync(this.#mountpoint);
+    execFileSync('truncate', ['--size', '32M', this.#image]);
+    execFileSync('mkfs.ext4', ['-q', this.#image]);
+    this.#mount();
+  }
+
+  path(name: string): string {
+    return join(this.#mountpoint, name);
+  }
+
+  /** Of the same life, but not on the disk. */
+  outside(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Goes on with what had reached the disk, the names that its journal knows included. */
+  powerCut(): void {
+    // Commits the journal, as it happens every 5 s, or when anybody syncs anything.
+    execFileSync('sh', ['-c', `echo >${this.path('other')} && sync ${this.path('other')}`]);
+    this.#cuts += 1;
+    const next = join(this.#folder, `image-${this.#cuts}`);
+    copyFileSync(this.#image, next);
+    this.#unmount();
+    rmSync(this.#image);
+    this.#image = next;
+    this.#mount();
+  }
+
+  remove(): void {
+    this.#unmount();
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  get #mountpoint(): string {
+    return join(this.#folder, 'disk');
+  }
+
+  #mount(): void {
+    execFileSync('mount', ['-o', 'loop', this.#image, this.#mountpoint]);
+  }
+
+  #unmount(): void {
+    execFileSync('umount', [this.#mountpoint]);
+  }
+}
