@@ -102,9 +102,10 @@ function stateView(state: ContainerState): object {
 }
 
 function hostView(container: Container): object {
-  const { host } = container.config;
+  const { DiskSize, ...host } = container.config.host;
   return {
     ...host,
+    ...(DiskSize && { StorageOpt: { size: String(DiskSize) } }),
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     LogConfig: { Type: 'json-file', Config: {} },
     CapDrop: ['ALL'],

@@ -17,7 +17,7 @@ const GRANTABLE = new Set([
 /** Fields of HostConfig that ask for no more than a share of the machine, or for less. */
 const HARMLESS = new Set([
   ...['Memory', 'NanoCpus', 'CpuShares', 'PidsLimit', 'ExtraHosts', 'ShmSize', 'AutoRemove', 'ConsoleSize'],
-  ...['CapDrop', 'Init', 'MemorySwappiness', 'MemorySwap', 'Annotations'],
+  ...['CapDrop', 'Init', 'MemorySwappiness', 'MemorySwap', 'Annotations', 'StorageOpt'],
 ]);
 
 /** Fields with a harmless value or two; every other value is refused. */

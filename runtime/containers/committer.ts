@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import { createImage, type Image, type ImageConfig, mergeConfig } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -9,6 +9,10 @@ import type { Container } from './container.ts';
 import { isVolatile } from './container-config.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
+import { copyFolder } from './disk/copy-folder.ts';
+import { DISK_UPPER, diskImage } from './disk/disk-folders.ts';
+import { DiskImages } from './disk/disk-image.ts';
+import type { Kernel } from './kernel.ts';
 
 /** Overlay takes more, but the folders' names must fit in one page on older kernels. */
 const MAX_LAYERS = 80;
@@ -24,7 +28,8 @@ export interface CommitterOptions {
   store: ContainerStore;
   layers: LayerStore;
   images: ImageStore;
-  descriptors: Pick<Descriptors, 'syncFileSystem'>;
+  descriptors: Pick<Descriptors, 'syncFileSystem' | 'dataRanges'>;
+  kernel: Pick<Kernel, 'openDisk'>;
 }
 
 /** Makes images of stopped containers. */
@@ -43,7 +48,7 @@ export class Committer {
   async commit(container: Container, options: CommitOptions): Promise<Image> {
     refuseUncommittable(container);
     const reference = options.reference ? normalizeReference(options.reference) : undefined;
-    this.#takeLayer(container);
+    await this.#takeLayer(container);
     const image = createImage({
       layers: container.config.layers,
       config: imageConfig(container, options.config),
@@ -54,13 +59,31 @@ export class Committer {
     return image;
   }
 
-  #takeLayer(container: Container): void {
+  async #takeLayer(container: Container): Promise<void> {
     const { store, layers } = this.#options;
     const upper = join(store.folder(container.id), 'upper');
+    if (container.config.host.DiskSize > 0) await this.#copyOffDisk(container, upper);
     if (!existsSync(upper)) return;
     const layer = layers.adopt(upper);
     container.config = { ...container.config, layers: [...container.config.layers, layer] };
     store.saveConfig(container.config);
+    store.discard(container.id, basename(diskImage(store.folder(container.id))));
+  }
+
+  /** Layers are folders of the host's file system: one that was written on a disk of its own has to be copied. */
+  async #copyOffDisk(container: Container, upper: string): Promise<void> {
+    const { store, kernel, descriptors } = this.#options;
+    const image = diskImage(store.folder(container.id));
+    if (!existsSync(image)) return;
+    store.discard(container.id, 'upper');
+    const { DiskSize } = container.config.host;
+    await new DiskImages(descriptors).prepare(image, { size: DiskSize, fresh: false });
+    const disk = await kernel.openDisk(image);
+    try {
+      await copyFolder(join(disk.folder, DISK_UPPER), upper);
+    } finally {
+      disk.close();
+    }
   }
 
   async #sync(container: Container): Promise<void> {

@@ -36,7 +36,12 @@ export interface ProcessConfig extends ImageConfig {
 }
 
 /** `HostConfig` of the Engine API, as far as there is something to choose; 0 means no limit. */
-export interface HostConfig extends LimitsConfig, MountsConfig, NetworkConfig, IsolationConfig {
+export interface HostConfig
+  extends LimitsConfig,
+    MountsConfig,
+    NetworkConfig,
+    IsolationConfig,
+    StorageConfig {
   AutoRemove: boolean;
 }
 
@@ -55,6 +60,12 @@ export interface MountsConfig {
   Binds: string[];
   /** Bytes. */
   ShmSize: number;
+}
+
+/** What it may write beyond its volumes. */
+export interface StorageConfig {
+  /** Bytes, `StorageOpt.size` of the Engine API; 0: as much as there is. */
+  DiskSize: number;
 }
 
 /** Which networks and hosts it knows. */

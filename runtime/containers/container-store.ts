@@ -12,7 +12,7 @@ export interface StoredContainer {
 
 /**
  * What stands on disk of each container: `<id>/config.json`, `state.json`, `exit` (written by its init), `log`, `log.1`,
- * `upper` and `work` (overlay's).
+ * `upper` and `work` (overlay's), or `disk.ext4` in their place and `disk`, where it is mounted.
  */
 export class ContainerStore {
   readonly #folder: string;
@@ -59,6 +59,11 @@ export class ContainerStore {
     ensureFolder(join(folder, 'upper'), 0o755);
     ensureFolder(join(folder, 'work'), 0o700);
     rmSync(join(folder, 'exit'), { force: true });
+  }
+
+  /** Takes away something in the container's folder. */
+  discard(id: string, name: string): void {
+    this.#trash.discard(join(this.folder(id), name));
   }
 
   /** The status that the container's init wrote at its end; undefined: none. */

@@ -17,6 +17,8 @@ export interface Kernel {
   release(id: string): Promise<void>;
   /** Memory use and limit in bytes, pids, cpu nanoseconds. */
   stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
+  /** Mounts a container's disk for the runtime alone, whether or not the container runs; `folder` is its root until `close`. */
+  openDisk(image: string): Promise<{ folder: string; close(): void }>;
   /** Removes cgroups, veths and addresses of containers that are not in `known`. */
   cleanUp(known: Set<string>): Promise<void>;
 }
@@ -31,6 +33,8 @@ export interface LaunchSpec {
     work: string;
     /** Without sync to disk on umount: not for a container that will be committed. */
     volatile: boolean;
+    /** The ext4 file that `upper` and `work` are on, and the empty folder to mount it at; undefined: on the host's own file system. */
+    disk: { image: string; folder: string } | undefined;
   };
   hostname: string;
   args: string[];

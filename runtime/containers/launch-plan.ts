@@ -3,6 +3,7 @@ import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
 import { CLONE, RLIMIT } from '../syscall/constants.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { planApp, planStdio, planWorkingFolder } from './plan/app-plan.ts';
+import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import {
   type Bind,
@@ -23,6 +24,8 @@ export interface LaunchContext {
   host: HostFacts;
   network: ContainerNetwork | undefined;
   binds: Bind[];
+  /** What `rootfs.disk` of the spec is. */
+  disk?: Disk;
   /** Contents of files in /etc, by name. */
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
@@ -41,6 +44,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planCgroups(context.cgroups),
     ...planStdio(spec.stdio),
     ...planNetwork(context.network),
+    ...(context.disk ? planDisk(context.disk) : []),
     ...planRootfs(spec.rootfs, host),
     ...planBindSources(context.binds),
     ...planNamespaces(),

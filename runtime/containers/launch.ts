@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { mergeEnv } from '../images/image.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from './disk/disk-folders.ts';
 import type { LaunchSpec } from './kernel.ts';
 import type { User } from './user.ts';
 
@@ -26,8 +27,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     id: config.id,
     rootfs: {
       lower: config.layers.map(context.layerPath).reverse(),
-      upper: join(folder, 'upper'),
-      work: join(folder, 'work'),
+      ...writableFolders(config, folder),
       volatile: isVolatile(config),
     },
     hostname: hostname(config),
@@ -54,6 +54,17 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     stdio: context.stdio,
     exitFile: join(folder, 'exit'),
   };
+}
+
+/** Where overlay keeps what the container writes. */
+function writableFolders(
+  config: ContainerConfig,
+  folder: string,
+): Pick<LaunchSpec['rootfs'], 'upper' | 'work' | 'disk'> {
+  if (!config.host.DiskSize)
+    return { upper: join(folder, 'upper'), work: join(folder, 'work'), disk: undefined };
+  const disk = { image: diskImage(folder), folder: join(folder, DISK_FOLDER) };
+  return { upper: join(disk.folder, DISK_UPPER), work: join(disk.folder, DISK_WORK), disk };
 }
 
 /** The variables of a process in the container: some defaults, then the container's own, then `over`. */

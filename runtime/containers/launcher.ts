@@ -8,6 +8,8 @@ import type { Container } from './container.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
+import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
+import { DiskImages } from './disk/disk-image.ts';
 import type { Kernel, StartedProcess } from './kernel.ts';
 import { launchSpec } from './launch.ts';
 import type { OutputWatcher } from './output-watcher.ts';
@@ -28,9 +30,11 @@ export interface LauncherOptions {
 /** Starts containers' processes and connects their input and output. */
 export class Launcher {
   readonly #options: LauncherOptions;
+  readonly #disks: DiskImages;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
+    this.#disks = new DiskImages(options.descriptors);
   }
 
   /** Starts the main process. Throws `invalid` for what the image or the host lacks, and what the kernel side throws. */
@@ -38,7 +42,7 @@ export class Launcher {
     const { store, kernel } = this.#options;
     const user = this.userOf(container.config, container.config.process.User);
     for (const text of container.config.host.Binds) this.#prepareBind(text);
-    store.prepareStart(container.id, { fresh: isVolatile(container.config) });
+    await this.#prepareFolders(container);
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
     try {
       const process = await kernel.start(
@@ -82,6 +86,16 @@ export class Launcher {
   userOf(config: ContainerConfig, name: string): User {
     const layers = config.layers.map((id) => this.#options.layers.path(id)).reverse();
     return resolveUser(name, (database) => readUserDatabase(layers, database));
+  }
+
+  async #prepareFolders({ id, config }: Container): Promise<void> {
+    const { store } = this.#options;
+    const fresh = isVolatile(config);
+    store.prepareStart(id, { fresh });
+    const size = config.host.DiskSize;
+    if (!size) return;
+    mkdirSync(join(store.folder(id), DISK_FOLDER), { recursive: true, mode: 0o700 });
+    await this.#disks.prepare(diskImage(store.folder(id)), { size, fresh });
   }
 
   #openStdio(container: Container, uid: number) {

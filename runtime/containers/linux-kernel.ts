@@ -6,9 +6,11 @@ import { ensureFirewall, removeFirewall } from '../network/firewall.ts';
 import { containerResolvConf, reachableServers } from '../network/name-servers.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
 import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
+import { attachLoopDevice, mountDetached } from '../syscall/loop-devices.ts';
 import { openProcess, processStartTime, signalProcess } from '../syscall/processes.ts';
 import { onceReadable } from '../syscall/readiness.ts';
 import { openDetachedTerminal, openTerminalOf } from '../syscall/terminals.ts';
+import { loopDevicesOf } from './disk/loop-usage.ts';
 import { etcFiles } from './etc-files.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
@@ -140,6 +142,17 @@ export class LinuxKernel implements Kernel {
     }
   }
 
+  async openDisk(image: string): Promise<{ folder: string; close(): void }> {
+    const [mounted] = loopDevicesOf(image);
+    const device = mounted === undefined ? await attachLoopDevice(image) : undefined;
+    try {
+      const root = mountDetached(device?.path ?? mounted!);
+      return { folder: `/proc/${process.pid}/fd/${root}`, close: () => closeSync(root) };
+    } finally {
+      if (device) closeSync(device.descriptor);
+    }
+  }
+
   kill(id: string, signal: number): void {
     const process = this.#exits.process(id);
     if (!process) return;
@@ -174,6 +187,8 @@ export class LinuxKernel implements Kernel {
     using open = new Descriptors();
     const cgroups = open.add(this.#cgroups.open(spec.id));
     const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
+    const disk = await openDisk(spec.rootfs);
+    if (disk) open.add({ disk: disk.descriptor });
     const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(spec.uid) : undefined;
     const stdio = terminal
       ? open.add({ terminals: terminal.fileSystem, terminal: terminal.slave })
@@ -185,6 +200,7 @@ export class LinuxKernel implements Kernel {
         operations: planLaunch(spec, {
           host: this.#host,
           network,
+          ...(disk && { disk: disk.disk }),
           binds: spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) })),
           etcFiles: etcFiles({
             hostname: spec.hostname,
@@ -237,6 +253,13 @@ function openStdio(stdio: ExecSpec['stdio']): Record<string, number> {
   if ('terminal' in stdio) return {};
   const { stdin, stdout, stderr } = stdio;
   return { ...(stdin === undefined ? {} : { stdin }), stdout, stderr };
+}
+
+/** The device that a container's disk is, and a descriptor that keeps it until it is mounted. */
+async function openDisk({ disk, volatile }: LaunchSpec['rootfs']) {
+  if (!disk) return undefined;
+  const { path, descriptor } = await attachLoopDevice(disk.image);
+  return { disk: { device: path, folder: disk.folder, volatile }, descriptor };
 }
 
 /** The process, unless another has its number by now. */

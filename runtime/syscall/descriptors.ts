@@ -1,8 +1,10 @@
-import { systemCall, systemCallAsync } from './system-call.ts';
+import { SystemCallError, systemCall, systemCallAsync } from './system-call.ts';
 
 const O_CLOEXEC = 0o2000000;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 const TIOCSWINSZ = 0x5414;
 
 /** A new pipe, close-on-exec; see pipe(2). */
@@ -15,6 +17,17 @@ export function openPipe(): { read: number; write: number } {
 /** Gives the blocks of this range back to the file system; the file's size stays. See fallocate(2). */
 export function punchHole(fd: number, range: { offset: number; length: number }): void {
   systemCall('fallocate', fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range.offset, range.length);
+}
+
+/** The ranges of a file that are no holes; see lseek(2). */
+export function dataRanges(fd: number): { offset: number; length: number }[] {
+  const ranges = [];
+  for (let at = 0; ; ) {
+    const offset = seekData(fd, at);
+    if (offset === undefined) return ranges;
+    at = systemCall('lseek', fd, offset, SEEK_HOLE);
+    ranges.push({ offset, length: at - offset });
+  }
 }
 
 /** Writes everything of the file system that `fd` is on to the disk, off the event loop. See syncfs(2). */
@@ -30,4 +43,13 @@ export function resizeTerminal(fd: number, size: { rows: number; columns: number
     TIOCSWINSZ,
     new Uint8Array(new Uint16Array([size.rows, size.columns, 0, 0]).buffer),
   );
+}
+
+function seekData(fd: number, from: number): number | undefined {
+  try {
+    return systemCall('lseek', fd, from, SEEK_DATA);
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'ENXIO') return undefined;
+    throw error;
+  }
 }

@@ -55,6 +55,10 @@ export class ProcessKernel implements Kernel {
     return { memory: 1, memoryLimit: 2, pids: 3, cpuNanoseconds: 4 };
   }
 
+  openDisk(): Promise<never> {
+    throw new Error('ProcessKernel has no disks.');
+  }
+
   async cleanUp(): Promise<void> {}
 
   #spawn(spec: LaunchSpec | ExecSpec): Promise<ChildProcess> {

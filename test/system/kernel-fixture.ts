@@ -71,7 +71,13 @@ export class KernelFixture {
     const log = openSync(join(folder, 'log'), 'a');
     return {
       id,
-      rootfs: { lower: [BASE], upper: join(folder, 'upper'), work: join(folder, 'work'), volatile: true },
+      rootfs: {
+        lower: [BASE],
+        upper: join(folder, 'upper'),
+        work: join(folder, 'work'),
+        volatile: true,
+        disk: undefined,
+      },
       hostname: 'web-1',
       args: typeof command === 'string' ? ['sh', '-c', command] : command,
       env: ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/tmp'],

@@ -5,6 +5,7 @@ import { ISOLATION_FIELDS, parseIsolation } from './isolation-request.ts';
 import { LIMIT_FIELDS, parseLimits } from './limits-request.ts';
 import { MOUNT_FIELDS, parseMounts } from './mounts-request.ts';
 import { NETWORK_FIELDS, parseNetwork } from './network-request.ts';
+import { parseStorage, STORAGE_FIELDS } from './storage-request.ts';
 
 /** What HostConfig can say that this runtime knows how to do. */
 const KNOWN_FIELDS = new Set([
@@ -12,6 +13,7 @@ const KNOWN_FIELDS = new Set([
   ...MOUNT_FIELDS,
   ...NETWORK_FIELDS,
   ...ISOLATION_FIELDS,
+  ...STORAGE_FIELDS,
   ...['AutoRemove', 'RestartPolicy'],
   // Said by clients without a wish behind it, or granted anyway.
   ...['Annotations', 'ConsoleSize', 'LogConfig', 'Init'],
@@ -29,6 +31,7 @@ export function parseHostConfig(fields: RequestFields): HostConfig {
     ...parseMounts(fields),
     ...parseNetwork(fields),
     ...parseIsolation(fields),
+    ...parseStorage(fields),
     AutoRemove: fields.boolean('AutoRemove'),
   };
 }

@@ -7,7 +7,13 @@ import { encodeOperations, type Operation } from '../../../runtime/init/operatio
 
 const SPEC: LaunchSpec = {
   id: 'a'.repeat(64),
-  rootfs: { lower: ['/layers/top', '/layers/base'], upper: '/c/upper', work: '/c/work', volatile: true },
+  rootfs: {
+    lower: ['/layers/top', '/layers/base'],
+    upper: '/c/upper',
+    work: '/c/work',
+    volatile: true,
+    disk: undefined,
+  },
   hostname: 'web-1',
   args: ['node', 'server.js'],
   env: ['PATH=/app/bin:/bin', 'PORT=5000'],

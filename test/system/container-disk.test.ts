@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+
+describe('a container with a disk of its own', function () {
+  this.timeout(120_000);
+  let engine: EngineProcess;
+
+  before(async function () {
+    if (missingForContainers() || !existsSync('/dev/loop-control')) return this.skip();
+    engine = new EngineProcess();
+    await engine.start();
+  });
+
+  afterEach(async () => {
+    await engine?.removeContainers();
+    if (engine)
+      assert.deepEqual(
+        await eventually(
+          () => traces(engine.root),
+          (left) => left.length === 0,
+        ),
+        [],
+      );
+  });
+
+  after(() => engine?.remove());
+
+  const sized = (size: string, ...args: string[]) => ['run', '--storage-opt', `size=${size}`, ...args];
+
+  it('is told by ENOSPC that it is full, shows it in df, and goes on when there is room again', async () => {
+    const script = `
+      df -m / | awk 'NR==2 {print ($2 > 20 && $2 <= 32) ? "df fits" : $0}'
+      dd if=/dev/zero of=/tmp/big bs=1M count=100 2>&1 | grep -o 'No space left'
+      rm /tmp/big; echo again > /tmp/small && cat /tmp/small`;
+    const run = await engine.client(...sized('32M', '--rm', BASE, 'sh', '-c', script));
+    assert.deepEqual([run.stdout, run.code], ['df fits\nNo space left\nagain\n', 0]);
+  });
+
+  it('without a size writes as much as it likes: the control of the test before', async () => {
+    const script = 'dd if=/dev/zero of=/tmp/big bs=1M count=100 2>&1 | grep -c "No space left"; rm /tmp/big';
+    const run = await engine.client('run', '--rm', BASE, 'sh', '-c', script);
+    assert.equal(run.stdout, '0\n');
+  });
+
+  it('has a limited number of files', async () => {
+    const script =
+      'cd /tmp; i=0; while [ $i -lt 9000 ] && : > $i; do i=$((i+1)); done 2>&1 | grep -o "No space left"';
+    const run = await engine.client(...sized('32M', '--rm', BASE, 'sh', '-c', script));
+    assert.match(run.stdout, /No space left/);
+  });
+
+  it('keeps its files from start to start', async () => {
+    await engine.client(
+      ...sized('64M', '--name', 'kept', BASE, 'sh', '-c', 'echo x >> /tmp/file; cat /tmp/file'),
+    );
+    assert.equal((await engine.client('start', '-a', 'kept')).stdout, 'x\nx\n');
+  });
+
+  it('goes on after the runtime was killed, and can be started again', async () => {
+    await engine.client(
+      ...sized('64M', '-d', '--name', 'lives', BASE, 'sh', '-c', 'echo x >> /tmp/file; sleep 100'),
+    );
+    await engine.end('SIGKILL');
+    await engine.start();
+    const exec = await engine.client('exec', 'lives', 'sh', '-c', 'echo y >> /tmp/file; cat /tmp/file');
+    assert.equal(exec.stdout, 'x\ny\n');
+    await engine.client('restart', '-t', '0', 'lives');
+    assert.equal((await engine.client('exec', 'lives', 'cat', '/tmp/file')).stdout, 'x\ny\nx\n');
+  });
+
+  it('can be committed: what it wrote and removed is in the image, and it goes on from there', async () => {
+    const script =
+      'mkdir /opt/made; echo new > /opt/made/file; ln /opt/made/file /opt/made/link; rm /etc/motd; rm -r /srv; mkdir /srv; chown app /opt/made';
+    const root = ['-u', 'root', '--cap-add', 'CHOWN'];
+    const step = await engine.client(...sized('64M', '--name', 'step', ...root, BASE, 'sh', '-c', script));
+    assert.deepEqual([step.code, step.stderr], [0, '']);
+    assert.equal((await engine.client('commit', 'step', 'test/disk:v1')).code, 0);
+    const look =
+      'stat -c "%n %U %h" /opt/made /opt/made/file; cat /opt/made/link; ls -d /etc/motd 2>&1 | wc -l; ls -A /srv';
+    const result = await engine.client('run', '--rm', 'test/disk:v1', 'sh', '-c', look);
+    assert.equal(result.stdout, '/opt/made app 2\n/opt/made/file root 2\nnew\n1\n');
+    assert.match((await engine.client('inspect', 'step')).stdout, /"StorageOpt": {\s+"size": "67108864"/);
+    const again = await engine.client('start', '-a', 'step');
+    assert.match(again.stderr + again.stdout, /File exists/);
+    await engine.client('rm', 'step');
+    assert.equal((await engine.client('rmi', 'test/disk:v1')).code, 0);
+  });
+
+  it('is refused with a size that makes no sense', async () => {
+    for (const size of ['1', '0', '-1', '2000T', '1e9', 'x', '9'.repeat(40)]) {
+      const run = await engine.client(...sized(size, '--rm', BASE, 'true'));
+      assert.equal(run.code, 125);
+      assert.match(run.stderr, /StorageOpt size/);
+    }
+  });
+});
+
+/** Loop devices and mounts with something of this folder. */
+function traces(folder: string): string[] {
+  const devices = readdirSync('/sys/block').flatMap((name) => {
+    const path = join('/sys/block', name, 'loop/backing_file');
+    return existsSync(path) ? [readFileSync(path, 'utf8')] : [];
+  });
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return [...devices, ...mounts].filter((line) => line.includes(folder));
+}
+
+async function eventually<T>(look: () => T, isRight: (value: T) => boolean): Promise<T> {
+  for (let attempt = 0; attempt < 200 && !isRight(look()); attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return look();
+}
