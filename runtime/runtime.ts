@@ -52,7 +52,7 @@ export async function startRuntime(
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
     ...{ store, images, layers, watcher, events: new EventLog() },
-    ...{ output: paths.output, volumes: paths.volumes },
+    ...{ output: outputFolder(paths.output, parts.descriptors), volumes: paths.volumes },
   });
   await engine.open();
   const router = new Router([
@@ -76,6 +76,11 @@ export async function startRuntime(
       await trash.emptied();
     },
   };
+}
+
+/** Containers see the name of the file that is their output. */
+function outputFolder(path: string, descriptors: Descriptors): string {
+  return process.getuid?.() === 0 ? descriptors.namelessPath(path) : path;
 }
 
 function closeServer(server: Server): Promise<void> {

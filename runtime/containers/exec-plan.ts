@@ -2,7 +2,7 @@ import type { Operation } from '../init/operation-list.ts';
 import { CLONE } from '../syscall/constants.ts';
 import type { ExecSpec } from './kernel.ts';
 import { planCgroups, planClosing, planResourceLimits } from './launch-plan.ts';
-import { planApp, planStdio, planWorkingFolder } from './plan/app-plan.ts';
+import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { BASE } from './plan/base-namespace.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
@@ -21,6 +21,7 @@ export function planExec(spec: ExecSpec, context: ExecContext): Operation[] {
     ...planCgroups(context.cgroups),
     ...planStdio(spec.stdio),
     ...planEntry(),
+    ...planNullInput(spec.stdio),
     ...planResourceLimits(context.host),
     ...planClosing(),
     ...planPrivileges(spec, context.host, context.filter),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { EngineError } from '../engine-error.ts';
@@ -157,9 +157,7 @@ export class Execs {
   #openPipes(exec: Exec): Pipes {
     const stdout = this.#descriptors.openPipe();
     const stderr = this.#descriptors.openPipe();
-    const input = exec.stdin
-      ? this.#descriptors.openPipe()
-      : { read: openSync('/dev/null', 'r'), write: undefined };
+    const input = exec.stdin ? this.#descriptors.openPipe() : { read: undefined, write: undefined };
     return {
       stdio: { stdin: input.read, stdout: stdout.write, stderr: stderr.write },
       input: input.write,

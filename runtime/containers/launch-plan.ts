@@ -2,7 +2,7 @@ import type { Operation } from '../init/operation-list.ts';
 import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
 import { CLONE, RLIMIT } from '../syscall/constants.ts';
 import type { LaunchSpec } from './kernel.ts';
-import { planApp, planStdio, planWorkingFolder } from './plan/app-plan.ts';
+import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import {
@@ -56,6 +56,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planEtcFiles(context.etcFiles),
     ...planFolder(spec.cwd),
     ...planRootChange(),
+    ...planNullInput(spec.stdio),
     ...planHostname(spec.hostname),
     ...planResourceLimits(host),
     ...planClosing(),
@@ -97,6 +98,7 @@ function planHostname(hostname: string): Operation[] {
       args: [hostname, Buffer.byteLength(hostname)],
       purpose: `set the host name "${hostname}"`,
     },
+    { call: 'setdomainname', args: ['(none)', 6], purpose: 'forget the host’s domain name' },
   ];
 }
 

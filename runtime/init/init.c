@@ -90,13 +90,14 @@ struct failure {
 enum {
   NR_write = 1, NR_close = 3, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
   NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_fork = 57, NR_execve = 59, NR_wait4 = 61,
-  NR_kill = 62, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128,
+  NR_kill = 62, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
   NR_exit_group = 231, NR_dup3 = 292,
   NR_clone3 = 435, NR_close_range = 436,
 };
 
 enum { ENOENT = 2, EINTR = 4, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
-enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36 };
+enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_SET_NAME = 15, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36 };
+enum { KEYCTL_JOIN_SESSION_KEYRING = 1 };
 enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
 enum { PROT_READ = 1, MAP_PRIVATE = 2, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
@@ -341,11 +342,14 @@ static void launch(const struct request *request, const int *descriptors, int co
  * Children are never waited for one by one: with SIGCHLD ignored the kernel reaps them, and wait4 blocks until the
  * last is gone (wait(2), notes). So the zygote outlives the runtime for as long as a container of it runs. Orphans
  * come to it too: the host's PID 1 may take its time, and a container ends only when its last process is reaped.
+ * What containers inherit of it: its name, which they see as that of PID 1, and an empty keyring in place of the host's.
  */
 static __attribute__((noreturn)) void zygote(void) {
   call3(NR_close_range, STATUS + 1, ~0U, 0);
   call1(NR_umask, 022);
   call2(NR_prctl, PR_SET_CHILD_SUBREAPER, 1);
+  call2(NR_prctl, PR_SET_NAME, "paas-init");
+  call2(NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
   on_child_ended(SIG_IGN);
   for (;;) {
     struct request request;

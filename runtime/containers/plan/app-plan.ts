@@ -1,15 +1,28 @@
 import type { Operation } from '../../init/operation-list.ts';
-import { TIO } from '../../syscall/constants.ts';
+import { AT, OPEN, TIO } from '../../syscall/constants.ts';
 import type { ExecSpec } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
 
-/** Puts the spec's descriptors, or its terminal, at 0, 1 and 2. Without input, /dev/null stays at 0. */
+/** Puts the spec's descriptors, or its terminal, at 0, 1 and 2. */
 export function planStdio(stdio: ExecSpec['stdio']): Operation[] {
   if ('terminal' in stdio) return [0, 1, 2].map((place) => connect('terminal', place));
   return [
     ...(stdio.stdin === undefined ? [] : [connect('stdin', 0)]),
     connect('stdout', 1),
     connect('stderr', 2),
+  ];
+}
+
+/**
+ * Without input, 0 is /dev/null of the container: through that of the host, whoever is root inside could change its mode
+ * by way of /proc/self/fd/0.
+ */
+export function planNullInput(stdio: ExecSpec['stdio']): Operation[] {
+  if ('terminal' in stdio || stdio.stdin !== undefined) return [];
+  const purpose = 'connect descriptor 0 to /dev/null';
+  return [
+    { call: 'openat', args: [AT.FDCWD, '/dev/null', OPEN.RDONLY], purpose, result: 'null' },
+    { call: 'dup3', args: [{ result: 'null' }, 0, 0], purpose },
   ];
 }
 

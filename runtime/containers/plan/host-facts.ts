@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, readFileSync } from 'node:fs';
+import { closeSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { FSCONFIG, FSOPEN_CLOEXEC } from '../../syscall/constants.ts';
 import { SystemCallError, systemCall } from '../../syscall/system-call.ts';
 
@@ -19,7 +19,7 @@ export interface HostFacts {
 
 /** Asks this machine. */
 export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
-  const masked = MASKED_PATHS.filter(exists);
+  const masked = [...MASKED_PATHS, ...thermalPaths()].filter(exists);
   const hard = Math.min(hardLimitOfOpenFiles(), MAX_OPEN_FILES);
   return {
     overlayLayers: overlayTakesLayers(),
@@ -32,10 +32,14 @@ export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
   };
 }
 
-/** What Docker masks (moby, oci/defaults.go): they tell of the machine or of other containers. */
+/**
+ * What Docker masks (moby, oci/defaults.go): they tell of the machine or of other containers. And the kernel's command line
+ * and what the machine's maker wrote into it (serial numbers), which Docker shows.
+ */
 const MASKED_PATHS = [
   '/proc/acpi',
   '/proc/asound',
+  '/proc/cmdline',
   '/proc/interrupts',
   '/proc/kcore',
   '/proc/keys',
@@ -44,9 +48,17 @@ const MASKED_PATHS = [
   '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
+  '/sys/devices/virtual/dmi',
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
 ];
+
+/** How hot each processor got, which tells what the others compute; Docker masks it, too. */
+function thermalPaths(): string[] {
+  const CPUS = '/sys/devices/system/cpu';
+  const cpus = readdirSync(CPUS).filter((name) => /^cpu\d+$/.test(name));
+  return cpus.map((name) => `${CPUS}/${name}/thermal_throttle`);
+}
 
 /** What Docker makes read-only: writing there changes the machine. */
 const READ_ONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];

@@ -1,3 +1,4 @@
+import { dirname, relative } from 'node:path';
 import type { Operation } from '../../init/operation-list.ts';
 import {
   AT,
@@ -15,9 +16,22 @@ import type { HostFacts } from './host-facts.ts';
 
 type Rootfs = LaunchSpec['rootfs'];
 
-/** Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. */
+/**
+ * Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. The container
+ * reads in its mountinfo how the folders were named here: so they are named from its own folder on, not from the host's root.
+ */
 export function planRootfs(rootfs: Rootfs, host: HostFacts): Operation[] {
-  return host.overlayLayers ? layerByLayer(rootfs) : atOnce(rootfs);
+  const folder = dirname(rootfs.upper);
+  const named: Rootfs = {
+    ...rootfs,
+    lower: rootfs.lower.map((layer) => relative(folder, layer)),
+    upper: relative(folder, rootfs.upper),
+    work: relative(folder, rootfs.work),
+  };
+  return [
+    { call: 'chdir', args: [folder], purpose: `enter "${folder}"` },
+    ...(host.overlayLayers ? layerByLayer(named) : atOnce(named)),
+  ];
 }
 
 /** In a copy of the base namespace: the root file system to its place. */

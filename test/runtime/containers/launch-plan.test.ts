@@ -60,6 +60,8 @@ describe('planLaunch()', () => {
       'mount("/d", "/m/dev"',
       'mount("proc", "/m/proc"',
       'chroot(".")',
+      'openat(-100, "/dev/null", 0)',
+      'dup3(null, 0, 0)',
       'close_range(5',
       'drop_bounding(0, 40)',
       'setgroups(0',
@@ -87,9 +89,10 @@ describe('planLaunch()', () => {
     assert.throws(() => kept({ uid: 0, capabilities: ['CAP_EVERYTHING'] }), /no capability/);
   });
 
-  it('stacks layers topmost first', () => {
+  it('stacks layers topmost first, named without the folder that they are in', () => {
     const layers = plan.filter(({ args }) => args[2] === 'lowerdir+').map(({ args }) => args[3]);
-    assert.deepEqual(layers, ['/layers/top', '/layers/base']);
+    assert.deepEqual(layers, ['../layers/top', '../layers/base']);
+    assertOrder(plan, ['chdir("/c")', 'fsopen("overlay"', 'fsconfig(overlay, 1, "upperdir", "upper", 0)']);
   });
 
   it('stacks layers in one mount on older kernels, with what has a meaning there escaped', () => {
@@ -101,7 +104,7 @@ describe('planLaunch()', () => {
     const mount = old.find(({ args }) => args[2] === 'overlay');
     assert.match(
       String(mount?.args[4]),
-      /^lowerdir=\/a\\:b:\/c\\,d,upperdir=\/c\/upper,workdir=\/c\/work,.*,volatile$/,
+      /^lowerdir=..\/a\\:b:..\/c\\,d,upperdir=upper,workdir=work,.*,volatile$/,
     );
   });
 

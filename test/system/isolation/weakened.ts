@@ -1,0 +1,143 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { planExec } from '../../../runtime/containers/exec-plan.ts';
+import { parseExitStatus } from '../../../runtime/containers/exits.ts';
+import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
+import { planLaunch } from '../../../runtime/containers/launch-plan.ts';
+import { readHostFacts } from '../../../runtime/containers/plan/host-facts.ts';
+import { ended, ProcessMaker } from '../../../runtime/containers/process-maker.ts';
+import { compileFilter, type FilterRules, filterRules } from '../../../runtime/containers/seccomp.ts';
+import { ensureInit } from '../../../runtime/init/build.ts';
+import type { Operation } from '../../../runtime/init/operation-list.ts';
+import { CLONE } from '../../../runtime/syscall/constants.ts';
+import { openPipe } from '../../../runtime/syscall/descriptors.ts';
+import type { KernelFixture } from '../kernel-fixture.ts';
+
+/** What is different from a container as it should be. */
+export interface Weakness {
+  /** The operations in place of those of the plan, e.g. without one that protects. */
+  edit?: (operations: Operation[]) => Operation[];
+  rules?: FilterRules;
+  /** Another program in place of the plan's filter. */
+  filter?: Uint8Array;
+}
+
+/** Leaves out the operations with these words in their purpose; throws if there is none, for then the test shows nothing. */
+export function without(...purposes: string[]) {
+  return (operations: Operation[]): Operation[] => {
+    for (const text of purposes) {
+      if (!operations.some(({ purpose }) => purpose.includes(text)))
+        throw new Error(`No operation says "${text}".`);
+    }
+    return operations.filter(({ purpose }) => !purposes.some((text) => purpose.includes(text)));
+  };
+}
+
+/** Containers made by the real plan with a protection switched off: what the probes of these tests then must find. */
+export class WeakenedContainers {
+  readonly #containers: KernelFixture;
+  #maker!: ProcessMaker;
+
+  constructor(containers: KernelFixture) {
+    this.#containers = containers;
+  }
+
+  async open(): Promise<void> {
+    this.#maker = await ProcessMaker.open(await ensureInit('/var/cache/paas'), () => {});
+  }
+
+  close(): void {
+    this.#maker.close();
+  }
+
+  /** As `KernelFixture.run`, with the weakness and without cgroups. */
+  async run(
+    command: string | string[],
+    weakness: Weakness,
+    overrides: Partial<LaunchSpec> = {},
+  ): Promise<{ code: number; output: string }> {
+    const spec = this.#containers.spec(command, overrides);
+    const { pidfd } = await this.#start(spec, weakness);
+    await ended(pidfd);
+    return { code: this.#code(spec), output: this.#containers.output(spec) };
+  }
+
+  /** Starts it as it should be, execs with the weakness, and ends it. */
+  async exec(
+    command: string,
+    weakness: Weakness,
+    overrides: Partial<LaunchSpec> = {},
+  ): Promise<{ output: string }> {
+    const spec = this.#containers.spec('read line', { ...overrides });
+    const hold = openPipe();
+    const exec = this.#containers.spec(command, overrides);
+    const { pidfd } = await this.#start(
+      { ...spec, stdio: { ...(spec.stdio as Pipes), stdin: hold.read } },
+      {},
+    );
+    closeSync(hold.read);
+    try {
+      const operations = planExec(exec, {
+        host: readHostFacts(2),
+        filter: filterOf(weakness),
+        cgroups: [],
+      });
+      const born = await this.#launch(exec, 0, weakness.edit?.(operations) ?? operations, {
+        container: pidfd,
+      });
+      await ended(born.pidfd);
+      return { output: this.#containers.output(exec) };
+    } finally {
+      closeSync(hold.write);
+      await ended(pidfd);
+    }
+  }
+
+  async #start(spec: LaunchSpec, weakness: Weakness): Promise<{ pidfd: number }> {
+    const operations = planLaunch(spec, {
+      host: readHostFacts(2),
+      network: undefined,
+      binds: spec.binds.map((bind) => ({ ...bind, isFolder: false })),
+      etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
+      filter: filterOf(weakness),
+      cgroups: [],
+    });
+    return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
+      'base namespace': this.#maker.baseNamespace,
+    });
+  }
+
+  async #launch(
+    spec: LaunchSpec,
+    cloneFlags: number,
+    operations: Operation[],
+    descriptors: Record<string, number>,
+  ): Promise<{ pidfd: number }> {
+    const exitFile = openSync(spec.exitFile, 'w');
+    const { stdin, stdout, stderr } = spec.stdio as Pipes;
+    const stdio = { ...(stdin === undefined ? {} : { stdin }), stdout, stderr };
+    try {
+      const born = await this.#maker.launch({
+        cloneFlags,
+        operations,
+        descriptors: { ...descriptors, ...stdio },
+        exitFile,
+      });
+      await born.ready;
+      return born;
+    } finally {
+      closeSync(exitFile);
+      closeSync(stdout);
+    }
+  }
+
+  #code(spec: LaunchSpec): number {
+    return parseExitStatus(readFileSync(join(this.#containers.folder, spec.id, 'exit'), 'latin1'));
+  }
+}
+
+type Pipes = { stdin: number | undefined; stdout: number; stderr: number };
+
+function filterOf({ rules, filter }: Weakness): Uint8Array {
+  return filter ?? compileFilter(rules ?? filterRules());
+}
