@@ -55,9 +55,12 @@ const AWAY_MS = 15_000;
 /** Deploy's view of the runtime, over the Docker Engine API: the only file that knows its words. */
 export class Engine {
   #docker: Docker;
+  #diskLimit: number;
 
-  constructor(socketPath: string) {
+  /** `diskLimit`: bytes that each container may write; 0: no limit. */
+  constructor(socketPath: string, options: { diskLimit: number }) {
     this.#docker = new Docker({ socketPath, version: 'v1.41' });
+    this.#diskLimit = options.diskLimit;
   }
 
   /** Resolves when the runtime answers. Throws `unavailable` after `milliseconds`. */
@@ -96,6 +99,7 @@ export class Engine {
         HostConfig: {
           NetworkMode: request.network ? 'bridge' : 'none',
           PidsLimit: request.pids ?? 512,
+          ...(this.#diskLimit && { StorageOpt: { size: String(this.#diskLimit) } }),
           ...(request.memory && { Memory: request.memory }),
           ...(request.user === 'root' && { CapAdd: ROOT_CAPABILITIES }),
         },

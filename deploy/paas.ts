@@ -45,6 +45,8 @@ export interface PaasOptions {
   concurrency: number;
   /** Milliseconds for a web dyno to listen. */
   bootTimeout: number;
+  /** Bytes that a dyno or a step of a build may write; 0: no limit. */
+  diskLimit: number;
   /** Environment of build steps with network: registries, proxies, the host's CA. */
   networkEnvironment: Record<string, string>;
   log: (text: string) => void;
@@ -66,7 +68,7 @@ export function openPaas(options: PaasOptions): Paas {
   const releaseStore = new ReleaseStore(database);
   const buildStore = new BuildStore(database);
   const access = new AccessStore(database);
-  const engine = new Engine(options.engineSocket);
+  const engine = new Engine(options.engineSocket, { diskLimit: options.diskLimit });
   const logs = new AppLogs(options.logs);
   const outputs = new BuildOutputs(join(options.logs, '.builds'));
   const repositories = new Repositories(options.repositories);

@@ -17,6 +17,8 @@ export interface Config {
   subnet: string;
   /** Seconds that a web dyno has to bind to $PORT. */
   bootTimeout: number;
+  /** Bytes that each dyno and each step of a build may write; 0: as much as there is room. */
+  diskLimit: number;
   /** undefined: our own Redis on a unix socket. */
   redisUrl: string | undefined;
 }
@@ -45,6 +47,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
     bootTimeout: parseSeconds('PAAS_BOOT_TIMEOUT', env.PAAS_BOOT_TIMEOUT || '60'),
+    diskLimit: parseDiskLimit(env.PAAS_DISK_LIMIT || '10G'),
     redisUrl: env.REDIS_URL || undefined,
   };
 }
@@ -103,6 +106,17 @@ function parseSeconds(name: string, value: string): number {
     throw new PaasError('invalid', `${name} must be a number of seconds from 1 to 9999, not "${value}".`);
   }
   return Number(value);
+}
+
+function parseDiskLimit(value: string): number {
+  const match = /^(\d{1,4})([MG])$/.exec(value);
+  const bytes = Number(match?.[1]) * (match?.[2] === 'G' ? 1024 ** 3 : 1024 ** 2);
+  if (value === '0') return 0;
+  if (bytes >= 64 * 1024 ** 2 && bytes <= 1000 * 1024 ** 3) return bytes;
+  throw new PaasError(
+    'invalid',
+    `PAAS_DISK_LIMIT must be a size from 64M to 1000G, or 0 for no limit, not "${value}".`,
+  );
 }
 
 function parseDomain(value: string): string {

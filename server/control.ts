@@ -37,6 +37,7 @@ const paas = openPaas({
   urlOf,
   concurrency: availableParallelism(),
   bootTimeout: config.bootTimeout * 1000,
+  diskLimit: config.diskLimit,
   networkEnvironment: networkEnvironment(process.env, where.npmrc),
   log,
 });

@@ -31,6 +31,7 @@ export async function checkHost(config: Config): Promise<Check[]> {
     ...(await checkKernel(config.data)),
     ...checkInstalled(config),
     await checkRoom(config.data),
+    await checkDiskLimit(config.diskLimit),
     ...(await checkPorts(config)),
   ];
 }
@@ -130,6 +131,18 @@ async function tryOverlay(folder: string): Promise<string> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** A disk of its own for each container needs a loop device. */
+async function checkDiskLimit(limit: number): Promise<Check> {
+  if (limit === 0) return check('disk limit', true, 'none (PAAS_DISK_LIMIT=0)');
+  if (isRoot() && !existsSync('/dev/loop-control')) await tryProgram(['modprobe', 'loop']);
+  const ok = existsSync('/dev/loop-control') && existsSync('/sbin/mke2fs');
+  const detail = ok ? `${limit / 1024 ** 2} MB for each dyno` : 'no loop devices, or no mke2fs';
+  return check('disk limit', ok, detail, {
+    remedy:
+      'Dynos get disks of a limited size by the kernel’s module "loop" and the package e2fsprogs; or set PAAS_DISK_LIMIT=0.',
+  });
 }
 
 async function checkNftables(): Promise<Check> {

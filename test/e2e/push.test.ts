@@ -83,6 +83,12 @@ describe('a push', function () {
     assert.equal(outcome.status, 7);
   });
 
+  it('gives each dyno a disk of PAAS_DISK_LIMIT', async () => {
+    const outcome = await paas.ssh("run -a plain -- df -k / | awk 'NR==2 {print $2}'");
+    const size = Number(outcome.stdout) / 1024 ** 2;
+    assert.ok(size > 9 && size <= 10, outcome.stdout);
+  });
+
   it('shows the builds with the time of each stage', async () => {
     const builds = JSON.parse(await paas.paas('builds -a plain --json'));
     const last = builds.find((build: { state: string }) => build.state === 'succeeded');
