@@ -5,10 +5,11 @@ import { containerRoutes } from './api/containers.ts';
 import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
 import { imageRoutes } from './api/images.ts';
-import { Router } from './api/router.ts';
+import { type Route, Router } from './api/router.ts';
 import { createApiServer } from './api/server.ts';
 import { listenOnSocket } from './api/sockets.ts';
 import { systemRoutes } from './api/system.ts';
+import { unsupportedRoutes } from './api/unsupported.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import type { Descriptors } from './containers/descriptors.ts';
 import { Engine } from './containers/engine.ts';
@@ -29,6 +30,8 @@ const PLATFORM_GROUP = 'paas';
 /** A runtime that answers on its two sockets. */
 export interface Runtime {
   engine: Engine;
+  /** All that it answers; docs/docker-api.md is checked against it. */
+  routes: readonly Route[];
   /** Stops answering; containers go on. */
   close(): Promise<void>;
 }
@@ -55,14 +58,16 @@ export async function startRuntime(
     ...{ output: outputFolder(paths.output, parts.descriptors), volumes: paths.volumes },
   });
   await engine.open();
-  const router = new Router([
+  const routes = [
     ...systemRoutes(engine, { version: parts.version, root: paths.root }),
     ...containerRoutes(engine, paths.volumes),
     ...containerStreamRoutes(engine),
     ...execRoutes(engine, new Execs(engine, parts.descriptors)),
     ...imageRoutes(engine),
     ...eventRoutes(engine),
-  ]);
+    ...unsupportedRoutes(),
+  ];
+  const router = new Router(routes);
   const servers = [createApiServer(router, 'root'), createApiServer(router, 'platform')] as const;
   const memory = new IdleMemory();
   for (const server of servers) server.on('request', () => memory.touch());
@@ -70,6 +75,7 @@ export async function startRuntime(
   await listenOnSocket(servers[1], paths.engineSocket, process.getuid?.() === 0 ? PLATFORM_GROUP : undefined);
   return {
     engine,
+    routes,
     close: async () => {
       watcher.close();
       await Promise.all(servers.map(closeServer));

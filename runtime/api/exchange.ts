@@ -12,6 +12,8 @@ export class Exchange {
   readonly query: URLSearchParams;
   /** From the route's pattern. */
   params: Record<string, string> = {};
+  /** The minor version of the API that the client speaks. */
+  version = 0;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
   readonly #response: ServerResponse;

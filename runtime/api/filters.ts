@@ -8,6 +8,12 @@ export class Filters {
     this.#filters = text ? parse(text) : {};
   }
 
+  /** Throws `invalid` for a filter of another name. */
+  allow(...names: string[]): void {
+    const unknown = Object.keys(this.#filters).find((name) => !names.includes(name));
+    if (unknown !== undefined) throw new EngineError('invalid', `invalid filter '${unknown}'`);
+  }
+
   values(name: string): string[] | undefined {
     const values = this.#filters[name];
     return values && values.length > 0 ? values : undefined;
@@ -20,12 +26,19 @@ export class Filters {
 
   /** Whether all labels asked for (`NAME` or `NAME=VALUE`) are among `labels`. */
   labels(labels: Record<string, string>): boolean {
-    return (this.values('label') ?? []).every((wanted) => {
-      const [name, ...value] = wanted.split('=');
-      const label = Object.hasOwn(labels, name!) ? labels[name!] : undefined;
-      return value.length === 0 ? label !== undefined : label === value.join('=');
-    });
+    return (this.values('label') ?? []).every((wanted) => hasLabel(labels, wanted));
   }
+
+  /** Whether none of the labels of `label!` is among `labels`. */
+  withoutLabels(labels: Record<string, string>): boolean {
+    return !(this.values('label!') ?? []).some((unwanted) => hasLabel(labels, unwanted));
+  }
+}
+
+function hasLabel(labels: Record<string, string>, wanted: string): boolean {
+  const [name, ...value] = wanted.split('=');
+  const label = Object.hasOwn(labels, name!) ? labels[name!] : undefined;
+  return value.length === 0 ? label !== undefined : label === value.join('=');
 }
 
 function parse(text: string): Record<string, string[]> {

@@ -1,43 +1,78 @@
-import { createHash } from 'node:crypto';
-import type { Image } from '../images/image.ts';
+import { historyOf, type Image } from '../images/image.ts';
+
+/** The last versions of the API whose clients read fields that later ones leave out. */
+const WITH_VIRTUAL_SIZE = 43;
+const WITH_CONTAINER_CONFIG = 44;
+
+/** What is known of an image beyond its record. `digests`: of its layers, as far as they were ever computed. */
+export interface ImageFacts {
+  size: number;
+  digests: (string | undefined)[];
+  /** Minor version of the API that the client speaks. */
+  version: number;
+}
 
 /** The answer to `GET /images/{name}/json`. */
-export function imageView(image: Image, size: number): object {
+export function imageView(image: Image, { size, digests, version }: ImageFacts): object {
+  const config = { ...image.config, OnBuild: image.config.OnBuild ?? null };
   return {
     Id: `sha256:${image.id}`,
     RepoTags: Object.keys(image.tags),
     RepoDigests: [],
     Parent: image.parent ? `sha256:${image.parent}` : '',
-    Comment: '',
+    Comment: image.comment ?? '',
     Created: image.created,
     DockerVersion: '',
-    Author: '',
-    Config: image.config,
-    Architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    Author: image.author ?? '',
+    Config: config,
+    // docker-compose 1.29 looks for an image's volumes there.
+    ...(version <= WITH_CONTAINER_CONFIG ? { Container: '', ContainerConfig: config } : {}),
+    Architecture: architecture(),
     Os: 'linux',
     Size: size,
+    ...(version <= WITH_VIRTUAL_SIZE ? { VirtualSize: size } : {}),
     GraphDriver: { Name: 'overlay', Data: null },
-    RootFS: { Type: 'layers', Layers: image.layers.map(layerDigest) },
+    // All or none: a list with holes would be taken for the whole.
+    RootFS: { Type: 'layers', ...(digests.every((digest) => digest) ? { Layers: digests } : {}) },
     Metadata: { LastTagTime: new Date(Math.max(0, ...Object.values(image.tags))).toISOString() },
   };
 }
 
 /** One item of the answer to `GET /images/json`. */
-export function imageListView(image: Image, size: number): object {
+export function imageListView(
+  image: Image,
+  facts: { size: number; tags: string[]; version: number; containers: number; sharedSize?: number },
+): object {
   return {
     Id: `sha256:${image.id}`,
     ParentId: image.parent ? `sha256:${image.parent}` : '',
-    RepoTags: Object.keys(image.tags),
+    RepoTags: facts.tags,
     RepoDigests: [],
     Created: Math.floor(Date.parse(image.created) / 1000),
-    Size: size,
-    SharedSize: -1,
+    Size: facts.size,
+    SharedSize: facts.sharedSize ?? -1,
+    ...(facts.version <= WITH_VIRTUAL_SIZE ? { VirtualSize: facts.size } : {}),
     Labels: image.config.Labels,
-    Containers: -1,
+    Containers: facts.containers,
   };
 }
 
-/** Layers are named by chance; clients want to see a digest, the same for the same layer. */
-function layerDigest(id: string): string {
-  return `sha256:${createHash('sha256').update(id).digest('hex')}`;
+/** The answer to `GET /images/{name}/history`, newest first. `sizes`: of the layers, bottom first. */
+export function historyView(image: Image, sizes: number[]): object[] {
+  const rest = [...sizes];
+  const lines = historyOf(image).map((entry) => ({
+    Id: '<missing>',
+    Created: Math.floor(Date.parse(entry.created) / 1000),
+    CreatedBy: entry.created_by,
+    Tags: null as string[] | null,
+    Size: entry.empty_layer ? 0 : (rest.shift() ?? 0),
+    Comment: entry.comment ?? '',
+  }));
+  const top = lines.at(-1);
+  if (top) Object.assign(top, { Id: `sha256:${image.id}`, Tags: Object.keys(image.tags) });
+  return lines.reverse();
+}
+
+function architecture(): string {
+  return process.arch === 'x64' ? 'amd64' : process.arch;
 }

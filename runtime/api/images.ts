@@ -2,111 +2,150 @@ import type { Engine } from '../containers/engine.ts';
 import { parseImageConfig } from '../containers/request/process-request.ts';
 import { RequestFields } from '../containers/request-fields.ts';
 import { EngineError } from '../engine-error.ts';
-import type { Image } from '../images/image.ts';
-import { matchesReference, normalizeReference } from '../images/reference.ts';
+import { parseChanges } from '../images/config-changes.ts';
+import { type Image, mergeConfig } from '../images/image.ts';
+import { ImageRemover } from '../images/image-remover.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
-import { imageListView, imageView } from './image-view.ts';
+import { listImages, prunableImages, shownTags } from './image-filters.ts';
+import { historyView, imageListView, imageView } from './image-view.ts';
 import type { Route } from './router.ts';
 
 /** Images: look at, make from a container, name, remove. */
 export function imageRoutes(engine: Engine): Route[] {
+  const remover = imageRemover(engine);
+  const find = (exchange: Exchange) => engine.images.find(exchange.params.name!);
   return [
     { method: 'GET', pattern: '/images/json', handler: (exchange) => list(engine, exchange) },
     {
       method: 'GET',
       pattern: '/images/{name*}/json',
+      handler: (exchange) => inspect(engine, find(exchange), exchange),
+    },
+    {
+      method: 'GET',
+      pattern: '/images/{name*}/history',
       handler: async (exchange) => {
-        const image = engine.images.find(exchange.params.name!);
-        exchange.send(200, imageView(image, await sizeOf(engine, image)));
+        const image = find(exchange);
+        exchange.send(200, historyView(image, await layerSizes(engine, image)));
       },
     },
-    { method: 'POST', pattern: '/images/{name*}/tag', handler: (exchange) => tag(engine, exchange) },
-    { method: 'DELETE', pattern: '/images/{name*}', handler: (exchange) => remove(engine, exchange) },
+    {
+      method: 'POST',
+      pattern: '/images/{name*}/tag',
+      handler: (exchange) => tag(engine, find(exchange), exchange),
+    },
+    {
+      method: 'DELETE',
+      pattern: '/images/{name*}',
+      handler: (exchange) => {
+        const options = { force: exchange.flag('force'), parents: !exchange.flag('noprune') };
+        exchange.send(200, remover.remove(exchange.params.name!, options));
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/images/prune',
+      handler: async (exchange) => {
+        const filters = new Filters(exchange.query.get('filters'));
+        const pruned = await remover.prune(prunableImages(engine.images, filters, exchange.access));
+        exchange.send(200, { ImagesDeleted: pruned.removed, SpaceReclaimed: pruned.bytes });
+      },
+    },
     { method: 'POST', pattern: '/commit', handler: (exchange) => commit(engine, exchange) },
   ];
 }
 
+function imageRemover(engine: Engine): ImageRemover {
+  return new ImageRemover({
+    ...{ images: engine.images, layers: engine.layers },
+    usersOf: (image) => engine.usersOf(image),
+    removeUnusedLayers: (layers) => engine.removeUnusedLayers(layers),
+    publish: (image, action, name) => publishImageEvent(engine, image, { action, name }),
+  });
+}
+
+/** Tells everybody what has happened to an image. */
+export function publishImageEvent(
+  engine: Engine,
+  image: Image,
+  happened: { action: string; name: string },
+): void {
+  engine.events.publish({
+    Type: 'image',
+    Action: happened.action,
+    id: `sha256:${image.id}`,
+    origin: image.origin ?? 'platform',
+    attributes: { ...image.config.Labels, name: happened.name },
+  });
+}
+
 async function list(engine: Engine, exchange: Exchange): Promise<void> {
   const filters = new Filters(exchange.query.get('filters'));
-  const wanted = filters.values('reference');
-  const found = engine.images
-    .list()
-    .filter((image) => filters.labels(image.config.Labels))
-    .filter(
-      (image) =>
-        !wanted || Object.keys(image.tags).some((tag) => wanted.some((w) => matchesReference(w, tag))),
-    );
-  const views = found.map(async (image) => imageListView(image, await sizeOf(engine, image)));
+  const found = listImages(engine.images, filters, { all: exchange.flag('all') });
+  const views = found.map(async (image) =>
+    imageListView(image, {
+      size: sum(await layerSizes(engine, image)),
+      tags: shownTags(image, filters) ?? [],
+      version: exchange.version,
+      containers: -1,
+      ...(exchange.flag('shared-size') && { sharedSize: sum(await sharedSizes(engine, image)) }),
+    }),
+  );
   exchange.send(200, await Promise.all(views));
+}
+
+async function inspect(engine: Engine, image: Image, exchange: Exchange): Promise<void> {
+  const facts = {
+    size: sum(await layerSizes(engine, image)),
+    digests: image.layers.map((layer) => engine.layers.digest(layer)),
+    version: exchange.version,
+  };
+  exchange.send(200, imageView(image, facts));
 }
 
 async function commit(engine: Engine, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const container = engine.find(query.get('container') ?? '', exchange.access);
-  if (query.get('changes'))
-    throw new EngineError('invalid', 'Changes are not supported: send a config in the body.');
-  const fields = new RequestFields((await exchange.json()) ?? {});
+  const changes = parseChanges(query.getAll('changes'));
+  const asked = parseImageConfig(new RequestFields((await exchange.json()) ?? {}));
   const image = await engine.commit(container, {
     reference: query.get('repo') ? referenceOf(query) : undefined,
-    config: parseImageConfig(fields),
+    config: (own) => mergeConfig(mergeConfig(own, asked), changes),
+    author: query.get('author') ?? '',
+    comment: query.get('comment') ?? '',
+    origin: exchange.access,
   });
   exchange.send(201, { Id: `sha256:${image.id}` });
 }
 
-function tag(engine: Engine, exchange: Exchange): void {
-  const image = engine.images.find(exchange.params.name!);
-  engine.images.add(image, referenceOf(exchange.query));
+function tag(engine: Engine, image: Image, exchange: Exchange): void {
+  const reference = referenceOf(exchange.query);
+  engine.images.add(image, reference);
+  publishImageEvent(engine, image, { action: 'tag', name: reference });
   exchange.send(201);
 }
 
-function referenceOf(query: URLSearchParams): string {
+/** The query's `repo` and `tag`. Throws `invalid`. */
+export function referenceOf(query: URLSearchParams): string {
+  const repository = query.get('repo');
+  if (!repository) throw new EngineError('invalid', 'The name is missing: repo, and tag if there is one.');
   const tag = query.get('tag');
-  return tag ? `${query.get('repo')}:${tag}` : `${query.get('repo')}`;
+  return tag ? `${repository}:${tag}` : repository;
 }
 
-/** By name: takes the name away, and the image with its last name. By id: the image, unless it has several names. */
-function remove(engine: Engine, exchange: Exchange): void {
-  const name = exchange.params.name!;
-  const image = engine.images.find(name);
-  const tags = Object.keys(image.tags);
-  const reference = tags.find((tag) => tag === referenceOrUndefined(name));
-  if (reference && tags.length > 1) {
-    engine.images.untag(reference);
-    exchange.send(200, [{ Untagged: reference }]);
-    return;
-  }
-  refuseUsed(engine, { image, name, force: exchange.flag('force') });
-  if (!reference && tags.length > 1 && !exchange.flag('force')) {
-    throw new EngineError(
-      'conflict',
-      `conflict: unable to delete ${name}: the image has several names (force it)`,
-    );
-  }
-  engine.images.remove(image.id);
-  engine.removeUnusedLayers(image.layers);
-  exchange.send(200, [...tags.map((tag) => ({ Untagged: tag })), { Deleted: `sha256:${image.id}` }]);
+/** Bytes of each layer, bottom first. */
+export function layerSizes(engine: Engine, image: Image): Promise<number[]> {
+  return Promise.all(image.layers.map((layer) => engine.layers.size(layer)));
 }
 
-function refuseUsed(engine: Engine, options: { image: Image; name: string; force: boolean }): void {
-  const user = engine.uses(options.image);
-  if (!user || (options.force && !user.running)) return;
-  throw new EngineError(
-    'conflict',
-    `conflict: unable to remove "${options.name}": container ${user.id.slice(0, 12)} is using the image`,
-  );
+/** Bytes of those layers that another image has, too. */
+async function sharedSizes(engine: Engine, image: Image): Promise<number[]> {
+  const others = engine.images.list().filter(({ id }) => id !== image.id);
+  const shared = image.layers.filter((layer) => others.some(({ layers }) => layers.includes(layer)));
+  return Promise.all(shared.map((layer) => engine.layers.size(layer)));
 }
 
-function referenceOrUndefined(name: string): string | undefined {
-  try {
-    return normalizeReference(name);
-  } catch {
-    return undefined;
-  }
-}
-
-async function sizeOf(engine: Engine, image: Image): Promise<number> {
-  let size = 0;
-  for (const layer of image.layers) size += await engine.layers.size(layer);
-  return size;
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -5,9 +5,11 @@ export type Handler = (exchange: Exchange) => void | Promise<void>;
 
 /** `{name}` in a pattern stands for one path segment, `{name*}` for several. */
 export interface Route {
-  method: 'GET' | 'HEAD' | 'POST' | 'DELETE';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   pattern: string;
   handler: Handler;
+  /** It only says that this runtime does not do it. */
+  refused?: true;
 }
 
 interface CompiledRoute extends Route {

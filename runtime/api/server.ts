@@ -16,6 +16,7 @@ const STATUS: Record<EngineErrorCode, number> = {
   not_found: 404,
   conflict: 409,
   internal: 500,
+  unsupported: 501,
   unavailable: 503,
 };
 
@@ -49,7 +50,7 @@ async function answer(
   response.setHeader('Server', 'paas');
   try {
     const path = mark < 0 ? url : url.slice(0, mark);
-    requireVersion(path);
+    exchange.version = versionOf(path);
     const { handler, params } = router.match(request.method ?? '', path);
     exchange.params = params;
     await handler(exchange);
@@ -58,15 +59,16 @@ async function answer(
   }
 }
 
-/** Throws `invalid` for a version that we do not speak. */
-function requireVersion(path: string): void {
-  const minor = Number(/^\/v1\.(\d+)\//.exec(path)?.[1] ?? Number.NaN);
+/** The minor version of the API that the path asks for, else ours. Throws `invalid` for one that we do not speak. */
+function versionOf(path: string): number {
+  const minor = Number(/^\/v1\.(\d+)\//.exec(path)?.[1] ?? API_VERSION.split('.')[1]);
   if (minor < Number(MIN_API_VERSION.split('.')[1])) {
     throw new EngineError(
       'invalid',
       `client version 1.${minor} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     );
   }
+  return minor;
 }
 
 function answerError(exchange: Exchange, error: unknown): void {

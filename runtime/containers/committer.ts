@@ -1,12 +1,20 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
-import { createImage, type Image, type ImageConfig, mergeConfig } from '../images/image.ts';
+import {
+  createImage,
+  type HistoryEntry,
+  historyOf,
+  type Image,
+  type ImageConfig,
+  mergeConfig,
+  withoutUndefined,
+} from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { normalizeReference } from '../images/reference.ts';
 import type { Container } from './container.ts';
-import { isVolatile } from './container-config.ts';
+import { type Access, isVolatile } from './container-config.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
 import { copyFolder } from './disk/copy-folder.ts';
@@ -20,8 +28,11 @@ const MAX_LAYERS = 80;
 export interface CommitOptions {
   /** With tag; undefined: the image has none. */
   reference: string | undefined;
-  /** In place of, or beside, what the container's config says. */
-  config: Partial<ImageConfig>;
+  /** What the image's config is, given the container's. */
+  config: (own: ImageConfig) => ImageConfig;
+  author: string;
+  comment: string;
+  origin: Access;
 }
 
 export interface CommitterOptions {
@@ -49,14 +60,38 @@ export class Committer {
     refuseUncommittable(container);
     const reference = options.reference ? normalizeReference(options.reference) : undefined;
     await this.#takeLayer(container);
+    const created = new Date().toISOString();
+    const { author, comment, origin } = options;
+    const said = { ...(author && { author }), ...(comment && { comment }) };
     const image = createImage({
       layers: container.config.layers,
-      config: imageConfig(container, options.config),
+      config: options.config(this.#configOf(container)),
       parent: container.config.image,
-      created: new Date().toISOString(),
+      ...{ created, origin, ...said },
+      history: this.#history(container, { created, ...said }),
     });
     await this.#options.images.addNew(image, { reference, sync: () => this.#sync(container) });
     return image;
+  }
+
+  /** What of the image's config a container cannot change comes from the image. */
+  #configOf(container: Container): ImageConfig {
+    const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts } = container.config.process;
+    const { Volumes, StopSignal, Healthcheck, OnBuild, Shell } =
+      this.#options.images.get(container.config.image)?.config ?? {};
+    const own = { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts };
+    return mergeConfig(own, withoutUndefined({ Volumes, StopSignal, Healthcheck, OnBuild, Shell }));
+  }
+
+  /** The image's, if it is still there, and an entry for each layer of the container. */
+  #history(container: Container, entry: Omit<HistoryEntry, 'created_by'>): HistoryEntry[] {
+    const { process, layers } = container.config;
+    const image = this.#options.images.get(container.config.image);
+    if (!image) return [];
+    const made = { ...entry, created_by: [...process.Entrypoint, ...process.Cmd].join(' ') };
+    const count = layers.length - image.layers.length;
+    const own = count === 0 ? [{ ...made, empty_layer: true }] : Array.from({ length: count }, () => made);
+    return [...historyOf(image), ...own];
   }
 
   async #takeLayer(container: Container): Promise<void> {
@@ -112,9 +147,4 @@ function refuseUncommittable(container: Container): void {
       `Container ${name} has ${MAX_LAYERS} layers: start again from a smaller image.`,
     );
   }
-}
-
-function imageConfig(container: Container, over: Partial<ImageConfig>): ImageConfig {
-  const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts } = container.config.process;
-  return mergeConfig({ Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts }, over);
 }

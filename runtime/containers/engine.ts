@@ -142,9 +142,9 @@ export class Engine {
     if (layers.some((layer) => !used.has(layer))) this.layers.removeUnused(used);
   }
 
-  /** Whether a container was made from this image. */
-  uses(image: Image): Container | undefined {
-    return this.#containers.all().find((container) => container.config.image === image.id);
+  /** The containers that were made from this image. */
+  usersOf(image: Image): Container[] {
+    return this.#containers.all().filter((container) => container.config.image === image.id);
   }
 
   resize(container: Container, size: { rows: number; columns: number }): void {

@@ -39,6 +39,11 @@ export class ImageStore {
     return [...this.#images.values()].sort((a, b) => (a.created < b.created ? 1 : -1));
   }
 
+  /** By its whole id. */
+  get(id: string): Image | undefined {
+    return this.#images.get(id);
+  }
+
   /** By `sha256:…`, a prefix of the id, or reference. Throws `not_found`. */
   find(name: string): Image {
     const image = this.#byReference(name) ?? this.#byId(name);

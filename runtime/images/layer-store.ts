@@ -61,6 +61,15 @@ export class LayerStore {
     }
   }
 
+  /** `sha256:…` of the layer as a tar, if it was ever computed. */
+  digest(id: string): string | undefined {
+    try {
+      return readFileSync(join(this.#folder, id, 'digest'), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Bytes in the layer's files; walked once, then remembered beside it. */
   async size(id: string): Promise<number> {
     const memo = join(this.#folder, id, 'size');

@@ -10,7 +10,7 @@ const DEFAULT_STOP_SECONDS = 10;
 export function parseProcess(fields: RequestFields, image: ImageConfig): ProcessConfig {
   const asked = parseImageConfig(fields);
   const entrypoint = asked.Entrypoint?.length ? asked.Entrypoint.filter((part) => part !== '') : undefined;
-  const stopSignal = fields.string('StopSignal', 'SIGTERM') || 'SIGTERM';
+  const stopSignal = fields.string('StopSignal') || image.StopSignal || 'SIGTERM';
   parseSignal(stopSignal);
   return {
     Env: mergeEnv(image.Env, asked.Env!),
