@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { ContainerRequest, Engine } from './engine.ts';
+import { dynoRequest } from './formation/dyno-request.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
@@ -8,7 +9,6 @@ import { detail } from './model/words.ts';
 import type { RunOptions, RunSession, Runs, TerminalSize } from './platform.ts';
 import type { ReleaseManager } from './release-manager.ts';
 
-const MEMORY = 1024 ** 3;
 /** After the client has gone: SIGHUP, and so many seconds later SIGKILL. */
 const HANG_UP_SECONDS = 10;
 
@@ -106,32 +106,20 @@ export class OneOffDynos implements Runs {
   }
 }
 
-function requestOf(release: Release, dyno: string, options: RunOptions): ContainerRequest {
+function requestOf(release: Release, name: string, options: RunOptions): ContainerRequest {
+  const { terminal } = options;
   const command = release.processes[options.command] ?? options.command;
+  const request = dynoRequest({ release, name, command });
+  const size = terminal && {
+    TERM: terminal.term,
+    COLUMNS: String(terminal.columns),
+    LINES: String(terminal.rows),
+  };
   return {
-    image: release.image,
-    command: ['bash', '-c', command],
-    env: {
-      ...release.config,
-      HOME: '/app',
-      PWD: '/app',
-      DYNO: dyno,
-      PAAS_RELEASE_VERSION: `v${release.version}`,
-      ...(options.terminal && {
-        TERM: options.terminal.term,
-        COLUMNS: String(options.terminal.columns),
-        LINES: String(options.terminal.rows),
-      }),
-      ...options.env,
-    },
-    workingDir: '/app',
-    user: 'app',
-    network: true,
-    memory: MEMORY,
-    volatile: true,
-    hostname: dyno.replace('.', '-'),
+    ...request,
+    env: { ...request.env, ...size, ...options.env },
     stdin: true,
-    terminal: options.terminal !== undefined,
-    labels: { 'paas.kind': 'run', 'paas.app': release.app },
+    terminal: terminal !== undefined,
+    labels: { ...request.labels, 'paas.kind': 'run' },
   };
 }

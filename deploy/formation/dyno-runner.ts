@@ -3,9 +3,8 @@ import type { Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
+import { dynoRequest } from './dyno-request.ts';
 import { waitUntilListening } from './health-check.ts';
-
-const MEMORY = 1024 ** 3;
 
 export interface DynoRunnerOptions {
   engine: Engine;
@@ -30,20 +29,14 @@ export class DynoRunner {
   async start(dyno: Dyno): Promise<DynoContainer> {
     const { engine } = this.#options;
     this.#say(dyno, `Starting process with command \`${dyno.command}\``);
+    const request = dynoRequest(dyno);
     const id = await engine.create({
+      ...request,
       name: `${dyno.app}.${dyno.name}.${randomBytes(4).toString('hex')}`,
-      image: dyno.release.image,
-      command: ['bash', '-c', dyno.command],
-      env: environmentOf(dyno),
-      workingDir: '/app',
-      user: 'app',
-      network: true,
-      memory: MEMORY,
-      volatile: true,
-      hostname: dyno.name.replace('.', '-'),
+      env: { ...request.env, ...(dyno.isWeb && { PORT: String(WEB_PORT) }) },
       labels: {
+        ...request.labels,
         'paas.kind': 'dyno',
-        'paas.app': dyno.app,
         'paas.type': dyno.type,
         'paas.number': String(dyno.number),
         'paas.release': String(dyno.release.version),
@@ -214,20 +207,6 @@ export class DynoRunner {
   #say(dyno: Dyno, text: string): void {
     this.#options.logs.append(dyno.app, { source: 'paas', dyno: dyno.name, text });
   }
-}
-
-/** Below the app's own config vars stands only the image's environment. */
-export function environmentOf(dyno: Dyno): Record<string, string> {
-  const { release } = dyno;
-  return {
-    ...release.config,
-    HOME: '/app',
-    PWD: '/app',
-    DYNO: dyno.name,
-    PAAS_RELEASE_VERSION: `v${release.version}`,
-    ...(release.commit && { SOURCE_VERSION: release.commit }),
-    ...(dyno.isWeb && { PORT: String(WEB_PORT) }),
-  };
 }
 
 async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {
