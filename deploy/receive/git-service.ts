@@ -31,7 +31,6 @@ interface Exchange {
 /** git's server side: what is pushed goes through `git receive-pack`, whose hook asks here whether it may stay. */
 export class GitService implements Pushes {
   #options: GitServiceOptions;
-  #creating = new KeyedMutex();
   #receiving = new KeyedMutex();
 
   constructor(options: GitServiceOptions) {
@@ -52,7 +51,7 @@ export class GitService implements Pushes {
 
   async upload(app: string, exchange: Exchange): Promise<number> {
     this.#options.store.find(app);
-    await this.#ensureApp(app, exchange.user);
+    await this.#options.repositories.ensure(app);
     const args = [
       '-c',
       'uploadpack.allowFilter=false',
@@ -87,14 +86,12 @@ export class GitService implements Pushes {
   }
 
   /** True where the app was not there before. */
-  #ensureApp(app: string, user: string): Promise<boolean> {
+  async #ensureApp(app: string, user: string): Promise<boolean> {
     const { store, repositories, apps } = this.#options;
-    return this.#creating.run(app, async () => {
-      await repositories.ensure(app);
-      if (store.has(app)) return false;
-      apps.create(app, user);
-      return true;
-    });
+    await repositories.ensure(app);
+    if (store.has(app)) return false;
+    apps.create(app, user);
+    return true;
   }
 
   /** The hook's three descriptors. True where the push was accepted; a push without the hook (nothing to push) is not. */

@@ -30,6 +30,7 @@ const ATTRIBUTES = '* -export-ignore -export-subst\n';
 /** One bare repository an app, all with the same hooks, which no push can change. */
 export class Repositories {
   #folder: string;
+  #making = new Map<string, Promise<void>>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -68,9 +69,19 @@ export class Repositories {
     return join(this.#folder, `${app}.git`);
   }
 
-  /** Makes the app's repository where there is none. */
-  async ensure(app: string): Promise<void> {
-    if (existsSync(this.path(app))) return;
+  /** Makes the app's repository where there is none; calls that come meanwhile wait for the same one. */
+  ensure(app: string): Promise<void> {
+    if (existsSync(this.path(app))) return Promise.resolve();
+    const making = this.#making.get(app) ?? this.#make(app).finally(() => this.#making.delete(app));
+    this.#making.set(app, making);
+    return making;
+  }
+
+  async remove(app: string): Promise<void> {
+    await rm(this.path(app), { recursive: true, force: true });
+  }
+
+  async #make(app: string): Promise<void> {
     const temporary = join(this.#folder, `.${app}.git.new`);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true, mode: 0o700 });
@@ -90,9 +101,5 @@ export class Repositories {
     await mkdir(join(temporary, 'info'), { recursive: true });
     await writeFile(join(temporary, 'info', 'attributes'), ATTRIBUTES);
     await renameSynced(temporary, this.path(app));
-  }
-
-  async remove(app: string): Promise<void> {
-    await rm(this.path(app), { recursive: true, force: true });
   }
 }
