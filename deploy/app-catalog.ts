@@ -1,3 +1,4 @@
+import type { Activity } from './activity.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { parseAppName } from './model/app-name.ts';
@@ -17,6 +18,7 @@ export interface AppCatalogOptions {
   dynos: DynoManager;
   repositories: Repositories;
   logs: AppLogs;
+  activity: Activity;
   lock: KeyedMutex;
   urlOf: (app: string) => string;
   cancelBuilds: (app: string, user: string) => Promise<void>;
@@ -41,7 +43,7 @@ export class AppCatalog implements Apps {
 
   create(name: string, user: string): AppSummary {
     this.#options.store.create(parseAppName(name), user);
-    this.#options.logs.append(name, { source: 'app', dyno: 'api', text: `App created by user ${user}` });
+    this.#options.activity.note({ app: name, user, action: 'apps:create', text: 'App created' });
     this.#options.publishRoutes().catch(() => {});
     return this.find(name);
   }
@@ -58,6 +60,7 @@ export class AppCatalog implements Apps {
       await repositories.remove(name);
       logs.remove(name);
     });
+    this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
     await this.#options.publishRoutes();
   }
 

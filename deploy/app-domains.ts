@@ -1,3 +1,4 @@
+import type { Activity } from './activity.ts';
 import { parseHostname } from './model/hostname.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Domains, DomainView } from './platform.ts';
@@ -5,6 +6,7 @@ import type { AppStore } from './store/app-store.ts';
 
 export interface AppDomainsOptions {
   store: AppStore;
+  activity: Activity;
   /** Apps answer at `<app>.<domain>`. */
   domain: string;
   publishRoutes: () => Promise<void>;
@@ -25,7 +27,7 @@ export class AppDomains implements Domains {
     return [{ hostname: `${app}.${domain}`, builtIn: true }, ...own];
   }
 
-  async add(app: string, text: string): Promise<void> {
+  async add(app: string, text: string, user: string): Promise<void> {
     const { store, domain } = this.#options;
     store.find(app);
     const hostname = parseHostname(text);
@@ -39,18 +41,21 @@ export class AppDomains implements Domains {
     if (owner === app) throw new PaasError('conflict', `${app} has the domain ${hostname} already.`);
     if (owner) throw new PaasError('conflict', `The domain ${hostname} belongs to another app.`);
     store.addDomain(app, hostname);
+    this.#options.activity.note({ app, user, action: 'domains:add', text: `Domain ${hostname} added` });
     await this.#options.publishRoutes();
   }
 
-  async remove(app: string, text: string): Promise<void> {
+  async remove(app: string, text: string, user: string): Promise<void> {
     const { store } = this.#options;
     store.find(app);
-    if (!store.removeDomain(app, parseHostname(text))) {
+    const hostname = parseHostname(text);
+    if (!store.removeDomain(app, hostname)) {
       throw new PaasError(
         'not_found',
         `${app} has no domain ${JSON.stringify(text)} that could be removed. \`paas domains -a ${app}\` lists them.`,
       );
     }
+    this.#options.activity.note({ app, user, action: 'domains:remove', text: `Domain ${hostname} removed` });
     await this.#options.publishRoutes();
   }
 }

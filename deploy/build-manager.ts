@@ -1,3 +1,4 @@
+import type { Activity } from './activity.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { PaasError } from './model/paas-error.ts';
@@ -13,6 +14,7 @@ export interface BuildManagerOptions extends DeployOptions {
   store: BuildStore;
   outputs: BuildOutputs;
   logs: AppLogs;
+  activity: Activity;
   log: (text: string) => void;
 }
 
@@ -122,22 +124,14 @@ export class BuildManager implements Builds {
     const { view, tree, output, stages, abort } = running;
     stages.note('queue', performance.now() - running.queuedAt);
     this.#options.store.start(id);
-    this.#options.logs.append(view.app, {
-      source: 'app',
-      dyno: 'api',
-      text: `Build started by user ${view.user}`,
-    });
+    this.#note(running, 'builds:start', 'Build started');
     try {
       abort.signal.throwIfAborted();
       const release = await deploy(
         { build: view, tree, output, stages, signal: abort.signal },
         this.#options,
       );
-      this.#options.logs.append(view.app, {
-        source: 'app',
-        dyno: 'api',
-        text: `Deploy ${view.commit.slice(0, 8)} by user ${view.user}`,
-      });
+      this.#note(running, 'deploy', `Deploy ${view.commit.slice(0, 8)}`);
       this.#end(running, { state: 'succeeded', release: release.version });
     } catch (error) {
       this.#end(running, this.#endOf(running, error));
@@ -166,15 +160,18 @@ export class BuildManager implements Builds {
       running.output.write(problem(end.reason));
       if (!/Push rejected/.test(end.reason))
         running.output.write(problem('Push rejected, the old release serves on.'));
-      this.#options.logs.append(running.view.app, {
-        source: 'app',
-        dyno: 'api',
-        text: `Build failed -- ${firstLine(end.reason)}`,
-      });
+      const text = `Build failed -- ${firstLine(end.reason)}`;
+      const { app, user } = running.view;
+      this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
+      this.#options.activity.record({ app, user, action: 'builds:fail', text });
     }
     this.#options.store.finish(running.view.id, end, running.stages.list);
     running.output.close();
     running.markEnded();
+  }
+
+  #note({ view }: RunningBuild, action: string, text: string): void {
+    this.#options.activity.note({ app: view.app, user: view.user, action, text });
   }
 
   #sayPlace(running: RunningBuild): void {

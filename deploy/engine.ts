@@ -15,6 +15,8 @@ export interface ContainerRequest {
   labels: Record<string, string>;
   /** Bytes. */
   memory?: number;
+  /** Cores. */
+  cpu?: number;
   pids?: number;
   stdin?: boolean;
   terminal?: boolean;
@@ -101,6 +103,7 @@ export class Engine {
           PidsLimit: request.pids ?? 512,
           ...(this.#diskLimit && { StorageOpt: { size: String(this.#diskLimit) } }),
           ...(request.memory && { Memory: request.memory }),
+          ...(request.cpu && { NanoCpus: nanoCpus(request.cpu) }),
           ...(request.user === 'root' && { CapAdd: ROOT_CAPABILITIES }),
         },
       }),
@@ -162,6 +165,14 @@ export class Engine {
 
   async kill(id: string, signal: string): Promise<void> {
     await this.#call('signal a container', () => this.#docker.getContainer(id).kill({ signal }), [404, 409]);
+  }
+
+  /** Gives a container other limits while it runs; no `cpu`: no limit. */
+  async update(id: string, limits: { memory: number; cpu: number | undefined }): Promise<void> {
+    const container = this.#docker.getContainer(id);
+    await this.#call('change the limits of a container', () =>
+      container.update({ Memory: limits.memory, NanoCpus: nanoCpus(limits.cpu ?? 0) }),
+    );
   }
 
   async resize(id: string, size: { rows: number; columns: number }): Promise<void> {
@@ -286,6 +297,10 @@ export class Engine {
     const code = statusOf(cause) === undefined ? 'unavailable' : 'internal';
     return new PaasError(code, `The runtime could not ${what}: ${reason}`, { cause });
   }
+}
+
+function nanoCpus(cores: number): number {
+  return Math.round(cores * 1e9);
 }
 
 /** Nobody listened: the request can be sent again without doing anything twice. */

@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import type { Activity } from './activity.ts';
 import type { ContainerRequest, Engine } from './engine.ts';
 import { dynoRequest } from './formation/dyno-request.ts';
 import type { AppLogs } from './logs/app-log.ts';
+import type { DynoLimits } from './model/dyno-limits.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
 import { detail } from './model/words.ts';
@@ -16,6 +18,8 @@ export interface OneOffDynosOptions {
   engine: Engine;
   releases: ReleaseManager;
   logs: AppLogs;
+  activity: Activity;
+  limitsOf: (app: string, type: string) => DynoLimits;
 }
 
 /** One-off dynos: a fresh container of the current release for one command; never restarted, its files thrown away. */
@@ -32,7 +36,7 @@ export class OneOffDynos implements Runs {
       throw new PaasError('conflict', `${app} has no release yet. Push code first: git push paas main`);
     const { engine, logs } = this.#options;
     const dyno = `run.${randomInt(1000, 10_000)}`;
-    const id = await engine.create(requestOf(release, dyno, options));
+    const id = await engine.create(this.#request(release, dyno, options));
     try {
       const stream = await engine.attach(id, { stdin: true, terminal: options.terminal !== undefined });
       await engine.start(id);
@@ -42,6 +46,8 @@ export class OneOffDynos implements Runs {
         dyno,
         text: `Starting process with command \`${options.command}\` by user ${options.user}`,
       });
+      const { user, command } = options;
+      this.#options.activity.record({ user, app, action: 'run', text: `Ran \`${command}\` in ${dyno}` });
       const exited = this.#end(id, app, dyno);
       const none = new PassThrough();
       exited.finally(() => none.end());
@@ -70,7 +76,7 @@ export class OneOffDynos implements Runs {
     const { engine } = this.#options;
     write(detail(`Running release command: ${release.processes.release}`));
     const options = { command: release.processes.release!, user: release.user };
-    const id = await engine.create({ ...requestOf(release, 'release.1', options), stdin: false });
+    const id = await engine.create({ ...this.#request(release, 'release.1', options), stdin: false });
     const kill = () => void engine.kill(id, 'SIGKILL').catch(() => {});
     signal.addEventListener('abort', kill, { once: true });
     try {
@@ -104,22 +110,27 @@ export class OneOffDynos implements Runs {
     await this.#options.engine.kill(id, 'SIGHUP').catch(() => {});
     await this.#options.engine.stop(id, HANG_UP_SECONDS).catch(() => {});
   }
-}
 
-function requestOf(release: Release, name: string, options: RunOptions): ContainerRequest {
-  const { terminal } = options;
-  const command = release.processes[options.command] ?? options.command;
-  const request = dynoRequest({ release, name, command });
-  const size = terminal && {
-    TERM: terminal.term,
-    COLUMNS: String(terminal.columns),
-    LINES: String(terminal.rows),
-  };
-  return {
-    ...request,
-    env: { ...request.env, ...size, ...options.env },
-    stdin: true,
-    terminal: terminal !== undefined,
-    labels: { ...request.labels, 'paas.kind': 'run' },
-  };
+  #request(release: Release, name: string, options: RunOptions): ContainerRequest {
+    const { terminal } = options;
+    const command = release.processes[options.command] ?? options.command;
+    const request = dynoRequest({
+      release,
+      name,
+      command,
+      limits: this.#options.limitsOf(release.app, 'run'),
+    });
+    const size = terminal && {
+      TERM: terminal.term,
+      COLUMNS: String(terminal.columns),
+      LINES: String(terminal.rows),
+    };
+    return {
+      ...request,
+      env: { ...request.env, ...size, ...options.env },
+      stdin: true,
+      terminal: terminal !== undefined,
+      labels: { ...request.labels, 'paas.kind': 'run' },
+    };
+  }
 }

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { SshKeys } from './access/keys.ts';
 import { DashboardSessions } from './access/sessions.ts';
+import { Activity } from './activity.ts';
 import { AppCatalog } from './app-catalog.ts';
 import { AppDomains } from './app-domains.ts';
+import { AppMaintenance } from './app-maintenance.ts';
 import { ImageBuilder } from './build/image-builder.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
 import { BuildManager } from './build-manager.ts';
@@ -10,6 +12,7 @@ import { Engine } from './engine.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
+import { AppLimits } from './formation/limits.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
@@ -25,6 +28,7 @@ import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
 import { Database } from './store/database.ts';
+import { EventStore } from './store/event-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 
 export interface PaasOptions {
@@ -70,13 +74,22 @@ export function openPaas(options: PaasOptions): Paas {
   const access = new AccessStore(database);
   const engine = new Engine(options.engineSocket, { diskLimit: options.diskLimit });
   const logs = new AppLogs(options.logs);
+  const activity = new Activity(new EventStore(database), logs);
   const outputs = new BuildOutputs(join(options.logs, '.builds'));
   const repositories = new Repositories(options.repositories);
   const registry = new NpmRegistry({ folder: options.cache, npmrc: options.npmrc });
   const lock = new KeyedMutex();
   const urlOf = (app: string) => options.urlOf(`${app}.${domain}`);
 
-  const runner = new DynoRunner({ engine, logs, bootTimeout: options.bootTimeout, stopTimeout: 30 });
+  const limitsOf = (app: string, type: string) => apps.limits(app)[type] ?? {};
+
+  const runner = new DynoRunner({
+    engine,
+    logs,
+    bootTimeout: options.bootTimeout,
+    stopTimeout: 30,
+    limitsOf,
+  });
   const routes = new RoutePublisher({
     apps,
     router: options.router,
@@ -86,8 +99,8 @@ export function openPaas(options: PaasOptions): Paas {
   const publishRoutes = () => routes.publish();
   const drain = options.router.drain.bind(options.router);
   const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, drain });
-  const releases = new ReleaseManager({ apps, releases: releaseStore, dynos, logs, lock });
-  const runs = new OneOffDynos({ engine, releases, logs });
+  const releases = new ReleaseManager({ apps, releases: releaseStore, dynos, activity, lock });
+  const runs = new OneOffDynos({ engine, releases, logs, activity, limitsOf });
   const catalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -96,6 +109,7 @@ export function openPaas(options: PaasOptions): Paas {
     dynos,
     repositories,
     logs,
+    activity,
     lock,
     urlOf,
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
@@ -105,6 +119,7 @@ export function openPaas(options: PaasOptions): Paas {
     store: buildStore,
     outputs,
     logs,
+    activity,
     log,
     builder: new ImageBuilder({ engine, registry, networkEnvironment: options.networkEnvironment }),
     context: { versions: (name) => registry.versions(name), architecture: process.arch },
@@ -126,15 +141,18 @@ export function openPaas(options: PaasOptions): Paas {
 
   return {
     apps: catalog,
-    dynos: new Formations({ store: apps, releases, dynos, logs, lock }),
+    dynos: new Formations({ store: apps, releases, dynos, activity, lock }),
     config: new AppConfig(apps, releases),
     releases,
     builds,
-    domains: new AppDomains({ store: apps, domain, publishRoutes }),
-    keys: new SshKeys(access),
+    domains: new AppDomains({ store: apps, activity, domain, publishRoutes }),
+    keys: new SshKeys(access, activity),
     sessions: new DashboardSessions(access),
     logs: { read: (app, query) => logs.read(apps.find(app).name, query) },
     runs,
+    events: activity,
+    limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
+    maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
 
     async start() {

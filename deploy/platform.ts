@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { DynoLimits } from './model/dyno-limits.ts';
 
 /**
  * What the platform offers to its front ends (SSH commands, dashboard, API): one interface per noun.
@@ -17,6 +18,9 @@ export interface Platform {
   readonly logs: Logs;
   readonly runs: Runs;
   readonly pushes: Pushes;
+  readonly events: Events;
+  readonly limits: Limits;
+  readonly maintenance: Maintenance;
 }
 
 /** In words that a page or a listing can print as they are. */
@@ -79,6 +83,30 @@ export interface Dynos {
   scale(app: string, changes: ScaleChange[], user: string): Promise<ProcessTypeView[]>;
   /** Rolling restart of all dynos, of one type (`web`) or of one dyno (`web.1`). */
   restart(app: string, target: string | undefined, user: string): Promise<void>;
+}
+
+export interface LimitsView {
+  /** A process type, or `run` for one-off dynos. */
+  type: string;
+  /** Bytes. */
+  memory: number;
+  /** Cores; undefined: as many as are free. */
+  cpu: number | undefined;
+}
+
+export interface Limits {
+  list(app: string): LimitsView[];
+  /** Also for the dynos that run. Throws `invalid` for an unknown type or a value out of range. */
+  set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]>;
+  /** Back to the defaults. */
+  clear(app: string, type: string, user: string): Promise<LimitsView[]>;
+}
+
+export interface Maintenance {
+  isOn(app: string): boolean;
+  /** `page`: HTML for the visitors, in place of the platform's own. */
+  on(app: string, page: string | undefined, user: string): Promise<void>;
+  off(app: string, user: string): Promise<void>;
 }
 
 export interface ReleaseView {
@@ -210,6 +238,30 @@ export interface LogQuery {
 
 export interface Logs {
   read(app: string, query: LogQuery): AsyncIterable<LogLine>;
+}
+
+/** One line of the audit trail. */
+export interface PlatformEvent {
+  id: number;
+  at: Date;
+  user: string;
+  app: string | undefined;
+  /** As the command that does it, e.g. `ps:scale`. */
+  action: string;
+  text: string;
+}
+
+export interface EventQuery {
+  app?: string;
+  /** How many of the last; default 100. */
+  lines?: number;
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface Events {
+  /** Oldest first. Apps that are gone are known, too. */
+  read(query: EventQuery): AsyncIterable<PlatformEvent>;
 }
 
 export interface TerminalSize {

@@ -1,5 +1,5 @@
+import type { Activity } from './activity.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
-import type { AppLogs } from './logs/app-log.ts';
 import { checkConfigVars } from './model/config-vars.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
@@ -12,7 +12,7 @@ export interface ReleaseManagerOptions {
   apps: AppStore;
   releases: ReleaseStore;
   dynos: DynoManager;
-  logs: AppLogs;
+  activity: Activity;
   lock: KeyedMutex;
 }
 
@@ -91,10 +91,11 @@ export class ReleaseManager implements Releases {
   /** A pending release, noted in the app's log. */
   create(wanted: NewRelease): Release {
     const release = this.#options.releases.create(wanted);
-    this.#options.logs.append(release.app, {
-      source: 'app',
-      dyno: 'api',
-      text: `Release v${release.version} created by user ${release.user}`,
+    this.#options.activity.note({
+      app: release.app,
+      user: release.user,
+      action: 'releases:create',
+      text: `Release v${release.version} created`,
     });
     return release;
   }

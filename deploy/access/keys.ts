@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Keys, KeyView } from '../platform.ts';
@@ -18,16 +19,18 @@ const TYPES = new Set([
 /** Public keys: who may come in, and as whom. */
 export class SshKeys implements Keys {
   #store: AccessStore;
+  #activity: Pick<Activity, 'record'>;
 
-  constructor(store: AccessStore) {
+  constructor(store: AccessStore, activity: Pick<Activity, 'record'>) {
     this.#store = store;
+    this.#activity = activity;
   }
 
   list(): KeyView[] {
     return this.#store.keys();
   }
 
-  add(user: string, publicKey: string): KeyView {
+  add(user: string, publicKey: string, by: string): KeyView {
     if (!/^[a-z0-9][a-z0-9._-]{0,31}$/.test(user)) {
       throw new PaasError(
         'invalid',
@@ -40,10 +43,11 @@ export class SshKeys implements Keys {
     if (present)
       throw new PaasError('conflict', `That key (${fingerprint}) is there already, for ${present.user}.`);
     this.#store.addKey({ fingerprint, user, blob, comment });
+    this.#note(by, 'keys:add', `Key ${fingerprint} of ${user} added`);
     return this.#store.key(fingerprint)!;
   }
 
-  remove(fingerprintOrUser: string): KeyView[] {
+  remove(fingerprintOrUser: string, by: string): KeyView[] {
     const all = this.#store.keys();
     const removed = all.filter(
       (key) => key.fingerprint === fingerprintOrUser || key.user === fingerprintOrUser,
@@ -60,7 +64,10 @@ export class SshKeys implements Keys {
         'That would remove the last key, and nobody could sign in. Add another one first.',
       );
     }
-    for (const key of removed) this.#store.removeKey(key.fingerprint);
+    for (const { fingerprint, user } of removed) {
+      this.#store.removeKey(fingerprint);
+      this.#note(by, 'keys:remove', `Key ${fingerprint} of ${user} removed`);
+    }
     return removed;
   }
 
@@ -72,6 +79,10 @@ export class SshKeys implements Keys {
 
   touch(fingerprint: string): void {
     this.#store.touchKey(fingerprint);
+  }
+
+  #note(user: string, action: string, text: string): void {
+    this.#activity.record({ user, app: undefined, action, text });
   }
 }
 

@@ -1,11 +1,15 @@
 import type { ContainerRequest } from '../engine.ts';
+import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
 
-const MEMORY = 1024 ** 3;
-
 /** The container of a dyno, one-off or of a formation: what its release makes it, under this name (`web.1`, `run.4711`). */
-export function dynoRequest(dyno: { release: Release; name: string; command: string }): ContainerRequest {
-  const { release, name, command } = dyno;
+export function dynoRequest(dyno: {
+  release: Release;
+  name: string;
+  command: string;
+  limits: DynoLimits;
+}): ContainerRequest {
+  const { release, name, command, limits } = dyno;
   return {
     image: release.image,
     command: ['bash', '-c', command],
@@ -13,7 +17,8 @@ export function dynoRequest(dyno: { release: Release; name: string; command: str
     workingDir: '/app',
     user: 'app',
     network: true,
-    memory: MEMORY,
+    memory: limits.memory ?? DEFAULT_MEMORY,
+    ...(limits.cpu !== undefined && { cpu: limits.cpu }),
     volatile: true,
     hostname: name.replace('.', '-'),
     labels: { 'paas.app': release.app },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
+import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import { dynoRequest } from './dyno-request.ts';
@@ -13,6 +14,7 @@ export interface DynoRunnerOptions {
   bootTimeout: number;
   /** Seconds between SIGTERM and SIGKILL. */
   stopTimeout: number;
+  limitsOf: (app: string, type: string) => DynoLimits;
 }
 
 /** Fills a dyno with a container, watches it come up, empties it again; says each step in the app's log. */
@@ -29,7 +31,9 @@ export class DynoRunner {
   async start(dyno: Dyno): Promise<DynoContainer> {
     const { engine } = this.#options;
     this.#say(dyno, `Starting process with command \`${dyno.command}\``);
-    const request = dynoRequest(dyno);
+    const { release, name, command } = dyno;
+    const limits = this.#options.limitsOf(dyno.app, dyno.type);
+    const request = dynoRequest({ release, name, command, limits });
     const id = await engine.create({
       ...request,
       name: `${dyno.app}.${dyno.name}.${randomBytes(4).toString('hex')}`,

@@ -1,4 +1,4 @@
-import type { AppLogs } from '../logs/app-log.ts';
+import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
@@ -15,7 +15,7 @@ export interface FormationsOptions {
   store: AppStore;
   releases: ReleaseManager;
   dynos: DynoManager;
-  logs: AppLogs;
+  activity: Activity;
   lock: KeyedMutex;
 }
 
@@ -43,11 +43,7 @@ export class Formations implements Dynos {
       const quantities = applyChanges(this.#options.releases.quantities(release), changes);
       this.#options.store.setFormation(app, quantities);
       const text = changes.map((change) => `${change.type}@${quantities[change.type]}`).join(' ');
-      this.#options.logs.append(app, {
-        source: 'app',
-        dyno: 'api',
-        text: `Scaled to ${text} by user ${user}`,
-      });
+      this.#options.activity.note({ app, user, action: 'ps:scale', text: `Scaled to ${text}` });
       await this.#options.dynos.scale(release, quantities);
       return this.#view(release);
     });
@@ -56,10 +52,11 @@ export class Formations implements Dynos {
   async restart(app: string, target: string | undefined, user: string): Promise<void> {
     await this.#options.lock.run(app, async () => {
       this.#release(app);
-      this.#options.logs.append(app, {
-        source: 'app',
-        dyno: 'api',
-        text: `Restarted ${target ?? 'all dynos'} by user ${user}`,
+      this.#options.activity.note({
+        app,
+        user,
+        action: 'ps:restart',
+        text: `Restarted ${target ?? 'all dynos'}`,
       });
       await this.#options.dynos.restart(app, target);
     });

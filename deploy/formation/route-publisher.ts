@@ -1,5 +1,5 @@
 import type { AppRoute, Router } from '../model/router.ts';
-import type { AppStore } from '../store/app-store.ts';
+import type { AppRecord, AppStore } from '../store/app-store.ts';
 import { type Dyno, WEB_PORT } from './dyno.ts';
 
 export interface RoutePublisherOptions {
@@ -40,11 +40,17 @@ export class RoutePublisher {
       return {
         app: app.name,
         hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
-        state: app.currentRelease === undefined ? 'no-release' : webState(web),
+        state: stateOf(app, web),
+        ...(app.maintenancePage !== undefined && { page: app.maintenancePage }),
         dynos: up.map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port: WEB_PORT })),
       };
     });
   }
+}
+
+function stateOf(app: AppRecord, web: Dyno[]): AppRoute['state'] {
+  if (app.maintenance) return 'maintenance';
+  return app.currentRelease === undefined ? 'no-release' : webState(web);
 }
 
 function webState(web: Dyno[]): AppRoute['state'] {

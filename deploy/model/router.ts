@@ -14,6 +14,8 @@ export interface DynoAddress {
 export interface AppRoute {
   app: string;
   hosts: string[];
-  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release';
+  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
+  /** HTML for the visitors in maintenance mode, in place of the router's own page. */
+  page?: string;
   dynos: (DynoAddress & { name: string })[];
 }

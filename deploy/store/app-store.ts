@@ -1,3 +1,4 @@
+import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Database, Row } from './database.ts';
 
@@ -6,6 +7,9 @@ export interface AppRecord {
   createdAt: Date;
   createdBy: string;
   currentRelease: number | undefined;
+  maintenance: boolean;
+  /** HTML for the visitors in maintenance mode. */
+  maintenancePage: string | undefined;
 }
 
 /** Apps with their config vars, formation and domains. */
@@ -80,6 +84,36 @@ export class AppStore {
     });
   }
 
+  /** By process type; only what was set. */
+  limits(app: string): Record<string, DynoLimits> {
+    const rows = this.#db.all('SELECT type, memory, cpu FROM limits WHERE app = ?', app);
+    return Object.fromEntries(
+      rows.map(({ type, memory, cpu }) => [
+        String(type),
+        { ...(memory !== null && { memory: Number(memory) }), ...(cpu !== null && { cpu: Number(cpu) }) },
+      ]),
+    );
+  }
+
+  setLimits(app: string, type: string, { memory, cpu }: DynoLimits): void {
+    this.#db.run(
+      'INSERT OR REPLACE INTO limits (app, type, memory, cpu) VALUES (?, ?, ?, ?)',
+      app,
+      type,
+      memory ?? null,
+      cpu ?? null,
+    );
+  }
+
+  setMaintenance(app: string, { on, page }: { on: boolean; page: string | undefined }): void {
+    this.#db.run(
+      'UPDATE apps SET maintenance = ?, maintenance_page = ? WHERE name = ?',
+      Number(on),
+      page ?? null,
+      app,
+    );
+  }
+
   domains(app: string): string[] {
     return this.#db
       .all('SELECT hostname FROM domains WHERE app = ? ORDER BY hostname', app)
@@ -106,5 +140,7 @@ function toApp(row: Row): AppRecord {
     createdAt: new Date(Number(row.created_at)),
     createdBy: String(row.created_by),
     currentRelease: row.current_release === null ? undefined : Number(row.current_release),
+    maintenance: row.maintenance === 1,
+    maintenancePage: row.maintenance_page === null ? undefined : String(row.maintenance_page),
   };
 }

@@ -95,6 +95,17 @@ const MIGRATIONS = [
      hash TEXT PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES keys ON DELETE CASCADE, csrf TEXT NOT NULL,
      expires_at INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE events (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, user TEXT NOT NULL, app TEXT, action TEXT NOT NULL,
+     text TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX events_by_app ON events (app, id);
+   CREATE TABLE limits (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, type TEXT NOT NULL, memory INTEGER, cpu REAL,
+     PRIMARY KEY (app, type)
+   ) STRICT;
+   ALTER TABLE apps ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE apps ADD COLUMN maintenance_page TEXT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

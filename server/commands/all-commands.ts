@@ -3,8 +3,11 @@ import { buildsCommands } from './builds.ts';
 import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
 import { domainsCommands } from './domains.ts';
+import { eventsCommands } from './events.ts';
 import { keysCommands } from './keys.ts';
+import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
+import { maintenanceCommands } from './maintenance.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
 import { psCommands } from './ps.ts';
 import { releasesCommands } from './releases.ts';
@@ -14,13 +17,16 @@ import { runCommands } from './run.ts';
 export const commands: Command[] = [
   ...appsCommands,
   ...psCommands,
+  ...limitsCommands,
   ...logsCommands,
   ...configCommands,
   ...releasesCommands,
   ...buildsCommands,
   ...runCommands,
   ...domainsCommands,
+  ...maintenanceCommands,
   ...keysCommands,
+  ...eventsCommands,
   ...platformCommands,
   helpCommand(() => commands),
 ];

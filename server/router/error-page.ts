@@ -15,6 +15,7 @@ export const routerErrors = {
   H21: { status: 503, desc: 'Backend connection refused' },
   H27: { status: 499, desc: 'Client Request Interrupted' },
   H28: { status: 499, desc: 'Client Connection Idle' },
+  H80: { status: 503, desc: 'Maintenance mode' },
   H81: { status: 503, desc: 'Blank app' },
 } as const;
 
@@ -23,6 +24,8 @@ export interface Answer {
   status: number;
   title: string;
   text: string;
+  /** A whole page in place of ours, as latin1. */
+  page?: string;
 }
 
 /** The answer for a host that is nobody's; it names no app. */
@@ -39,8 +42,16 @@ export const dashboardAway: Answer = {
   text: 'The dashboard is not there at the moment. Try again in a few seconds.',
 };
 
-/** The answer for an app's error. `status` overrides the usual one. */
-export function appError(code: ErrorCode, status: number = routerErrors[code].status): Answer {
+/** The answer for an app's error. `status` overrides the usual one, `page` the page of maintenance mode. */
+export function appError(code: ErrorCode, status: number = routerErrors[code].status, page?: string): Answer {
+  if (code === 'H80') {
+    return {
+      status,
+      title: 'Down for maintenance',
+      text: 'This app is being looked after and will be back soon.',
+      ...(page !== undefined && { page }),
+    };
+  }
   if (code === 'H81') {
     return { status, title: 'Nothing here yet', text: 'This app has not been deployed yet.' };
   }
@@ -61,7 +72,7 @@ export function formatAnswer(
   answer: Answer,
   options: { date: string; isHead: boolean; keepAlive: boolean },
 ): string {
-  const page = formatPage(answer);
+  const page = answer.page ?? formatPage(answer);
   return (
     `HTTP/1.1 ${answer.status} ${REASONS[answer.status] ?? 'Error'}\r\n` +
     `Date: ${options.date}\r\n` +

@@ -197,6 +197,9 @@ export class Exchange implements ClientUser, UpstreamUser {
       case 'no-release':
         this.#fail('H81');
         break;
+      case 'maintenance':
+        this.#fail('H80');
+        break;
       default:
         this.#chooseDyno(target.app);
     }
@@ -455,7 +458,7 @@ export class Exchange implements ClientUser, UpstreamUser {
       this.#log(code, { status });
       this.#client.abort({ reset: this.#head.minor === 0 });
     } else {
-      const answer = this.#app ? appError(code, status) : dashboardAway;
+      const answer = this.#app ? appError(code, status, this.#app.page) : dashboardAway;
       this.#answer(code === 'H28' ? refusal(408) : answer, { code, status });
     }
   }

@@ -27,6 +27,7 @@ function parseApp(value: unknown, where: string): AppRoute {
     app: matching(app.app, NAME, `${where}.app`),
     hosts: list(app.hosts, `${where}.hosts`).map((host, i) => matching(host, HOST, `${where}.hosts[${i}]`)),
     state,
+    ...(app.page !== undefined && { page: matching(app.page, PAGE, `${where}.page`) }),
     dynos: list(app.dynos, `${where}.dynos`).map((dyno, i) => parseDyno(dyno, `${where}.dynos[${i}]`)),
   };
 }
@@ -78,7 +79,9 @@ function matching(value: unknown, pattern: RegExp, where: string): string {
   return value;
 }
 
-const STATES = ['up', 'booting', 'crashed', 'stopped', 'no-release'] as const;
+const STATES = ['up', 'booting', 'crashed', 'stopped', 'no-release', 'maintenance'] as const;
+/** UTF-8 of at most 64 KiB has no more characters. */
+const PAGE = /^.{1,65536}$/s;
 const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const SOCKET_PATH = /^\/[^\0]{1,106}$/;

@@ -9,6 +9,8 @@ export interface App {
   name: string;
   state: AppRoute['state'];
   dynos: Dyno[];
+  /** HTML for H80 in its bytes: latin1. */
+  page: string | undefined;
   /** Where the search for the least busy dyno starts. */
   turn: number;
 }
@@ -110,7 +112,7 @@ export class RouteMap {
         () => new UpstreamPool({ host: address, port }, { maxIdle: this.#maxIdle }),
       ),
     }));
-    return { name: route.app, state: route.state, dynos, turn: 0 };
+    return { name: route.app, state: route.state, dynos, page: bytesOf(route.page), turn: 0 };
   }
 
   #retireAllBut(used: Set<UpstreamPool>): void {
@@ -145,4 +147,8 @@ const AVOIDED = 1_000_000;
 
 function keyOf(address: string, port: number): string {
   return `${address}:${port}`;
+}
+
+function bytesOf(page: string | undefined): string | undefined {
+  return page === undefined ? undefined : Buffer.from(page).toString('latin1');
 }

@@ -12,8 +12,11 @@ export interface AppRoute {
   /**
    * up: has dynos. booting: its first web dynos are starting (requests are held up to 75 s, then H20). crashed: every web dyno
    * crashed (H10). stopped: scaled to zero (H14). no-release: H81.
+   * maintenance: closed to visitors (H80).
    */
-  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release';
+  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
+  /** HTML in place of the router's own page of H80. */
+  page?: string;
   dynos: DynoRoute[];
 }
 

@@ -25,7 +25,7 @@ export interface Outcome {
 export function formatOutcome(outcome: Outcome): string {
   const { code } = outcome;
   // A blank app is no error of anybody's.
-  const level = code === undefined || code === 'H81' ? 'at=info' : 'at=error';
+  const level = code === undefined || code === 'H80' || code === 'H81' ? 'at=info' : 'at=error';
   const error = code === undefined ? '' : ` code=${code} desc="${routerErrors[code].desc}"`;
   return (
     `${level}${error} method=${outcome.method} path="${quoted(outcome.target)}" host=${outcome.host}` +

@@ -119,9 +119,9 @@ describe('the store', () => {
 
     beforeEach(() => {
       const store = new AccessStore(database);
-      keys = new SshKeys(store);
+      keys = new SshKeys(store, { record() {} });
       sessions = new DashboardSessions(store);
-      keys.add('alice', publicKey(1));
+      keys.add('alice', publicKey(1), 'root');
     });
 
     it('SshKeys.authenticate() knows a key by its content', () => {
@@ -130,8 +130,8 @@ describe('the store', () => {
     });
 
     it('SshKeys.add() refuses a key that is there, remove() the last one', () => {
-      assert.throws(() => keys.add('bob', publicKey(1)), { code: 'conflict' });
-      assert.throws(() => keys.remove('alice'), { code: 'conflict' });
+      assert.throws(() => keys.add('bob', publicKey(1), 'root'), { code: 'conflict' });
+      assert.throws(() => keys.remove('alice', 'root'), { code: 'conflict' });
     });
 
     it('DashboardSessions lets a link in once, and ends the session with the key', () => {
@@ -141,8 +141,8 @@ describe('the store', () => {
       const entered = sessions.redeemLoginToken(token)!;
       assert.equal(sessions.redeemLoginToken(token), undefined);
       assert.equal(sessions.find(entered.id)?.user, 'alice');
-      keys.add('bob', publicKey(2));
-      keys.remove('alice');
+      keys.add('bob', publicKey(2), 'root');
+      keys.remove('alice', 'root');
       assert.equal(sessions.find(entered.id), undefined);
     });
 

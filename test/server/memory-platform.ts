@@ -5,9 +5,11 @@ import { PaasError } from '../../deploy/model/paas-error.ts';
 import type {
   AppSummary,
   BuildView,
+  EventQuery,
   KeyView,
   LogLine,
   Platform,
+  PlatformEvent,
   ProcessTypeView,
   PushStreams,
   ReleaseView,
@@ -35,6 +37,38 @@ export class MemoryPlatform implements Platform {
   pushes: Platform['pushes'] = {
     receive: async (app, { user, streams }) => this.#push('receive', { app, user, streams }),
     upload: async (app, { user, streams }) => this.#push('upload', { app, user, streams }),
+  };
+
+  readonly maintained = new Set<string>();
+  readonly maintenance: Platform['maintenance'] = {
+    isOn: (name) => this.#app(name) && this.maintained.has(name),
+    on: async (name, page, user) => {
+      this.maintained.add(name);
+      this.changes.push(`maintenance on ${name}${page === undefined ? '' : ` with ${page}`} by ${user}`);
+    },
+    off: async (name, user) => {
+      this.maintained.delete(name);
+      this.changes.push(`maintenance off ${name} by ${user}`);
+    },
+  };
+
+  readonly limits: Platform['limits'] = {
+    list: (name) => this.#app(name) && [{ type: 'web', memory: 512 * 1024 ** 2, cpu: undefined }],
+    set: async (name, type, change, user) => {
+      this.changes.push(`limits ${name} ${type} ${JSON.stringify(change)} by ${user}`);
+      return [{ type, memory: change.memory ?? 1024 ** 3, cpu: change.cpu }];
+    },
+    clear: async (name, type, user) => {
+      this.changes.push(`limits ${name} ${type} cleared by ${user}`);
+      return [{ type, memory: 1024 ** 3, cpu: undefined }];
+    },
+  };
+
+  storedEvents: PlatformEvent[] = [];
+  readonly events: Platform['events'] = {
+    read: async function* (this: MemoryPlatform, { app }: EventQuery) {
+      yield* this.storedEvents.filter((event) => app === undefined || event.app === app);
+    }.bind(this),
   };
 
   /** An app with a release and the process types web and worker. */

@@ -262,6 +262,13 @@ export class MemoryPlatform implements Platform {
 
   readonly runs: Platform['runs'] = { start: () => Promise.reject(new Error('not here')) };
 
+  readonly events: Platform['events'] = { read: async function* () {} };
+  readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };
+  readonly maintenance: Platform['maintenance'] = {
+    isOn: () => false,
+    on: async () => {},
+    off: async () => {},
+  };
   readonly pushes: Platform['pushes'] = {
     receive: () => Promise.reject(new Error('not here')),
     upload: () => Promise.reject(new Error('not here')),

@@ -27,7 +27,7 @@ describe('createDashboard() on the real stores', () => {
     client.platform.addRunningApp('blog');
     Object.assign(client.platform, {
       sessions: new DashboardSessions(store),
-      keys: new SshKeys(store),
+      keys: new SshKeys(store, { record() {} }),
       logs,
     });
     client.platform.keys.add('alice', await newKey('alice'), 'alice');

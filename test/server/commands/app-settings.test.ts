@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'mocha';
+import { CommandFixture } from './command-fixture.ts';
+
+let paas: CommandFixture;
+
+beforeEach(() => {
+  paas = new CommandFixture();
+});
+
+describe('limits', () => {
+  it('shows a table, sizes in words', async () => {
+    const { stdout } = await paas.run('limits -a blog');
+    assert.equal(stdout, 'TYPE  MEMORY  CPU\nweb   512m    all\n');
+  });
+
+  it('takes sizes with and without a unit, and cores', async () => {
+    for (const [given, bytes] of [
+      ['512', 512],
+      ['512m', 512],
+      ['2GB', 2048],
+    ] as const) {
+      paas.platform.changes.length = 0;
+      const { status } = await paas.run(`limits:set web --memory ${given} --cpu 0.5 -a blog`);
+      assert.equal(status, 0);
+      assert.deepEqual(paas.platform.changes, [
+        `limits blog web {"memory":${bytes * 1024 ** 2},"cpu":0.5} by alice`,
+      ]);
+    }
+  });
+
+  for (const [line, says] of [
+    ['limits:set web -a blog', /Nothing to set/],
+    ['limits:set web --memory 12q -a blog', /"12q" is no size/],
+    ['limits:set web --memory -5 -a blog', /./],
+    ['limits:set web --cpu many -a blog', /"many" is no number of cores/],
+  ] as const) {
+    it(`refuses ${line}`, async () => {
+      const { status, stderr } = await paas.run(line);
+      assert.notEqual(status, 0);
+      assert.match(stderr, says);
+      assert.deepEqual(paas.platform.changes, []);
+    });
+  }
+});
+
+describe('maintenance', () => {
+  it('goes on and off', async () => {
+    assert.equal((await paas.run('maintenance -a blog')).stdout, 'off\n');
+    assert.match(
+      (await paas.run('maintenance:on blog')).stderr,
+      /Enabling maintenance mode for blog\.\.\. done/,
+    );
+    assert.equal((await paas.run('maintenance blog')).stdout, 'on\n');
+    await paas.run('maintenance:off -a blog');
+    assert.equal((await paas.run('maintenance -a blog --json')).stdout, '{"maintenance":false}\n');
+  });
+
+  it('takes a page from standard input, and no file name', async () => {
+    await paas.run('maintenance:on -a blog -', { input: '<h1>Back at noon</h1>' });
+    assert.deepEqual(paas.platform.changes, ['maintenance on blog with <h1>Back at noon</h1> by alice']);
+    const { stderr } = await paas.run('maintenance:on -a blog page.html');
+    assert.match(stderr, /Files are not sent/);
+  });
+});
+
+describe('events', () => {
+  it('prints who did what, without control characters', async () => {
+    const at = new Date('2026-08-10T10:00:00Z');
+    const event = { id: 1, at, user: 'bob', app: 'blog', action: 'run', text: 'Ran `\x1b[2J`' };
+    paas.platform.storedEvents = [event, { ...event, id: 2, app: undefined, action: 'keys:add', text: 'x' }];
+    const { stdout } = await paas.run('events');
+    assert.match(stdout, /^2026-08-10 10:00:00 bob blog run: Ran /);
+    assert.ok(!stdout.includes('\x1b[2J'));
+    assert.match(stdout, /bob - keys:add: x\n$/);
+    assert.equal((await paas.run('events -a blog --json')).stdout.split('\n').length, 2);
+  });
+});
