@@ -21,6 +21,7 @@ export interface AppCatalogOptions {
   activity: Activity;
   lock: KeyedMutex;
   urlOf: (app: string) => string;
+  stopRuns: (app: string) => Promise<void>;
   cancelBuilds: (app: string, user: string) => Promise<void>;
   publishRoutes: () => Promise<void>;
 }
@@ -54,7 +55,7 @@ export class AppCatalog implements Apps {
     await this.#options.cancelBuilds(name, user);
     await lock.run(name, async () => {
       const built = builds.list(name);
-      await dynos.stopAll(name);
+      await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
       store.remove(name);
       for (const build of built) outputs.remove(build.id);
       await repositories.remove(name);

@@ -8,7 +8,7 @@ import { AppMaintenance } from './app-maintenance.ts';
 import { ImageBuilder } from './build/image-builder.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
 import { BuildManager } from './build-manager.ts';
-import { Engine } from './engine.ts';
+import { type ContainerSummary, Engine } from './engine.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
@@ -17,13 +17,15 @@ import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
 import type { Router } from './model/router.ts';
-import { OneOffDynos } from './one-off-dynos.ts';
 import type { Platform } from './platform.ts';
 import { BuildOutputs } from './queue/build-output.ts';
 import { BuildQueue } from './queue/build-queue.ts';
 import { GitService } from './receive/git-service.ts';
 import { Repositories } from './receive/repositories.ts';
 import { AppConfig, ReleaseManager } from './release-manager.ts';
+import { DetachedDynos } from './runs/detached-dynos.ts';
+import { OneOffDynos } from './runs/one-off-dynos.ts';
+import { runReleaseCommand } from './runs/release-command.ts';
 import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
@@ -98,9 +100,11 @@ export function openPaas(options: PaasOptions): Paas {
   });
   const publishRoutes = () => routes.publish();
   const drain = options.router.drain.bind(options.router);
-  const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, drain });
+  const adoptRun = (container: ContainerSummary) => runs.adopt(container);
+  const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, adoptRun, drain });
   const releases = new ReleaseManager({ apps, releases: releaseStore, dynos, activity, lock });
-  const runs = new OneOffDynos({ engine, releases, logs, activity, limitsOf });
+  const detached = new DetachedDynos({ engine, logs });
+  const runs: OneOffDynos = new OneOffDynos({ engine, releases, detached, logs, activity, limitsOf });
   const catalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -112,6 +116,7 @@ export function openPaas(options: PaasOptions): Paas {
     activity,
     lock,
     urlOf,
+    stopRuns: (app) => runs.stopAll(app),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
     publishRoutes,
   });
@@ -128,7 +133,8 @@ export function openPaas(options: PaasOptions): Paas {
     configOf: (app) => apps.config(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
     urlOf,
-    runReleaseCommand: (release, write, signal) => runs.runReleaseCommand(release, write, signal),
+    runReleaseCommand: (release, write, signal) =>
+      runReleaseCommand(release, { engine, limits: limitsOf(release.app, 'run'), write, signal }),
   });
   const queue = new BuildQueue({
     redis: options.redis,
@@ -141,7 +147,7 @@ export function openPaas(options: PaasOptions): Paas {
 
   return {
     apps: catalog,
-    dynos: new Formations({ store: apps, releases, dynos, activity, lock }),
+    dynos: new Formations({ store: apps, releases, dynos, activity, lock, runs: (app) => runs.list(app) }),
     config: new AppConfig(apps, releases),
     releases,
     builds,
@@ -178,6 +184,7 @@ export function openPaas(options: PaasOptions): Paas {
 
     async stop() {
       runner.close();
+      detached.close();
       await queue.close();
       logs.close();
       database.close();

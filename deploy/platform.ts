@@ -294,8 +294,25 @@ export interface RunSession {
   hangUp(): void;
 }
 
+/** A one-off dyno that runs. */
+export interface RunView {
+  app: string;
+  /** `run.4711` */
+  name: string;
+  command: string;
+  user: string;
+  release: number;
+  since: Date;
+}
+
 export interface Runs {
   start(app: string, options: RunOptions): Promise<RunSession>;
+  /** In the background: output to the app's log. `timeLimit`: seconds after which it is stopped. */
+  detach(app: string, options: { command: string; user: string; timeLimit?: number }): Promise<RunView>;
+  /** Oldest first. */
+  list(app: string): RunView[];
+  /** SIGTERM, then SIGKILL. Resolves when it has ended. Throws `not_found`. */
+  stop(app: string, dyno: string, user: string): Promise<void>;
 }
 
 export interface PushStreams {

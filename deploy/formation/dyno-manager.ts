@@ -1,4 +1,4 @@
-import type { Engine } from '../engine.ts';
+import type { ContainerSummary, Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
@@ -15,6 +15,8 @@ export interface DynoManagerOptions {
   logs: AppLogs;
   /** Brings the router up to date; resolves when it is. */
   publishRoutes: () => Promise<void>;
+  /** Takes up a one-off dyno that should go on; false where the container is none. */
+  adoptRun: (container: ContainerSummary) => Promise<boolean>;
   drain: (dynos: DynoAddress[], milliseconds: number) => Promise<void>;
 }
 
@@ -118,9 +120,14 @@ export class DynoManager {
       }
     }
     await this.#options.publishRoutes();
-    const strays = containers.filter((container) => !adopted.has(container.id));
-    await Promise.all(strays.map((container) => this.#options.engine.remove(container.id).catch(() => {})));
+    const rest = containers.filter((container) => !adopted.has(container.id));
+    await Promise.all(rest.map((container) => this.#removeStray(container)));
     await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
+  }
+
+  async #removeStray(container: ContainerSummary): Promise<void> {
+    if (container.running && (await this.#options.adoptRun(container))) return;
+    await this.#options.engine.remove(container.id).catch(() => {});
   }
 
   /** Resolves when no retired dyno is left running. */

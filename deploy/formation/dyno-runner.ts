@@ -6,6 +6,7 @@ import { PaasError } from '../model/paas-error.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import { dynoRequest } from './dyno-request.ts';
 import { waitUntilListening } from './health-check.ts';
+import { LogFollower, type LogPlace } from './log-follower.ts';
 
 export interface DynoRunnerOptions {
   engine: Engine;
@@ -22,9 +23,11 @@ export class DynoRunner {
   #options: DynoRunnerOptions;
   #containers = new Map<string, DynoContainer>();
   #closing = new AbortController();
+  #follower: LogFollower;
 
   constructor(options: DynoRunnerOptions) {
     this.#options = options;
+    this.#follower = new LogFollower({ ...options, signal: this.#closing.signal });
   }
 
   /** Starts a container for the dyno; resolves when it runs (not yet when it listens). */
@@ -174,38 +177,9 @@ export class DynoRunner {
     }
   }
 
-  /** Copies the container's output into the app's log until both have ended; goes on after the runtime's restart. */
-  async #followLog(
-    dyno: Dyno,
-    container: DynoContainer,
-    from: { at: Date; count: number } | undefined,
-  ): Promise<void> {
-    const signal = this.#closing.signal;
-    let last = from;
-    while (!signal.aborted) {
-      let skip = last?.count ?? 0;
-      try {
-        for await (const line of this.#options.engine.logs(container.id, last?.at, signal)) {
-          const same = last !== undefined && line.at.getTime() === last.at.getTime();
-          if (same && skip > 0) {
-            skip -= 1;
-            continue;
-          }
-          if (last !== undefined && line.at < last.at) continue;
-          last = { at: line.at, count: same ? last!.count + 1 : 1 };
-          this.#options.logs.append(dyno.app, {
-            source: 'app',
-            dyno: dyno.name,
-            text: line.text,
-            at: line.at,
-          });
-        }
-        if (container.exit || !(await this.#options.engine.inspect(container.id)).running) return;
-      } catch (error) {
-        if (/no such container/i.test(String(error))) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+  #followLog(dyno: Dyno, container: DynoContainer, from: LogPlace | undefined): Promise<void> {
+    const source = { app: dyno.app, dyno: dyno.name, container: container.id };
+    return this.#follower.follow(source, { from, isOver: () => container.exit !== undefined });
   }
 
   #say(dyno: Dyno, text: string): void {

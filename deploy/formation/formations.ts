@@ -3,7 +3,7 @@ import { quote } from '../model/app-name.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
-import type { Dynos, DynoView, ProcessTypeView, ScaleChange } from '../platform.ts';
+import type { Dynos, DynoView, ProcessTypeView, RunView, ScaleChange } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { AppStore } from '../store/app-store.ts';
 import type { DynoManager } from './dyno-manager.ts';
@@ -17,6 +17,8 @@ export interface FormationsOptions {
   dynos: DynoManager;
   activity: Activity;
   lock: KeyedMutex;
+  /** The one-off dynos that run. */
+  runs: (app: string) => RunView[];
 }
 
 /** How many dynos of each process type an app has, and the commands that change it. */
@@ -29,7 +31,10 @@ export class Formations implements Dynos {
 
   list(app: string): DynoView[] {
     this.#options.store.find(app);
-    return this.#options.dynos.list(app).map((dyno) => dyno.view());
+    return [
+      ...this.#options.dynos.list(app).map((dyno) => dyno.view()),
+      ...this.#options.runs(app).map(runDyno),
+    ];
   }
 
   formation(app: string): ProcessTypeView[] {
@@ -80,6 +85,11 @@ export class Formations implements Dynos {
       command: release.processes[type] ?? '',
     }));
   }
+}
+
+function runDyno({ name, command, since, release }: RunView): DynoView {
+  const [type = '', number] = name.split('.');
+  return { name, type, number: Number(number), command, state: 'up', since, release, reason: undefined };
 }
 
 /** Pure. Throws `invalid` for an unknown type or a quantity outside 0 to 100; then nothing is applied. */

@@ -1,7 +1,18 @@
 import { pipeline } from 'node:stream/promises';
-import type { RunOptions, RunSession } from '../../deploy/platform.ts';
-import type { Command, CommandContext } from './command.ts';
+import type { RunOptions, RunSession, RunView } from '../../deploy/platform.ts';
+import type { Argument, Command, CommandContext } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { quoteWord } from './shell-words.ts';
+import { textTable } from './text-table.ts';
+import { timeText } from './time-text.ts';
+
+const COMMAND: Argument = {
+  name: 'COMMAND',
+  summary: 'and its arguments; flags after it are its own',
+  required: true,
+  repeated: true,
+  verbatim: true,
+};
 
 const run: Command = {
   name: 'run',
@@ -14,15 +25,7 @@ const run: Command = {
     'For a terminal through plain ssh: ssh -t paas@HOST run -a blog bash.',
   ],
   app: 'required',
-  args: [
-    {
-      name: 'COMMAND',
-      summary: 'and its arguments; flags after it are its own',
-      required: true,
-      repeated: true,
-      verbatim: true,
-    },
-  ],
+  args: [COMMAND],
   examples: ['run -a blog npm run migrate', 'run blog bash', 'run -a blog -- node -e "console.log(1)"'],
   access: 'change',
   stdin: () => true,
@@ -39,7 +42,73 @@ const run: Command = {
   },
 };
 
-export const runCommands: Command[] = [run];
+const detached: Command = {
+  name: 'run:detached',
+  summary: 'Run a command in a one-off dyno in the background',
+  details: [
+    "Its output goes to the app's log: logs -d DYNO. The platform's own restarts leave it alone; --timeout ends it.",
+  ],
+  app: 'required',
+  args: [COMMAND],
+  flags: [{ name: 'timeout', value: 'TIME', summary: 'stop it after this time, e.g. 90s, 30m or 2h' }],
+  examples: ['run:detached -a blog npm run import', 'run:detached --timeout 30m -a blog ./backup.sh'],
+  access: 'change',
+  json: true,
+  async run({ platform, caller, app, args, out, json, flag }) {
+    const timeout = flag('timeout');
+    const dyno = await out.action(
+      `Running ${joinCommand(args)} on ${app}`,
+      () =>
+        platform.runs.detach(app, {
+          command: joinCommand(args),
+          user: caller.user,
+          ...(timeout !== undefined && { timeLimit: parseDuration(timeout) }),
+        }),
+      ({ name }) => `up, ${name}`,
+    );
+    if (json) return out.json(runJson(dyno));
+    out.note(`Follow it with: paas logs -t -d ${dyno.name} -a ${app}`);
+  },
+};
+
+const list: Command = {
+  name: 'run:list',
+  summary: 'List the one-off dynos that run',
+  app: 'required',
+  examples: ['run:list -a blog', 'run:list blog --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, out, json }) {
+    const dynos = platform.runs.list(app);
+    if (json) return out.json(dynos.map(runJson));
+    if (dynos.length === 0) return out.note(`No one-off dyno of ${app} runs.`);
+    const rows = dynos.map(({ name, user, since, command }) => [name, user, timeText(since), command]);
+    out.lines(textTable(['DYNO', 'USER', 'STARTED', 'COMMAND'], rows));
+  },
+};
+
+const stop: Command = {
+  name: 'run:stop',
+  summary: 'Stop a one-off dyno',
+  app: 'required',
+  args: [{ name: 'DYNO', summary: 'e.g. run.4711', required: true }],
+  examples: ['run:stop run.4711 -a blog'],
+  access: 'change',
+  async run({ platform, caller, app, args, out }) {
+    const dyno = args[0]!;
+    await out.action(
+      `Stopping ${dyno} of ${app}`,
+      () => platform.runs.stop(app, dyno, caller.user),
+      () => 'done',
+    );
+  },
+};
+
+export const runCommands: Command[] = [run, detached, list, stop];
+
+function runJson({ name, command, user, release, since }: RunView) {
+  return { name, command, user, release, since: since.toISOString() };
+}
 
 /**
  * One word is shell text; of several, those that a shell would take apart are quoted (as `heroku run` does), so that

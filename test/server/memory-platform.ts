@@ -33,7 +33,17 @@ export class MemoryPlatform implements Platform {
   readonly storedBuilds: BuildView[] = [];
   /** Everything that changed something, e.g. `scale blog web=3 by alice`. */
   readonly changes: string[] = [];
-  runs: Platform['runs'] = { start: async (_app, options) => echoSession(options) };
+  runs: Platform['runs'] = {
+    start: async (_app, options) => echoSession(options),
+    detach: async (app, { command, user, timeLimit }) => {
+      this.changes.push(`detach ${app} ${command} ${timeLimit ?? ''} by ${user}`);
+      return { app, name: 'run.4711', command, user, release: 1, since: new Date('2026-08-10T10:00:00Z') };
+    },
+    list: () => [],
+    stop: async (app, dyno, user) => {
+      this.changes.push(`stop ${app} ${dyno} by ${user}`);
+    },
+  };
   pushes: Platform['pushes'] = {
     receive: async (app, { user, streams }) => this.#push('receive', { app, user, streams }),
     upload: async (app, { user, streams }) => this.#push('upload', { app, user, streams }),

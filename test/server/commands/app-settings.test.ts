@@ -76,3 +76,20 @@ describe('events', () => {
     assert.equal((await paas.run('events -a blog --json')).stdout.split('\n').length, 2);
   });
 });
+
+describe('run:detached', () => {
+  it('says how to follow it', async () => {
+    const { stderr } = await paas.run('run:detached --timeout 2h -a blog -- sh -c "exit 3"');
+    assert.match(stderr, /up, run\.4711/);
+    assert.match(stderr, /logs -t -d run\.4711 -a blog/);
+    assert.deepEqual(paas.platform.changes, [`detach blog sh -c 'exit 3' 7200 by alice`]);
+  });
+
+  it('refuses a time that is none', async () => {
+    for (const time of ['0', '5x', '-1m', '999999d']) {
+      const { status } = await paas.run(`run:detached --timeout=${time} -a blog true`);
+      assert.notEqual(status, 0, time);
+    }
+    assert.deepEqual(paas.platform.changes, []);
+  });
+});

@@ -260,7 +260,12 @@ export class MemoryPlatform implements Platform {
 
   readonly logs: Platform['logs'] = { read: (name, query) => this.#readLog(this.#app(name), query) };
 
-  readonly runs: Platform['runs'] = { start: () => Promise.reject(new Error('not here')) };
+  readonly runs: Platform['runs'] = {
+    start: () => Promise.reject(new Error('not here')),
+    detach: () => Promise.reject(new Error('not here')),
+    list: () => [],
+    stop: () => Promise.reject(new Error('not here')),
+  };
 
   readonly events: Platform['events'] = { read: async function* () {} };
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };

@@ -56,6 +56,7 @@ describe('createSshServer()', () => {
     const size = 5_000_000;
     const { runs } = fixture.platform;
     fixture.platform.runs = {
+      ...fixture.platform.runs,
       start: async () => ({
         dyno: 'run.1',
         stdin: new PassThrough(),
@@ -80,6 +81,7 @@ describe('createSshServer()', () => {
     const keys: Buffer[] = [];
     const exited = Promise.withResolvers<number>();
     fixture.platform.runs = {
+      ...fixture.platform.runs,
       start: async (app, { command, terminal }) => {
         seen.push([app, command, terminal]);
         const stdin = new PassThrough().on('data', (chunk) => keys.push(chunk));
@@ -130,6 +132,7 @@ describe('createSshServer()', () => {
     const hungUp = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<void>();
     fixture.platform.runs = {
+      ...fixture.platform.runs,
       start: async (app, options) => ({
         ...(await runs.start(app, options)),
         hangUp: () => hungUp.resolve(),
@@ -198,6 +201,7 @@ describe('createSshServer()', () => {
       },
     });
     fixture.platform.runs = {
+      ...fixture.platform.runs,
       start: async (app, options) => ({
         ...(await runs.start(app, options)),
         stdout: endless,

@@ -1,0 +1,38 @@
+import type { Engine } from '../engine.ts';
+import type { DynoLimits } from '../model/dyno-limits.ts';
+import { PaasError } from '../model/paas-error.ts';
+import type { Release } from '../model/release.ts';
+import { detail } from '../model/words.ts';
+import { runRequest } from './run-request.ts';
+
+const COMMAND = 'release';
+
+/** The `release:` command of a pending release, in a dyno of its own, with its output to the pusher. Throws `invalid` where it fails. */
+export async function runReleaseCommand(
+  release: Release,
+  context: { engine: Engine; limits: DynoLimits; write: (text: string) => void; signal: AbortSignal },
+): Promise<void> {
+  const { engine, limits, write, signal } = context;
+  write(detail(`Running release command: ${release.processes[COMMAND]}`));
+  const dyno = { name: 'release.1', limits, stdin: false };
+  const id = await engine.create(runRequest(release, dyno, { command: COMMAND }));
+  const kill = () => void engine.kill(id, 'SIGKILL').catch(() => {});
+  signal.addEventListener('abort', kill, { once: true });
+  try {
+    const stream = await engine.attach(id, { stdin: false, terminal: false });
+    stream.output.on('data', (chunk: Buffer) => write(chunk.toString().replace(/^(?=.)/gm, '       ')));
+    await engine.start(id);
+    if (signal.aborted) kill();
+    const status = await engine.wait(id);
+    signal.throwIfAborted();
+    if (status !== 0) {
+      throw new PaasError(
+        'invalid',
+        `The release command exited with status ${status}.\n\nPush rejected, release command failed.`,
+      );
+    }
+  } finally {
+    signal.removeEventListener('abort', kill);
+    await engine.remove(id);
+  }
+}

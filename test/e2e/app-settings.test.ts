@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
+import { after, before, describe, it } from 'mocha';
+import { Instance, whyNot } from './instance.ts';
+
+describe('what an operator sets on an app', function () {
+  this.timeout(240_000);
+  let paas: Instance;
+
+  before(async function () {
+    if (whyNot()) return this.skip();
+    paas = await Instance.start();
+    await paas.deploy(await paas.checkout('node-plain', 'plain'));
+  });
+
+  after(async () => {
+    await paas?.remove();
+  });
+
+  it('maintenance mode closes the app for visitors, with a page of its own', async () => {
+    await paas.paas('maintenance:on -a plain');
+    const closed = await paas.get('plain');
+    assert.equal(closed.status, 503);
+    assert.match(closed.body, /Down for maintenance/);
+    await paas.waitForLog('plain', /code=H80 desc="Maintenance mode"/, { flags: '-d router' });
+    await paas.ssh('maintenance:on -a plain -', { stdin: '<h1>Zurück um zwölf</h1>' });
+    assert.equal((await paas.get('plain')).body, '<h1>Zurück um zwölf</h1>');
+    assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+    await paas.paas('maintenance:off -a plain');
+    assert.equal((await paas.get('plain')).status, 200);
+  });
+
+  it('limits reach the dynos that run, and those that come', async () => {
+    await paas.paas('limits:set web --memory 200m --cpu 0.5 -a plain');
+    assert.match(await paas.paas('limits -a plain'), /^web +200m +0\.5$/m);
+    assert.equal(await memoryLimit(paas, 'plain'), 200 * 1024 ** 2);
+    await paas.paas('ps:restart -a plain');
+    assert.equal(await memoryLimit(paas, 'plain'), 200 * 1024 ** 2);
+    await paas.paas('limits:clear web -a plain');
+    assert.equal(await memoryLimit(paas, 'plain'), 1024 ** 3);
+  });
+
+  it('detached dynos write into the log, survive a restart of control, and can be stopped', async () => {
+    const command = 'run:detached -a plain --json';
+    const { name } = JSON.parse(await paas.paas(`${command} -- "echo begun; sleep 600"`));
+    await paas.waitForLog('plain', /begun/, { flags: `-d ${name}` });
+    await paas.kill('control');
+    assert.match(await whenBack(() => paas.paas('run:list -a plain')), new RegExp(`${name} +admin`));
+    assert.match(await paas.paas('ps -a plain'), new RegExp(`${name}: up`));
+    await paas.paas(`run:stop ${name} -a plain`);
+    await paas.waitForLog('plain', /Process exited with status/, { flags: `-d ${name}` });
+    assert.equal(JSON.parse(await paas.paas('run:list -a plain --json')).length, 0);
+    const timed = JSON.parse(await paas.paas(`${command} --timeout 1s -- sleep 600`));
+    await paas.waitForLog('plain', /its time is over/, { flags: `-d ${timed.name}` });
+  });
+
+  it('the audit trail says who did what, also of an app that is gone', async () => {
+    await paas.paas('apps:create other');
+    await paas.paas('apps:destroy other --confirm other');
+    const trail = await paas.paas('events');
+    for (const line of [
+      /admin plain apps:create: App created/,
+      /admin plain deploy: Deploy [0-9a-f]{8}/,
+      /admin plain maintenance:on: /,
+      /admin plain limits:set: Limits of web set/,
+      /admin plain run: Ran `echo begun; sleep 600` in run\.\d+/,
+      /admin other apps:destroy: App destroyed/,
+    ]) {
+      assert.match(trail, line);
+    }
+  });
+});
+
+/** Bytes, as the kernel has it for the app's web dyno. */
+async function memoryLimit(paas: Instance, app: string): Promise<number> {
+  const docker = new Docker({ socketPath: join(paas.environment.PAAS_RUN!, 'docker.sock') });
+  const filters = { label: [`paas.app=${app}`, 'paas.type=web'], status: ['running'] };
+  const [found] = await docker.listContainers({ filters });
+  const { State } = await docker.getContainer(found!.Id).inspect();
+  const groups = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').split('\n');
+  const path = (mark: string) => groups.find((line) => line.includes(mark))?.replace(/^.*:/, '') ?? '';
+  const file = [
+    `/sys/fs/cgroup/memory${path(':memory:')}/memory.limit_in_bytes`,
+    `/sys/fs/cgroup${path('0::')}/memory.max`,
+  ].find(existsSync);
+  return Number(readFileSync(file!, 'utf8'));
+}
+
+async function whenBack<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries > 60) throw error;
+    }
+    await sleep(500);
+  }
+}
