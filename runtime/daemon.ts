@@ -1,15 +1,17 @@
 // The runtime's process: the only one that is root and talks to the kernel. It can die or be replaced while containers run.
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import { refuseSecond } from './api/sockets.ts';
 import { LinuxKernel } from './containers/linux-kernel.ts';
 import { startRuntime } from './runtime.ts';
-import { parseSettings } from './settings.ts';
+import { parseSettings, runtimePaths } from './settings.ts';
 import * as descriptors from './syscall/descriptors.ts';
 
 process.umask(0o022);
 process.on('unhandledRejection', (error) => console.error('Nobody expected this:', error));
 
 const settings = parseSettings(process.env);
+await refuseSecond(runtimePaths(settings).dockerSocket);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const kernel = await LinuxKernel.open({ run: settings.run, subnet: settings.subnet });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });

@@ -4,6 +4,11 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 
+/** Throws `conflict` if a runtime answers there, which must be known before anything of its is touched. */
+export async function refuseSecond(path: string): Promise<void> {
+  if (await answers(path)) throw new EngineError('conflict', `Another runtime answers at "${path}".`);
+}
+
 /** Listens on a unix socket that only root, and `group` if there is one, may use. Throws `conflict` if another runtime answers there. */
 export async function listenOnSocket(server: Server, path: string, group: string | undefined): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
@@ -25,7 +30,12 @@ export async function listenOnSocket(server: Server, path: string, group: string
 
 /** A socket that a killed runtime left answers nobody. */
 async function removeStale(path: string): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
+  await refuseSecond(path);
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
       probe.destroy();
@@ -33,8 +43,6 @@ async function removeStale(path: string): Promise<void> {
     });
     probe.once('error', () => resolve(false));
   });
-  if (answers) throw new EngineError('conflict', `Another runtime answers at "${path}".`);
-  unlinkSync(path);
 }
 
 function findGroup(name: string): number | undefined {

@@ -1,7 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
-import type { ContainerNetwork } from '../network/container-network.ts';
 import { ensureFirewall, removeFirewall } from '../network/firewall.ts';
 import { containerResolvConf, reachableServers } from '../network/name-servers.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
@@ -25,6 +24,7 @@ import type {
   StartedProcess,
 } from './kernel.ts';
 import { planLaunch } from './launch-plan.ts';
+import type { ReadyNetwork } from './network-pool.ts';
 import { Networks } from './networks.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ended, ProcessMaker } from './process-maker.ts';
@@ -70,13 +70,13 @@ export class LinuxKernel implements Kernel {
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
   static async remove(options: LinuxKernelOptions): Promise<void> {
     const kernel = await LinuxKernel.open(options);
-    await kernel.cleanUp(new Set());
+    await kernel.#removeLeftovers(new Set());
     await kernel.dismantle();
   }
 
   /** When no container is left: closes, and takes cgroups, routes and firewall away too. */
   async dismantle(): Promise<void> {
-    await this.#networks.removeSubnet();
+    await this.#networks.dismantle();
     this.close();
     await this.#cgroups.removeAll();
     await removeFirewall(this.#tag);
@@ -93,9 +93,11 @@ export class LinuxKernel implements Kernel {
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     try {
-      const network = spec.network === 'nat' ? this.#networks.take(spec.id) : undefined;
+      using open = new Descriptors();
+      const taken = spec.network === 'nat' ? await this.#networks.take(spec.id) : undefined;
+      if (taken) open.add({ namespace: taken.namespace });
       this.#cgroups.create(spec.id, spec.limits);
-      return await this.#launch(spec, network);
+      return await this.#launch(spec, taken);
     } catch (error) {
       await this.release(spec.id);
       throw error;
@@ -173,6 +175,11 @@ export class LinuxKernel implements Kernel {
   }
 
   async cleanUp(known: Set<string>): Promise<void> {
+    await this.#removeLeftovers(known);
+    this.#networks.fillPool();
+  }
+
+  async #removeLeftovers(known: Set<string>): Promise<void> {
     const leftover = this.#cgroups.list().filter((id) => !known.has(id));
     await Promise.all([this.#networks.cleanUp(), ...leftover.map((id) => this.#cgroups.remove(id))]);
   }
@@ -180,11 +187,13 @@ export class LinuxKernel implements Kernel {
   /** Lets go; containers go on, and a later runtime adopts them. */
   close(): void {
     this.#exits.close();
+    this.#networks.close();
     this.#processes.close();
   }
 
-  async #launch(spec: LaunchSpec, network: ContainerNetwork | undefined): Promise<StartedProcess> {
+  async #launch(spec: LaunchSpec, taken: ReadyNetwork | undefined): Promise<StartedProcess> {
     using open = new Descriptors();
+    const network = taken?.network;
     const cgroups = open.add(this.#cgroups.open(spec.id));
     const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
     const disk = await openDisk(spec.rootfs);
@@ -211,7 +220,12 @@ export class LinuxKernel implements Kernel {
           filter: this.#filter,
           cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
         }),
-        descriptors: { 'base namespace': this.#processes.baseNamespace, ...cgroups, ...stdio },
+        descriptors: {
+          'base namespace': this.#processes.baseNamespace,
+          ...(taken ? { 'network namespace': taken.namespace } : {}),
+          ...cgroups,
+          ...stdio,
+        },
         exitFile: exitFile!,
         ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
       });

@@ -1,24 +1,38 @@
 import { readdirSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { AddressPool } from '../network/address-pool.ts';
-import type { ContainerNetwork } from '../network/container-network.ts';
-import { planNetworkRemoval, planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
+import { planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
 import { Subnet } from '../network/subnet.ts';
+import { InterfaceRemoval } from './interface-removal.ts';
+import { NetworkPool, type ReadyNetwork } from './network-pool.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
-/** Which container has which network, and which are left over. */
+/** Which container has which network, which are ready, and which are left over. */
 export class Networks {
   readonly #processes: ProcessMaker;
   readonly #subnet: Subnet;
-  readonly #pool: AddressPool;
+  readonly #addresses: AddressPool;
+  readonly #pool: NetworkPool;
+  readonly #removal: InterfaceRemoval;
   readonly #names = new Map<string, string>();
+  /** Of an earlier runtime, until they are adopted. */
+  readonly #unclaimed: Set<string>;
 
   constructor(options: { tag: string; subnet: string; processes: ProcessMaker }) {
     this.#processes = options.processes;
     this.#subnet = new Subnet(options.subnet);
-    this.#pool = new AddressPool({
+    this.#addresses = new AddressPool({
       tag: options.tag,
       subnet: this.#subnet,
       existing: readdirSync('/sys/class/net'),
+    });
+    this.#unclaimed = new Set(this.#addresses.interfaces());
+    this.#removal = new InterfaceRemoval(options);
+    this.#pool = new NetworkPool({
+      processes: options.processes,
+      addresses: this.#addresses,
+      discard: (name) => void this.#remove(name).catch(reportLeftover),
+      bounds: poolBounds(totalmem(), this.#subnet.capacity),
     });
   }
 
@@ -27,21 +41,35 @@ export class Networks {
     await this.#processes.run(planSubnet(this.#subnet));
   }
 
-  /** Takes back `ensureSubnet`. */
-  async removeSubnet(): Promise<void> {
+  /** Begins to make networks in advance. */
+  fillPool(): void {
+    this.#pool.fill();
+  }
+
+  /** Lets go of what was made in advance; containers keep theirs. */
+  close(): void {
+    void this.#pool.close();
+  }
+
+  /** Takes everything away that no container has: networks made in advance, and what `ensureSubnet` did. */
+  async dismantle(): Promise<void> {
+    await this.#pool.close();
+    await Promise.all(this.#addresses.interfaces().map((name) => this.#remove(name)));
     await this.#processes.run(planSubnetRemoval(this.#subnet));
   }
 
-  /** An address for a new container. Throws when all are taken. */
-  take(id: string): ContainerNetwork {
-    const network = this.#pool.take();
-    this.#names.set(id, network.name);
-    return network;
+  /** A network for a new container; the caller closes its descriptor. Rejects when all addresses are taken. */
+  async take(id: string): Promise<ReadyNetwork> {
+    const ready = await this.#pool.take();
+    this.#names.set(id, ready.network.name);
+    return ready;
   }
 
   /** A container that an earlier runtime started has this address. */
   adopt(id: string, address: string): void {
-    this.#names.set(id, this.#pool.interfaceOf(address));
+    const name = this.#addresses.interfaceOf(address);
+    this.#names.set(id, name);
+    this.#unclaimed.delete(name);
   }
 
   /** Removes a container's network, if it has one, and frees its address. */
@@ -52,15 +80,25 @@ export class Networks {
     await this.#remove(name);
   }
 
-  /** Removes the networks of this instance that belong to no container. */
+  /** Removes the networks that an earlier runtime left and that belong to no container. */
   async cleanUp(): Promise<void> {
-    const known = new Set(this.#names.values());
-    const leftover = this.#pool.interfaces().filter((name) => !known.has(name));
+    const leftover = [...this.#unclaimed];
+    this.#unclaimed.clear();
     await Promise.all(leftover.map((name) => this.#remove(name)));
   }
 
   async #remove(name: string): Promise<void> {
-    await this.#processes.run(planNetworkRemoval(name));
-    this.#pool.free(name);
+    await this.#removal.remove(name);
+    this.#addresses.free(name);
   }
+}
+
+function reportLeftover(error: unknown): void {
+  console.error('A network that nobody uses could not be removed:', error);
+}
+
+/** A network takes some 210 KB of the kernel's memory: at most 1/64 of it for those that only wait, and never most of the addresses. */
+function poolBounds(memory: number, addresses: number): { least: number; most: number } {
+  const NETWORK_SIZE = 210 * 1024;
+  return { least: 8, most: Math.floor(Math.min(memory / 64 / NETWORK_SIZE, addresses / 4)) };
 }

@@ -3,7 +3,8 @@ import type { Operation } from '../init/operation-list.ts';
 import { CLONE } from '../syscall/constants.ts';
 import { openPipe } from '../syscall/descriptors.ts';
 import { onceReadable } from '../syscall/readiness.ts';
-import { planBaseNamespace, planSuccess } from './plan/base-namespace.ts';
+import { planBaseNamespace } from './plan/base-namespace.ts';
+import { planHolding, planSuccess } from './plan/helper-plan.ts';
 import { type Born, Zygote, type ZygoteRequest } from './zygote.ts';
 
 /** Makes processes for containers: keeps a zygote, and the mount namespace from which every container's is copied. */
@@ -53,22 +54,30 @@ export class ProcessMaker {
     closeSync(this.#baseNamespace);
   }
 
-  /** A process makes it in a copy of the host's, and keeps it until we have it open. */
-  async #makeBaseNamespace(): Promise<number> {
+  /** As `run`, in a process that goes on until `take` has opened what it holds, by its pid. */
+  async hold<T>(
+    request: { cloneFlags: number; operations: Operation[] },
+    take: (pid: number) => T,
+  ): Promise<T> {
     const release = openPipe();
     try {
-      const born = await this.#launchHelper({
-        cloneFlags: CLONE.NEWNS,
-        operations: planBaseNamespace(),
+      const { pid, pidfd, ready } = await this.#launchHelper({
+        cloneFlags: request.cloneFlags,
+        operations: [...request.operations, ...planSuccess(), ...planHolding()],
         descriptors: { release: release.read },
       });
-      closeSync(born.pidfd);
-      await born.ready;
-      return openSync(`/proc/${born.pid}/ns/mnt`, 'r');
+      closeSync(pidfd);
+      await ready;
+      return take(pid);
     } finally {
       closeSync(release.read);
       closeSync(release.write);
     }
+  }
+
+  #makeBaseNamespace(): Promise<number> {
+    const request = { cloneFlags: CLONE.NEWNS, operations: planBaseNamespace() };
+    return this.hold(request, (pid) => openSync(`/proc/${pid}/ns/mnt`, 'r'));
   }
 
   async #launchHelper(

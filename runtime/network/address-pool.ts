@@ -44,6 +44,12 @@ export class AddressPool {
     throw new Error(`All ${capacity} addresses of ${this.#subnet.cidr} are taken; set a larger PAAS_SUBNET.`);
   }
 
+  /** As many free addresses as there are, up to `count`. Throws when there is none left. */
+  takeSome(count: number): ContainerNetwork[] {
+    const left = this.#subnet.capacity - this.#taken.size;
+    return Array.from({ length: Math.max(1, Math.min(count, left)) }, () => this.take());
+  }
+
   /** Gives back the address of this interface. */
   free(name: string): void {
     const offset = this.#offsetOf(name);

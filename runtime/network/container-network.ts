@@ -28,14 +28,14 @@ export interface ContainerNetwork {
 /** What every container sees as its router; link-local, so it can be the same everywhere (RFC 3927). */
 export const GATEWAY = '169.254.1.1';
 
-/** Number of the descriptor of the container's network namespace while these requests are sent. */
-export const NAMESPACE_DESCRIPTOR = 200;
-
-/** Sent in the host's network namespace: both ends of the pair, and the way to the container. */
-export function hostRequests(network: ContainerNetwork): NetlinkBatch {
+/**
+ * Sent in the host's network namespace: both ends of the pair, and the way to the container. `namespace`: number of the
+ * descriptor of the container's network namespace in the sending process.
+ */
+export function hostRequests(network: ContainerNetwork, namespace: number): NetlinkBatch {
   const { index, address } = network;
   return new NetlinkBatch()
-    .add(newPair(network))
+    .add(newPair(network, namespace))
     .add(withoutIpv6(index))
     .add(linkUp(index))
     .add(newAddress(index, GATEWAY))
@@ -60,13 +60,30 @@ export function loopbackRequests(): NetlinkBatch {
   return new NetlinkBatch().add(linkUp(LOOPBACK));
 }
 
-/** Sent in the host's network namespace: both ends of the pair vanish. */
-export function removalRequests(name: string): NetlinkBatch {
+/** Sent in the host's network namespace: these interfaces become members of a group. */
+export function groupRequests(names: string[], group: number): NetlinkBatch {
+  const batch = new NetlinkBatch();
+  for (const name of names) {
+    batch.add({
+      type: RTM.NEWLINK,
+      flags: CHANGE,
+      fixed: interfaceInfo(0),
+      attributes: [attributeText(IFLA.IFNAME, name), attribute32(IFLA.GROUP, group)],
+    });
+  }
+  return batch;
+}
+
+/**
+ * Sent in the host's network namespace: every interface of the group vanishes, with its other end. Together, since the kernel
+ * waits some 10 ms for each removal (RCU), however many interfaces it takes.
+ */
+export function groupRemovalRequests(group: number): NetlinkBatch {
   return new NetlinkBatch().add({
     type: RTM.DELLINK,
     flags: CHANGE,
     fixed: interfaceInfo(0),
-    attributes: [attributeText(IFLA.IFNAME, name)],
+    attributes: [attribute32(IFLA.GROUP, group)],
   });
 }
 
@@ -96,6 +113,7 @@ const IFLA = {
   IFNAME: 3,
   LINKINFO: 18,
   AF_SPEC: 26,
+  GROUP: 27,
   NET_NS_FD: 28,
   NUM_TX_QUEUES: 31,
   NUM_RX_QUEUES: 32,
@@ -123,14 +141,14 @@ const RT = {
 type Request = Parameters<NetlinkBatch['add']>[0];
 
 /** One queue each way: a veth with one per core costs memory and time at launch. */
-function newPair({ name, index, address }: ContainerNetwork): Request {
+function newPair({ name, index, address }: ContainerNetwork, namespace: number): Request {
   const oneQueue = [attribute32(IFLA.NUM_TX_QUEUES, 1), attribute32(IFLA.NUM_RX_QUEUES, 1)];
   const peer = attribute(
     VETH_INFO_PEER,
     interfaceInfo(CONTAINER_INDEX),
     attributeText(IFLA.IFNAME, 'eth0'),
     attribute(IFLA.ADDRESS, containerMac(address)),
-    attribute32(IFLA.NET_NS_FD, NAMESPACE_DESCRIPTOR),
+    attribute32(IFLA.NET_NS_FD, namespace),
     ...oneQueue,
   );
   return {

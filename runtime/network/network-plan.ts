@@ -3,10 +3,10 @@ import { AF, CLONE, NETLINK_ROUTE, OPEN, SOCK } from '../syscall/constants.ts';
 import {
   type ContainerNetwork,
   containerRequests,
+  groupRemovalRequests,
+  groupRequests,
   hostRequests,
   loopbackRequests,
-  NAMESPACE_DESCRIPTOR,
-  removalRequests,
   subnetRemovalRequests,
   subnetRequests,
 } from './container-network.ts';
@@ -15,30 +15,50 @@ import type { Subnet } from './subnet.ts';
 
 export type { ContainerNetwork };
 
-/**
- * A network namespace of the container's own, made by its first process: it talks to the host's side through a socket
- * that it opened before it left. In the host's mount namespace, since it needs /proc.
- */
+/** A container's first process enters the network namespace that was made for it, or makes one with a loopback alone. */
 export function planNetwork(network: ContainerNetwork | undefined): Operation[] {
-  const leave: Operation = {
-    call: 'unshare',
-    args: [CLONE.NEWNET],
-    purpose: 'make a network namespace',
-  };
   if (!network)
-    return [leave, ...openSocket('inside'), ...send('inside', loopbackRequests()), ...close('inside')];
+    return [leave(), ...openSocket('inside'), ...send('inside', loopbackRequests()), ...close('inside')];
   return [
-    ...openSocket('outside'),
-    leave,
-    ...openNamespace(),
-    ...send('outside', hostRequests(network)),
-    ...close('outside'),
+    {
+      call: 'setns',
+      args: [{ descriptor: 'network namespace' }, CLONE.NEWNET],
+      purpose: `enter the network namespace of ${network.address}`,
+    },
+  ];
+}
+
+/**
+ * Makes a network namespace for each of these, in a process in the host's network and mount namespaces: it talks to the host's side
+ * through a socket that it opened before it left. They are open at `namespaceDescriptor` when it is done.
+ */
+export function planNetworks(networks: ContainerNetwork[]): Operation[] {
+  return [...openSocket('outside'), ...networks.flatMap(planNewNetwork)];
+}
+
+/** The number of the descriptor of the namespace for the network with this index, in the process that made it. */
+export function namespaceDescriptor(index: number): number {
+  return FIRST_NAMESPACE_DESCRIPTOR + index;
+}
+
+/** Above all that init.c and the list may have open. */
+const FIRST_NAMESPACE_DESCRIPTOR = 200;
+
+function planNewNetwork(network: ContainerNetwork, index: number): Operation[] {
+  return [
+    leave(),
+    ...openNamespace(namespaceDescriptor(index)),
+    ...send('outside', hostRequests(network, namespaceDescriptor(index))),
     ...openSocket('inside'),
     ...send('inside', containerRequests(network)),
     ...close('inside'),
     ...setting('ip_unprivileged_port_start', '0'),
     ...setting('ping_group_range', '0 2147483647'),
   ];
+}
+
+function leave(): Operation {
+  return { call: 'unshare', args: [CLONE.NEWNET], purpose: 'make a network namespace' };
 }
 
 function openSocket(name: string): Operation[] {
@@ -52,7 +72,7 @@ function openSocket(name: string): Operation[] {
   ];
 }
 
-function openNamespace(): Operation[] {
+function openNamespace(descriptor: number): Operation[] {
   const purpose = 'open the network namespace';
   return [
     {
@@ -61,7 +81,8 @@ function openNamespace(): Operation[] {
       purpose,
       result: 'namespace',
     },
-    { call: 'dup3', args: [{ result: 'namespace' }, NAMESPACE_DESCRIPTOR, OPEN.CLOEXEC], purpose },
+    { call: 'dup3', args: [{ result: 'namespace' }, descriptor, OPEN.CLOEXEC], purpose },
+    { call: 'close', args: [{ result: 'namespace' }], purpose },
   ];
 }
 
@@ -95,9 +116,34 @@ function setting(name: string, value: string): Operation[] {
   ];
 }
 
-/** Takes the veth pair away, in a process in the host's network namespace; it may be gone already. */
-export function planNetworkRemoval(name: string): Operation[] {
-  return sendOnHost(removalRequests(name), `remove the network interface "${name}"`, 'ENODEV');
+/**
+ * Takes veth pairs away by the names of their host's ends, in a process in the host's network namespace; they may be gone already.
+ * `group`: a number that no interface of anybody else's has (never 0, which is everybody's).
+ */
+export function planNetworkRemoval(names: string[], group: number): Operation[] {
+  const purpose = 'remove network interfaces';
+  return [
+    ...openSocket('outside'),
+    ...chunks(names, MOST_ANSWERS).map((some): Operation => {
+      const { bytes, count } = groupRequests(some, group);
+      return {
+        call: 'netlink',
+        args: [{ result: 'outside' }, bytes, bytes.length, count],
+        purpose,
+        tolerate: 'ENODEV',
+      };
+    }),
+    ...sendOnHost(groupRemovalRequests(group), purpose, 'ENODEV'),
+  ];
+}
+
+/** The kernel drops answers that do not fit into the socket's buffer. */
+const MOST_ANSWERS = 64;
+
+function chunks<T>(items: T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
 }
 
 /** Makes addresses without a container unreachable, in a process in the host's network namespace. */

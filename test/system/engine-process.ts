@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,15 +36,8 @@ export class EngineProcess {
   }
 
   async start(): Promise<void> {
-    const environment = {
-      PATH: process.env.PATH,
-      PAAS_DATA: join(this.root, 'data'),
-      PAAS_RUN: join(this.root, 'run'),
-      PAAS_SUBNET: this.#subnet,
-      PAAS_BASE: findBase(),
-    };
     this.#child = spawn(process.execPath, [DAEMON], {
-      env: environment,
+      env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     for (let attempt = 0; attempt < 200; attempt++) {
@@ -53,6 +46,11 @@ export class EngineProcess {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error('The runtime did not start.');
+  }
+
+  /** What another runtime of the same instance says and exits with. */
+  startSecond(): { status: number | null; stderr: string } {
+    return spawnSync(process.execPath, [DAEMON], { env: this.#environment(), encoding: 'utf8' });
   }
 
   /** Ends the runtime; its containers go on. */
@@ -96,6 +94,16 @@ export class EngineProcess {
     await this.removeContainers();
     await this.end('SIGTERM');
     rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      PAAS_DATA: join(this.root, 'data'),
+      PAAS_RUN: join(this.root, 'run'),
+      PAAS_SUBNET: this.#subnet,
+      PAAS_BASE: findBase(),
+    };
   }
 }
 

@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { interfacePrefix } from '../../runtime/network/address-pool.ts';
+import { Subnet } from '../../runtime/network/subnet.ts';
 import { baseSystemFolder } from '../../server/host/base-system.ts';
 
 /** The apps' base system, which the set-up makes. */
@@ -30,6 +33,8 @@ export class KernelFixture {
   readonly folder = mkdtempSync('/var/tmp/paas-kernel-');
   readonly options = { run: this.folder, subnet: SUBNET };
   kernel!: LinuxKernel;
+  /** Of every container that was ever started; networks made in advance are not among them. */
+  readonly interfaces = new Set<string>();
   readonly #exits = new Map<string, PromiseWithResolvers<ContainerExit>>();
 
   async open(): Promise<void> {
@@ -99,10 +104,18 @@ export class KernelFixture {
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     try {
-      return await this.kernel.start(spec);
+      const process = await this.kernel.start(spec);
+      if (process.address) this.interfaces.add(this.interfaceTo(process.address));
+      return process;
     } finally {
       if (!('terminal' in spec.stdio)) closeSync(spec.stdio.stdout);
     }
+  }
+
+  /** The name of the host's end of a container's link. */
+  interfaceTo(address: string): string {
+    const offset = new Subnet(SUBNET).offset(address);
+    return interfacePrefix(instanceTag(this.folder)) + offset.toString(16);
   }
 
   exited(spec: LaunchSpec): Promise<ContainerExit> {

@@ -234,18 +234,18 @@ describe('LinuxKernel', () => {
   it('adopt() takes up what an earlier runtime started, and tells its exit status', async () => {
     const spec = containers.spec('trap "exit 9" TERM; while :; do sleep 0.05; done', { network: 'nat' });
     const process = await containers.start(spec);
+    containers.kernel.close();
     const later = await LinuxKernel.open(containers.options);
     assert.deepEqual(later.adopt(spec.id, process), { running: true });
     const exit = new Promise((resolve) => later.onExit((id, how) => id === spec.id && resolve(how)));
     await later.cleanUp(new Set([spec.id]));
-    assert.ok(
-      readdirSync('/sys/class/net').some((name) => name.startsWith(`v${instanceTag(containers.folder)}-`)),
-    );
+    assert.ok(existsSync(`/sys/class/net/${containers.interfaceTo(process.address!)}`));
     later.kill(spec.id, 15);
     assert.deepEqual(await exit, { code: 9, oomKilled: false });
     await later.release(spec.id);
     assert.deepEqual(leftovers(containers), []);
     later.close();
+    await containers.open();
   });
 
   it('adopt() tells how a process ended meanwhile, and never takes another of the same pid', async () => {
@@ -266,13 +266,14 @@ describe('LinuxKernel', () => {
 
   it('cleanUp() removes what belongs to no container, processes too', async () => {
     const spec = containers.spec('sleep 99', { network: 'nat' });
-    await containers.start(spec);
+    const { pid } = await containers.start(spec);
+    containers.kernel.close();
     const later = await LinuxKernel.open(containers.options);
     await later.cleanUp(new Set());
-    assert.equal((await containers.exited(spec)).code, 137);
+    assert.ok(!existsSync(`/proc/${pid}`));
     assert.deepEqual(leftovers(containers), []);
     later.close();
-    await containers.kernel.release(spec.id);
+    await containers.open();
   });
 
   it('release() leaves nothing, and may be called again', async () => {
@@ -297,10 +298,10 @@ describe('LinuxKernel', () => {
   });
 });
 
-/** What the instance has in the kernel beyond its own folders. */
-function leftovers({ folder }: KernelFixture): string[] {
+/** What containers of the instance have in the kernel. */
+function leftovers({ folder, interfaces: ofContainers }: KernelFixture): string[] {
   const tag = instanceTag(folder);
-  const interfaces = readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${tag}-`));
+  const interfaces = readdirSync('/sys/class/net').filter((name) => ofContainers.has(name));
   const hierarchies = ['.', ...readdirSync('/sys/fs/cgroup')].map((name) =>
     join('/sys/fs/cgroup', name, `paas-${tag}`),
   );

@@ -16,7 +16,7 @@ export const BASE = {
   nothing: '/n',
 } as const;
 
-/** Makes the base mount namespace out of a copy of the host's; then waits until `release` is closed. */
+/** Makes the base mount namespace out of a copy of the host's. */
 export function planBaseNamespace(): Operation[] {
   const purpose = 'make the containers’ base mount namespace';
   const step = (call: string, ...args: Operation['args']): Operation => ({ call, args, purpose });
@@ -37,15 +37,7 @@ export function planBaseNamespace(): Operation[] {
       MOUNT.BIND | MOUNT.REMOUNT | MOUNT.RDONLY | MOUNT.NOSUID | MOUNT.NODEV,
       null,
     ),
-    ...planSuccess(),
-    step('read', { descriptor: 'release' }, '', 1),
   ];
-}
-
-/** For a list without a program to execute: closes the status pipe, which tells the runtime that all went well (init.c). */
-export function planSuccess(): Operation[] {
-  const STATUS = 4;
-  return [{ call: 'close', args: [STATUS], purpose: 'tell that all went well' }];
 }
 
 /** Any folder that every Linux has; what it holds is only covered in the namespace that is being made. */

@@ -152,14 +152,19 @@ describe('planLaunch()', () => {
     ]);
   });
 
+  it('enters the network made for it before anything else of the container is there', () => {
+    assertOrder(plan, ['setns(network namespace, 1073741824)', 'fsopen("overlay"']);
+  });
+
   it('makes a network without anything of the host for `none`', () => {
     const none = planLaunch(SPEC, { ...CONTEXT, network: undefined });
+    assertOrder(none, ['unshare(1073741824)', 'netlink(inside', 'fsopen("overlay"']);
     assert.equal(none.filter(({ call }) => call === 'netlink').length, 1);
-    assert.equal(plan.filter(({ call }) => call === 'netlink').length, 2);
+    assert.ok(!none.map(shown).some((text) => text.includes('network namespace')));
   });
 
   it('can be encoded', () => {
-    const names = ['list', 'status', 'exit', 'base namespace', 'stdout', 'stderr'];
+    const names = ['list', 'status', 'exit', 'base namespace', 'network namespace', 'stdout', 'stderr'];
     assert.ok(encodeOperations(plan, names).length > plan.length * 64);
   });
 
