@@ -79,6 +79,8 @@ export interface NetworkConfig {
 export interface IsolationConfig {
   /** `CAP_…` */
   CapAdd: string[];
+  /** `host`: root inside is root outside. Else a container that runs as root has a user namespace. */
+  UsernsMode: '' | 'host';
 }
 
 /** The label of a container whose files need not reach the disk: quicker, but it cannot be committed and starts afresh. */

@@ -6,11 +6,14 @@ import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app
 import { BASE } from './plan/base-namespace.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
+import { planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What an exec needs beyond the spec; the container's pidfd is the descriptor `container`. */
 export interface ExecContext {
   host: HostFacts;
   filter: Uint8Array;
+  /** The container has a user namespace. */
+  userNamespace: boolean;
   /** Names of the descriptors of cgroup v1 to join. */
   cgroups: string[];
 }
@@ -23,6 +26,7 @@ export function planExec(spec: ExecSpec, context: ExecContext): Operation[] {
     ...planEntry(),
     ...planNullInput(spec.stdio),
     ...planResourceLimits(context.host),
+    ...(context.userNamespace ? planUserNamespace('container') : []),
     ...planClosing(),
     ...planPrivileges(spec, context.host, context.filter),
     ...planWorkingFolder(spec.cwd),

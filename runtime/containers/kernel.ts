@@ -45,6 +45,8 @@ export interface LaunchSpec {
   groups: number[];
   /** Capability names kept, e.g. `['CAP_CHOWN']`; empty for apps. */
   capabilities: string[];
+  /** Its users are nobody outside, root neither. Where the kernel or a file system cannot, they are the host's. */
+  userNamespace: boolean;
   limits: Limits;
   /** `none`: loopback only. `nat`: address from the pool, egress by masquerade. */
   network: 'none' | 'nat';

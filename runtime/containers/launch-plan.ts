@@ -18,6 +18,7 @@ import {
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
 import { planRootfs, planRootfsPlacement } from './plan/rootfs-plan.ts';
+import { planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What a launch needs beyond the spec. */
 export interface LaunchContext {
@@ -26,6 +27,8 @@ export interface LaunchContext {
   binds: Bind[];
   /** What `rootfs.disk` of the spec is. */
   disk?: Disk;
+  /** For a container with a user namespace: the real folders of its root file system. */
+  mappedFolders: string[];
   /** Contents of files in /etc, by name. */
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
@@ -45,8 +48,9 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planStdio(spec.stdio),
     ...planNetwork(context.network),
     ...(context.disk ? planDisk(context.disk) : []),
-    ...planRootfs(spec.rootfs, host),
-    ...planBindSources(context.binds),
+    ...(spec.userNamespace ? planMappedRoot(host.permitted) : []),
+    ...planRootfs(spec.rootfs, host, context.mappedFolders),
+    ...planBindSources(context.binds, { mapOwners: spec.userNamespace }),
     ...planNamespaces(),
     ...planRootfsPlacement(),
     ...planRootDescriptor(),
@@ -59,6 +63,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planNullInput(spec.stdio),
     ...planHostname(spec.hostname),
     ...planResourceLimits(host),
+    ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(),
     ...planPrivileges(spec, host, context.filter),
     ...planWorkingFolder(spec.cwd),

@@ -38,6 +38,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     gid: user.gid,
     groups: user.groups,
     capabilities: user.uid === 0 ? host.CapAdd : [],
+    userNamespace: user.uid === 0 && host.UsernsMode !== 'host',
     limits: {
       memory: host.Memory || undefined,
       nanoCpus: host.NanoCpus || undefined,

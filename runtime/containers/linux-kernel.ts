@@ -30,6 +30,7 @@ import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ended, ProcessMaker } from './process-maker.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
+import { giveOutput, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
 
 /** Of which instance, and where. */
 export interface LinuxKernelOptions {
@@ -49,6 +50,7 @@ export class LinuxKernel implements Kernel {
   readonly #processes: ProcessMaker;
   readonly #networks: Networks;
   readonly #exits: Exits;
+  readonly #userNamespace: UserNamespace;
   readonly #filter = compileFilter(filterRules());
 
   /** Gets the machine ready: init's program, firewall, cgroups, zygote. Needs root. */
@@ -62,9 +64,10 @@ export class LinuxKernel implements Kernel {
     });
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
+    const userNamespace = await UserNamespace.open(processes);
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     await networks.ensureSubnet();
-    return new LinuxKernel({ tag, cgroups, processes, networks });
+    return new LinuxKernel({ tag, cgroups, processes, userNamespace, networks });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
@@ -82,12 +85,19 @@ export class LinuxKernel implements Kernel {
     await removeFirewall(this.#tag);
   }
 
-  private constructor(parts: { tag: string; cgroups: Cgroups; processes: ProcessMaker; networks: Networks }) {
+  private constructor(parts: {
+    tag: string;
+    cgroups: Cgroups;
+    processes: ProcessMaker;
+    userNamespace: UserNamespace;
+    networks: Networks;
+  }) {
     this.#tag = parts.tag;
     this.#cgroups = parts.cgroups;
     this.#processes = parts.processes;
     this.#networks = parts.networks;
     this.#exits = new Exits(parts.cgroups);
+    this.#userNamespace = parts.userNamespace;
     this.#host = readHostFacts(parts.cgroups.version);
   }
 
@@ -116,7 +126,11 @@ export class LinuxKernel implements Kernel {
     const container = this.#exits.process(id);
     if (!container) throw new SetupError(125, `Container ${id} is not running.`);
     using open = new Descriptors();
-    const terminal = 'terminal' in spec.stdio ? openTerminalOf(container.pid, spec.uid) : undefined;
+    const userNamespace = hasUserNamespace(container.pid);
+    const terminal =
+      'terminal' in spec.stdio
+        ? openTerminalOf(container.pid, terminalOwner({ ...spec, userNamespace }))
+        : undefined;
     const exit = openPipe();
     const exited = exitStatus(exit.read);
     open.add({ exit: exit.write });
@@ -129,6 +143,7 @@ export class LinuxKernel implements Kernel {
         operations: planExec(spec, {
           host: this.#host,
           filter: this.#filter,
+          userNamespace,
           cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
         }),
         descriptors: { container: container.pidfd, ...cgroups, ...stdio },
@@ -189,26 +204,30 @@ export class LinuxKernel implements Kernel {
     this.#exits.close();
     this.#networks.close();
     this.#processes.close();
+    this.#userNamespace.close();
   }
 
-  async #launch(spec: LaunchSpec, taken: ReadyNetwork | undefined): Promise<StartedProcess> {
+  async #launch(asked: LaunchSpec, taken: ReadyNetwork | undefined): Promise<StartedProcess> {
+    const { spec, mappedFolders } = this.#userNamespace.decide(asked);
     using open = new Descriptors();
     const network = taken?.network;
     const cgroups = open.add(this.#cgroups.open(spec.id));
     const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
     const disk = await openDisk(spec.rootfs);
     if (disk) open.add({ disk: disk.descriptor });
-    const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(spec.uid) : undefined;
+    const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(terminalOwner(spec)) : undefined;
     const stdio = terminal
       ? open.add({ terminals: terminal.fileSystem, terminal: terminal.slave })
       : openStdio(spec.stdio);
     try {
       if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
+      if (spec.userNamespace) giveOutput(spec);
       const { pid, pidfd, ready } = await this.#processes.launch({
         cloneFlags: CLONE.NEWPID,
         operations: planLaunch(spec, {
           host: this.#host,
           network,
+          mappedFolders,
           ...(disk && { disk: disk.disk }),
           binds: spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) })),
           etcFiles: etcFiles({
@@ -223,6 +242,7 @@ export class LinuxKernel implements Kernel {
         descriptors: {
           'base namespace': this.#processes.baseNamespace,
           ...(taken ? { 'network namespace': taken.namespace } : {}),
+          ...(spec.userNamespace && { 'user namespace': this.#userNamespace.descriptor! }),
           ...cgroups,
           ...stdio,
         },

@@ -40,7 +40,7 @@ export const MOUNT = {
 } as const;
 
 /** For mount_setattr(2) and fsmount(2). */
-export const MOUNT_ATTRIBUTE = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8 } as const;
+export const MOUNT_ATTRIBUTE = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, IDMAP: 0x10_0000 } as const;
 
 /** For fsopen(2), fsconfig(2), fsmount(2), open_tree(2) and move_mount(2). */
 export const FSOPEN_CLOEXEC = 1;

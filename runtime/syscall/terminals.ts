@@ -17,14 +17,21 @@ export interface TerminalPair {
   slave: number;
 }
 
+/** Whose a terminal is. */
+export interface TerminalOwner {
+  uid: number;
+  /** The group `tty`. */
+  gid: number;
+}
+
 /** A devpts file system of its own that is mounted nowhere yet, with one terminal in it. The caller closes all three. */
-export function openDetachedTerminal(owner: number): TerminalPair & { fileSystem: number } {
-  const fileSystem = makeDevpts();
+export function openDetachedTerminal(owner: TerminalOwner): TerminalPair & { fileSystem: number } {
+  const fileSystem = makeDevpts(owner.gid);
   return { fileSystem, ...openTerminal(fileSystem, 'ptmx', owner) };
 }
 
 /** Another terminal in the devpts of a running process's root folder. The caller closes both. */
-export function openTerminalOf(pid: number, owner: number): TerminalPair {
+export function openTerminalOf(pid: number, owner: TerminalOwner): TerminalPair {
   const root = openPath(`/proc/${pid}/root`, OPEN.PATH | OPEN.DIRECTORY);
   try {
     return openTerminal(root, 'dev/pts/ptmx', owner);
@@ -34,8 +41,7 @@ export function openTerminalOf(pid: number, owner: number): TerminalPair {
 }
 
 /** The slave is opened by its master, never by its path, which may lie (CVE-2016-2568, CVE-2025-52565). */
-function openTerminal(folder: number, path: string, owner: number): TerminalPair {
-  const TTY_GROUP = 5;
+function openTerminal(folder: number, path: string, owner: TerminalOwner): TerminalPair {
   const master = openAt2(folder, path, {
     flags: OPEN.RDWR | OPEN.NOCTTY,
     resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
@@ -43,7 +49,7 @@ function openTerminal(folder: number, path: string, owner: number): TerminalPair
   try {
     systemCall('ioctl', master, TIO.SPTLCK, new Uint8Array(4));
     const slave = systemCall('ioctl', master, TIO.GPTPEER, OPEN.RDWR | OPEN.NOCTTY | OPEN.CLOEXEC);
-    fchownSync(slave, owner, TTY_GROUP);
+    fchownSync(slave, owner.uid, owner.gid);
     return { master, slave };
   } catch (error) {
     closeSync(master);
@@ -51,10 +57,10 @@ function openTerminal(folder: number, path: string, owner: number): TerminalPair
   }
 }
 
-function makeDevpts(): number {
+function makeDevpts(group: number): number {
   const context = systemCall('fsopen', 'devpts', FSOPEN_CLOEXEC);
   try {
-    const options = { ptmxmode: '0666', mode: '0620', gid: '5' };
+    const options = { ptmxmode: '0666', mode: '0620', gid: String(group) };
     for (const [key, value] of Object.entries(options)) {
       systemCall('fsconfig', context, FSCONFIG.SET_STRING, key, value, 0);
     }

@@ -91,6 +91,7 @@ export class KernelFixture {
       gid: APP_USER,
       groups: [],
       capabilities: [],
+      userNamespace: false,
       limits: { memory: 256 << 20, nanoCpus: undefined, cpuShares: undefined, pids: 100 },
       network: 'none',
       extraHosts: [],

@@ -15,6 +15,8 @@ export interface HostFacts {
   /** The number of the last capability that this kernel knows. */
   lastCapability: number;
   openFiles: { soft: number; hard: number };
+  /** The runtime's own capabilities. */
+  permitted: bigint;
 }
 
 /** Asks this machine. */
@@ -29,6 +31,7 @@ export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
     readOnlyPaths: READ_ONLY_PATHS.filter(exists),
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1')),
     openFiles: { soft: Math.min(hard, SOFT_OPEN_FILES), hard },
+    permitted: permittedCapabilities(),
   };
 }
 
@@ -73,6 +76,10 @@ function exists(path: string): boolean {
 
 function isFolder(path: string): boolean {
   return lstatSync(path).isDirectory();
+}
+
+function permittedCapabilities(): bigint {
+  return BigInt(`0x${/^CapPrm:\s+(\S+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? 0}`);
 }
 
 function hardLimitOfOpenFiles(): number {

@@ -5,12 +5,16 @@ import type { LaunchSpec } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
+import { outsideId, planOwnerMap } from './user-namespace-plan.ts';
 
 /** A bind mount whose source's type is known. */
 export type Bind = LaunchSpec['binds'][number] & { isFolder: boolean };
 
-/** Opens the sources of the binds, in the host's mount namespace. */
-export function planBindSources(binds: Bind[]): Operation[] {
+/**
+ * Opens the sources of the binds, in the host's mount namespace. With `mapOwners` what is user N's on the disk is user N's in the user
+ * namespace; on a file system that cannot show it so, it is nobody's.
+ */
+export function planBindSources(binds: Bind[], options: { mapOwners: boolean }): Operation[] {
   return binds.flatMap((bind, index): Operation[] => [
     {
       call: 'open_tree',
@@ -23,6 +27,14 @@ export function planBindSources(binds: Bind[]): Operation[] {
       args: [{ result: `bind ${index}` }, '', AT.EMPTY_PATH, bindAttributes(bind.readOnly), 32],
       purpose: `set the flags of the mount of "${bind.source}"`,
     },
+    ...(options.mapOwners
+      ? [
+          {
+            ...planOwnerMap(`bind ${index}`, `map the owners in "${bind.source}"`),
+            tolerate: 'EINVAL',
+          },
+        ]
+      : []),
   ]);
 }
 
@@ -87,7 +99,7 @@ export function planDevices(spec: LaunchSpec): Operation[] {
         }
       : mount('devpts', `${dev}/pts`, 'devpts', {
           flags: MOUNT.NOSUID | MOUNT.NOEXEC,
-          options: 'newinstance,ptmxmode=0666,mode=0620,gid=5',
+          options: `newinstance,ptmxmode=0666,mode=0620,gid=${terminalGroup(spec)}`,
         }),
     mount('shm', `${dev}/shm`, 'tmpfs', {
       flags: MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC,
@@ -95,6 +107,12 @@ export function planDevices(spec: LaunchSpec): Operation[] {
     }),
     mount('mqueue', `${dev}/mqueue`, 'mqueue', { flags: MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC }),
   ];
+}
+
+/** The host's number of the group `tty` inside. */
+export function terminalGroup({ userNamespace }: Pick<LaunchSpec, 'userNamespace'>): number {
+  const TTY = 5;
+  return userNamespace ? outsideId(TTY) : TTY;
 }
 
 /** /proc and /sys, with what tells of or changes the machine hidden or read-only. */

@@ -42,10 +42,10 @@ export function planPrivileges(
 }
 
 /** `struct __user_cap_header_struct`: version 3, this process. */
-const CAPABILITY_HEADER = Buffer.from(new Uint32Array([0x20080522, 0]).buffer);
+export const CAPABILITY_HEADER = Buffer.from(new Uint32Array([0x20080522, 0]).buffer);
 
 /** `struct __user_cap_data_struct` twice: effective and permitted, never inheritable (CVE-2022-24769). */
-function capabilitySets(kept: bigint): Buffer {
+export function capabilitySets(kept: bigint): Buffer {
   const low = Number(kept & 0xffff_ffffn);
   const high = Number(kept >> 32n);
   return Buffer.from(new Uint32Array([low, low, 0, high, high, 0]).buffer);

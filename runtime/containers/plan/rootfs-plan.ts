@@ -2,6 +2,7 @@ import { dirname, relative } from 'node:path';
 import type { Operation } from '../../init/operation-list.ts';
 import {
   AT,
+  CLONE,
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -13,6 +14,7 @@ import {
 import type { LaunchSpec } from '../kernel.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
+import { planMappedFolders } from './user-namespace-plan.ts';
 
 type Rootfs = LaunchSpec['rootfs'];
 
@@ -20,7 +22,7 @@ type Rootfs = LaunchSpec['rootfs'];
  * Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. The container
  * reads in its mountinfo how the folders were named here: so they are named from its own folder on, not from the host's root.
  */
-export function planRootfs(rootfs: Rootfs, host: HostFacts): Operation[] {
+export function planRootfs(rootfs: Rootfs, host: HostFacts, mappedFolders: string[] = []): Operation[] {
   const folder = dirname(rootfs.upper);
   const named: Rootfs = {
     ...rootfs,
@@ -28,7 +30,10 @@ export function planRootfs(rootfs: Rootfs, host: HostFacts): Operation[] {
     upper: relative(folder, rootfs.upper),
     work: relative(folder, rootfs.work),
   };
+  const isPrivate = mappedFolders.length > 0 || !host.overlayLayers;
   return [
+    ...(isPrivate ? planPrivateMounts() : []),
+    ...planMappedFolders(mappedFolders),
     { call: 'chdir', args: [folder], purpose: `enter "${folder}"` },
     ...(host.overlayLayers ? layerByLayer(named) : atOnce(named)),
   ];
@@ -90,12 +95,6 @@ function atOnce({ lower, upper, work, volatile }: Rootfs): Operation[] {
     ...(volatile ? ['volatile'] : []),
   ].join(',');
   return [
-    { call: 'unshare', args: [NEWNS], purpose: 'copy the host’s mount namespace' },
-    {
-      call: 'mount',
-      args: ['none', '/', null, MOUNT.REC | MOUNT.PRIVATE, null],
-      purpose: 'make the copy of the host’s mount namespace private',
-    },
     {
       call: 'mount',
       args: ['overlay', WORKPLACE, 'overlay', MOUNT.NODEV | MOUNT.NOSUID, options],
@@ -110,7 +109,17 @@ function atOnce({ lower, upper, work, volatile }: Rootfs): Operation[] {
   ];
 }
 
-const NEWNS = 0x20000;
+function planPrivateMounts(): Operation[] {
+  return [
+    { call: 'unshare', args: [CLONE.NEWNS], purpose: 'copy the host’s mount namespace' },
+    {
+      call: 'mount',
+      args: ['none', '/', null, MOUNT.REC | MOUNT.PRIVATE, null],
+      purpose: 'make the copy of the host’s mount namespace private',
+    },
+  ];
+}
+
 const WORKPLACE = '/tmp';
 
 /** `\`, `,` and `:` have a meaning in overlay's options. */

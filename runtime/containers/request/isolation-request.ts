@@ -2,20 +2,33 @@ import { EngineError } from '../../engine-error.ts';
 import type { IsolationConfig } from '../container-config.ts';
 import type { RequestFields } from '../request-fields.ts';
 
-const NAMESPACE_FIELDS = ['IpcMode', 'CgroupnsMode', 'PidMode', 'UTSMode', 'UsernsMode'];
+const NAMESPACE_FIELDS = ['IpcMode', 'CgroupnsMode', 'PidMode', 'UTSMode'];
 
 /** The fields of HostConfig that `parseIsolation` reads; what is granted anyway, or never, needs no more than that. */
 export const ISOLATION_FIELDS = [
-  ...['CapAdd', 'CapDrop', 'SecurityOpt', 'MaskedPaths', 'ReadonlyPaths', 'Runtime', 'Isolation'],
+  ...[
+    'CapAdd',
+    'CapDrop',
+    'SecurityOpt',
+    'MaskedPaths',
+    'ReadonlyPaths',
+    'Runtime',
+    'Isolation',
+    'UsernsMode',
+  ],
   ...NAMESPACE_FIELDS,
 ];
 
 /** Reads what a container may do that others may not. Throws `invalid` for what none may. */
 export function parseIsolation(fields: RequestFields): IsolationConfig {
   for (const name of NAMESPACE_FIELDS) requireOneOf(fields, name, ['', 'private']);
+  requireOneOf(fields, 'UsernsMode', ['', 'private', 'host']);
   requireOneOf(fields, 'Runtime', ['', 'paas']);
   refuseLoosening(fields.strings('SecurityOpt'));
-  return { CapAdd: fields.strings('CapAdd').map(parseCapability) };
+  return {
+    CapAdd: fields.strings('CapAdd').map(parseCapability),
+    UsernsMode: fields.string('UsernsMode') === 'host' ? 'host' : '',
+  };
 }
 
 function refuseLoosening(options: string[]): void {

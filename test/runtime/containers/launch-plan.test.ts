@@ -22,6 +22,7 @@ const SPEC: LaunchSpec = {
   gid: 70000,
   groups: [],
   capabilities: [],
+  userNamespace: false,
   limits: { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined },
   network: 'nat',
   extraHosts: [],
@@ -40,9 +41,11 @@ const CONTEXT: LaunchContext = {
     readOnlyPaths: ['/proc/sys'],
     lastCapability: 40,
     openFiles: { soft: 1024, hard: 4096 },
+    permitted: 0x1ff_ffff_ffffn,
   },
   network: { name: 'v0-1', index: 77, address: '172.30.0.1' },
   binds: [],
+  mappedFolders: [],
   etcFiles: { hosts: '127.0.0.1 localhost\n' },
   filter: Buffer.alloc(8),
   cgroups: [],
@@ -180,7 +183,12 @@ describe('planLaunch()', () => {
 
 describe('planExec()', () => {
   it('enters all namespaces, drops the same privileges and leaves signals of others alone', () => {
-    const plan = planExec(SPEC, { host: CONTEXT.host, filter: CONTEXT.filter, cgroups: [] });
+    const plan = planExec(SPEC, {
+      host: CONTEXT.host,
+      filter: CONTEXT.filter,
+      userNamespace: false,
+      cgroups: [],
+    });
     assertOrder(plan, [
       'setns(container, 1845624832)',
       'chroot(".")',

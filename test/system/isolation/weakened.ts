@@ -80,6 +80,7 @@ export class WeakenedContainers {
       const operations = planExec(exec, {
         host: readHostFacts(2),
         filter: filterOf(weakness),
+        userNamespace: false,
         cgroups: [],
       });
       const born = await this.#launch(exec, 0, weakness.edit?.(operations) ?? operations, {
@@ -98,6 +99,7 @@ export class WeakenedContainers {
       host: readHostFacts(2),
       network: undefined,
       binds: spec.binds.map((bind) => ({ ...bind, isFolder: false })),
+      mappedFolders: [],
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
       cgroups: [],
