@@ -1,18 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Replaces a file in one step: whoever reads it, also after a kill, sees the old content or the new. */
-export function replaceFile(path: string, content: string): void {
-  const fd = openSync(`${path}.tmp`, 'w', 0o600);
-  try {
-    writeSync(fd, content);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(`${path}.tmp`, path);
-}
-
-/** The same, and it is on the disk when this returns: also after a power cut. */
+/** Replaces a file in one step, and it is on the disk when this returns: whoever reads it, also after a power cut, sees the old content or the new. */
 export function replaceFileDurably(path: string, content: string): void {
   const fd = openSync(`${path}.tmp`, 'w', 0o600);
   try {

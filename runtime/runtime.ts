@@ -51,7 +51,7 @@ export async function startRuntime(
   images.open((layer) => layers.exists(layer));
   if (settings.base) registerBaseImage(settings.base, { images, layers });
   const watcher = new OutputWatcher(paths.output);
-  const store = new ContainerStore(paths.containers, trash);
+  const store = new ContainerStore(paths, trash);
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
     ...{ store, images, layers, watcher, events: new EventLog() },
@@ -79,6 +79,7 @@ export async function startRuntime(
     close: async () => {
       watcher.close();
       await Promise.all(servers.map(closeServer));
+      await store.close();
       await trash.emptied();
     },
   };

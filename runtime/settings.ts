@@ -29,6 +29,8 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
   return {
     root,
     containers: join(root, 'containers'),
+    /** Which containers there are, and their states: see Journal. */
+    records: join(root, 'records'),
     /** Raw output of running containers, one file each: see RawOutput. */
     output: join(root, 'output'),
     images: join(root, 'images'),

@@ -1,6 +1,6 @@
 import type { ImageConfig } from '../images/image.ts';
 
-/** What a container was asked to be, as it stands in config.json; the inner objects are spelt as the Engine API does. */
+/** What a container was asked to be, as it stands in the records; the inner objects are spelt as the Engine API does. */
 export interface ContainerConfig {
   /** 64 hex digits. */
   id: string;

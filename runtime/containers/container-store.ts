@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { replaceFile } from '../durable-file.ts';
+import { Journal } from '../journal.ts';
 import type { Trash } from '../trash.ts';
 import type { ContainerConfig } from './container-config.ts';
 import type { ContainerState } from './state.ts';
@@ -10,42 +10,71 @@ export interface StoredContainer {
   state: ContainerState;
 }
 
+/** A container was made, changed or removed. */
+type Entry = { id: string } & ({ config: ContainerConfig } | { state: ContainerState } | { removed: true });
+
 /**
- * What stands on disk of each container: `<id>/config.json`, `state.json`, `exit` (written by its init), `log`, `log.1`,
- * `upper` and `work` (overlay's), or `disk.ext4` in their place and `disk`, where it is mounted.
+ * What stands on disk of each container: its config and state among the records, and a folder `<id>`: `exit` (written by its init), `log`,
+ * `log.1`, `upper` and `work` (overlay's), or `disk.ext4` in their place and `disk`, where it is mounted.
+ *
+ * Nobody waits until a record is on the disk: that would cost each start more than all the rest. A power cut ends every
+ * container, so that no state outlives it that is not found out anew, and a container made in the last half a second before may be missing
+ * afterwards; what makes containers keeps its own durable record of which there should be.
  */
 export class ContainerStore {
   readonly #folder: string;
   readonly #trash: Trash;
+  readonly #known = new Map<string, StoredContainer>();
+  readonly #journal: Journal<Entry>;
 
-  constructor(folder: string, trash: Trash) {
-    this.#folder = folder;
+  constructor(paths: { containers: string; records: string }, trash: Trash) {
+    this.#folder = paths.containers;
     this.#trash = trash;
+    this.#journal = new Journal(paths.records, { snapshot: () => this.#entries() });
   }
 
-  /** All containers; what a power cut left half made is discarded. */
+  /** All containers; folders without one are discarded. */
   open(): StoredContainer[] {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    return readdirSync(this.#folder).flatMap((id) => this.#load(id) ?? []);
+    for (const entry of this.#journal.read()) this.#apply(entry);
+    for (const id of readdirSync(this.#folder)) {
+      const known = this.#known.get(id) ?? this.#readOldFiles(id);
+      if (known) this.#known.set(id, known);
+      else this.#trash.discard(this.folder(id));
+    }
+    for (const id of this.#known.keys()) mkdirSync(this.folder(id), { recursive: true, mode: 0o700 });
+    this.#journal.begin();
+    return [...this.#known.values()].map(({ config, state }) => ({ config, state }));
+  }
+
+  /** Resolves when everything is on the disk. */
+  close(): Promise<void> {
+    return this.#journal.close();
   }
 
   folder(id: string): string {
     return join(this.#folder, id);
   }
 
-  /** Makes the container's folder. */
-  create(container: StoredContainer): void {
-    mkdirSync(this.folder(container.config.id), { mode: 0o700 });
-    this.saveState(container.config.id, container.state);
-    this.saveConfig(container.config);
+  /** Makes the container's folder and its record. */
+  create({ config, state }: StoredContainer): void {
+    const { id } = config;
+    mkdirSync(this.folder(id), { mode: 0o700 });
+    try {
+      this.#journal.add({ id, config });
+    } catch (error) {
+      this.#trash.discard(this.folder(id));
+      throw error;
+    }
+    this.#known.set(id, { config, state });
   }
 
   saveConfig(config: ContainerConfig): void {
-    replaceFile(join(this.folder(config.id), 'config.json'), JSON.stringify(config));
+    this.#add({ id: config.id, config });
   }
 
   saveState(id: string, state: ContainerState): void {
-    replaceFile(join(this.folder(id), 'state.json'), JSON.stringify(state));
+    this.#add({ id, state });
   }
 
   /**
@@ -77,17 +106,38 @@ export class ContainerStore {
   }
 
   remove(id: string): void {
+    this.#add({ id, removed: true });
     this.#trash.discard(this.folder(id));
   }
 
-  #load(id: string): StoredContainer | undefined {
+  #add(entry: Entry): void {
+    this.#apply(entry);
+    this.#journal.add(entry);
+  }
+
+  #apply(entry: Entry): void {
+    const known = this.#known.get(entry.id);
+    if ('removed' in entry) this.#known.delete(entry.id);
+    else if ('config' in entry)
+      this.#known.set(entry.id, { state: { status: 'created' }, ...known, config: entry.config });
+    else if (known) known.state = entry.state;
+  }
+
+  *#entries(): Iterable<Entry> {
+    for (const [id, { config, state }] of this.#known) {
+      yield { id, config };
+      if (state.status !== 'created') yield { id, state };
+    }
+  }
+
+  /** Up to version 0.1 each container had files of its own. */
+  #readOldFiles(id: string): StoredContainer | undefined {
     try {
-      const config = JSON.parse(readFileSync(join(this.folder(id), 'config.json'), 'utf8'));
-      const state = JSON.parse(readFileSync(join(this.folder(id), 'state.json'), 'utf8'));
+      const [config, state] = ['config.json', 'state.json'].map((name) =>
+        JSON.parse(readFileSync(join(this.folder(id), name), 'utf8')),
+      );
       return { config, state };
-    } catch (error) {
-      console.error(`Container ${id} cannot be read and is removed: ${(error as Error).message}`);
-      this.#trash.discard(this.folder(id));
+    } catch {
       return undefined;
     }
   }

@@ -2,7 +2,7 @@ import { EngineError } from '../engine-error.ts';
 import type { ContainerExit, StartedProcess } from './kernel.ts';
 
 /**
- * A container's state, as it stands in state.json.
+ * A container's state, as it stands in the records.
  *
  *   created ──► running ──► exited ──► running …
  *      └──────────────────────▲   (its process could not be started)
