@@ -5,6 +5,7 @@ import { containerRoutes } from './api/containers.ts';
 import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
 import { imageRoutes } from './api/images.ts';
+import { networkRoutes } from './api/networks.ts';
 import { type Route, Router } from './api/router.ts';
 import { createApiServer } from './api/server.ts';
 import { listenOnSocket } from './api/sockets.ts';
@@ -21,6 +22,7 @@ import { IdleMemory } from './idle-memory.ts';
 import { registerBaseImage } from './images/base-image.ts';
 import { ImageStore } from './images/image-store.ts';
 import { LayerStore } from './images/layer-store.ts';
+import { NetworkCatalog } from './network/network-catalog.ts';
 import { runtimePaths, type Settings } from './settings.ts';
 import { Trash } from './trash.ts';
 
@@ -52,9 +54,11 @@ export async function startRuntime(
   if (settings.base) registerBaseImage(settings.base, { images, layers });
   const watcher = new OutputWatcher(paths.output);
   const store = new ContainerStore(paths, trash);
+  const catalog = new NetworkCatalog({ folder: paths.networks, subnet: settings.subnet });
+  catalog.open();
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
-    ...{ store, images, layers, watcher, events: new EventLog() },
+    ...{ store, images, layers, watcher, catalog, events: new EventLog() },
     ...{ output: outputFolder(paths.output, parts.descriptors), volumes: paths.volumes },
   });
   await engine.open();
@@ -64,6 +68,7 @@ export async function startRuntime(
     ...containerStreamRoutes(engine),
     ...execRoutes(engine, new Execs(engine, parts.descriptors)),
     ...imageRoutes(engine),
+    ...networkRoutes(engine),
     ...eventRoutes(engine),
     ...unsupportedRoutes(),
   ];

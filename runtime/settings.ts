@@ -34,6 +34,7 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
     /** Raw output of running containers, one file each: see RawOutput. */
     output: join(root, 'output'),
     images: join(root, 'images'),
+    networks: join(root, 'networks'),
     layers: join(root, 'layers'),
     trash: join(root, 'trash'),
     volumes: join(settings.data, 'volumes'),

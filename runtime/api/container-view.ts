@@ -1,11 +1,13 @@
 import type { Container } from '../containers/container.ts';
 import { parseBind } from '../containers/container-config.ts';
+import type { ContainerNetworks } from '../containers/container-networks.ts';
 import type { ContainerState } from '../containers/state.ts';
+import { endpointViews, networkSettings } from './network-view.ts';
 
 const NEVER = '0001-01-01T00:00:00Z';
 
 /** The answer to `GET /containers/{id}/json`. */
-export function inspectView(container: Container, volumes: string): object {
+export function inspectView(container: Container, volumes: string, networks: ContainerNetworks): object {
   const { config } = container;
   const args = [...config.process.Entrypoint, ...config.process.Cmd];
   return {
@@ -38,12 +40,12 @@ export function inspectView(container: Container, volumes: string): object {
       Volumes: null,
       OnBuild: null,
     },
-    NetworkSettings: networkView(container),
+    NetworkSettings: networkSettings(container, networks),
   };
 }
 
 /** One item of the answer to `GET /containers/json`. */
-export function listView(container: Container, volumes: string): object {
+export function listView(container: Container, volumes: string, networks: ContainerNetworks): object {
   const { config, state } = container;
   return {
     Id: config.id,
@@ -57,7 +59,7 @@ export function listView(container: Container, volumes: string): object {
     State: state.status,
     Status: statusText(state, new Date()),
     HostConfig: { NetworkMode: config.host.NetworkMode },
-    NetworkSettings: { Networks: networkView(container).Networks },
+    NetworkSettings: { Networks: endpointViews(container, networks) },
     Mounts: mountsView(container, volumes),
   };
 }
@@ -133,19 +135,4 @@ function mountsView(container: Container, volumes: string): object[] {
       Propagation: 'rprivate',
     };
   });
-}
-
-function networkView(container: Container) {
-  const { state, config } = container;
-  const address = (state.status === 'running' && state.process.address) || '';
-  const name = config.host.NetworkMode === 'none' ? 'none' : 'bridge';
-  const prefix = address ? 32 : 0;
-  return {
-    IPAddress: address,
-    IPPrefixLen: prefix,
-    Ports: {},
-    Networks: {
-      [name]: { IPAddress: address, IPPrefixLen: prefix, NetworkID: name, Gateway: '', MacAddress: '' },
-    },
-  };
 }

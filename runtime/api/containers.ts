@@ -22,7 +22,7 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'GET',
       pattern: '/containers/{id}/json',
-      handler: (exchange) => exchange.send(200, inspectView(find(exchange), volumes)),
+      handler: (exchange) => exchange.send(200, inspectView(find(exchange), volumes, engine.networks)),
     },
     {
       method: 'POST',
@@ -97,7 +97,7 @@ function list(engine: Engine, volumes: string, exchange: Exchange): void {
   const shown = limit > 0 ? found.slice(0, limit) : found;
   exchange.send(
     200,
-    shown.map((container) => listView(container, volumes)),
+    shown.map((container) => listView(container, volumes, engine.networks)),
   );
 }
 

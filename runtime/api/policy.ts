@@ -22,7 +22,6 @@ const HARMLESS = new Set([
 
 /** Fields with a harmless value or two; every other value is refused. */
 const HARMLESS_VALUES: Record<string, string[]> = {
-  NetworkMode: ['default', 'bridge', 'nat', 'none'],
   IpcMode: ['private'],
   PidMode: ['private'],
   UTSMode: ['private'],
@@ -55,6 +54,10 @@ function refuseField(name: string, context: { fields: RequestFields; volumes: st
     case 'CapAdd':
       refuseOtherValues(name, fields.strings(name).map(bareCapability), [...GRANTABLE]);
       break;
+    // Networks that it may not see are not found; DNS servers are asked by the host, wherever they are.
+    case 'NetworkMode':
+      refuseOtherNetworks(fields.string(name));
+      break;
     case 'SecurityOpt':
       refuseOtherValues(name, fields.strings(name), TIGHTENING_OPTIONS);
       break;
@@ -85,6 +88,11 @@ function refuseForeignBinds(binds: string[], volumes: string): void {
       );
     }
   }
+}
+
+function refuseOtherNetworks(mode: string): void {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(mode) && mode !== 'host') return;
+  throw new EngineError('forbidden', `HostConfig.NetworkMode "${mode}" is not allowed on this socket.`);
 }
 
 function refuseOtherValues(name: string, values: string[], allowed: string[]): void {

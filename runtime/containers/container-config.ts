@@ -16,6 +16,15 @@ export interface ContainerConfig {
   origin: Access;
   process: ProcessConfig;
   host: HostConfig;
+  /** By the networks' ids; undefined in the file of a version without networks. */
+  endpoints?: Record<string, Endpoint>;
+}
+
+/** A container's place in a network, as it asked for it. */
+export interface Endpoint {
+  aliases: string[];
+  /** `CONTAINER:ALIAS`: by what other name it alone finds another container. */
+  links: string[];
 }
 
 /** Through which of the two sockets. */
@@ -70,9 +79,14 @@ export interface StorageConfig {
 
 /** Which networks and hosts it knows. */
 export interface NetworkConfig {
-  NetworkMode: 'default' | 'none';
-  /** `NAME:IP` */
+  /** `default`, `none`, or the name of a network. */
+  NetworkMode: string;
+  /** `NAME:IP`; the IP can be `host-gateway`. */
   ExtraHosts: string[];
+  /** IP addresses. */
+  Dns: string[];
+  DnsSearch: string[];
+  DnsOptions: string[];
 }
 
 /** What it may do that others may not. */

@@ -1,6 +1,7 @@
 import { EngineError } from '../engine-error.ts';
 import type { ImageConfig } from '../images/image.ts';
-import type { HostConfig, ProcessConfig } from './container-config.ts';
+import type { Endpoint, HostConfig, ProcessConfig } from './container-config.ts';
+import { parseEndpoints } from './request/endpoint-request.ts';
 import { parseHostConfig } from './request/host-request.ts';
 import { parseProcess } from './request/process-request.ts';
 import { RequestFields } from './request-fields.ts';
@@ -9,11 +10,15 @@ import { RequestFields } from './request-fields.ts';
 export function parseCreateRequest(
   body: unknown,
   image: ImageConfig,
-): { process: ProcessConfig; host: HostConfig } {
+): { process: ProcessConfig; host: HostConfig; asked: Map<string, Endpoint> } {
   const fields = new RequestFields(body);
   const process = parseProcess(fields, image);
   if (process.Entrypoint.length + process.Cmd.length === 0) {
     throw new EngineError('invalid', 'No command specified: neither the request nor the image has one.');
   }
-  return { process, host: parseHostConfig(fields.object('HostConfig')) };
+  return {
+    process,
+    host: parseHostConfig(fields.object('HostConfig')),
+    asked: parseEndpoints(fields.object('NetworkingConfig')),
+  };
 }

@@ -5,11 +5,13 @@ import { EngineError } from '../engine-error.ts';
 import type { Image } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { LayerStore } from '../images/layer-store.ts';
+import type { NetworkCatalog } from '../network/network-catalog.ts';
 import { type CommitOptions, Committer } from './committer.ts';
 import { Container } from './container.ts';
 import type { Access, ContainerConfig } from './container-config.ts';
 import { publishContainerEvent } from './container-events.ts';
 import { ContainerIndex } from './container-index.ts';
+import { ContainerNetworks } from './container-networks.ts';
 import { ContainerOutput } from './container-output.ts';
 import type { ContainerStore } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
@@ -28,6 +30,8 @@ export interface EngineOptions {
   layers: LayerStore;
   watcher: OutputWatcher;
   events: EventLog;
+  /** The definitions of networks. */
+  catalog: NetworkCatalog;
   /** Folders of raw output and of volumes. */
   output: string;
   volumes: string;
@@ -39,6 +43,7 @@ export class Engine {
   readonly layers: LayerStore;
   readonly events: EventLog;
   readonly kernel: Kernel;
+  readonly networks: ContainerNetworks;
   readonly launcher: Launcher;
   /** Starts, stops, kills. */
   readonly lifecycle: Lifecycle;
@@ -52,11 +57,13 @@ export class Engine {
     this.layers = options.layers;
     this.events = options.events;
     this.kernel = options.kernel;
-    this.launcher = new Launcher(options);
+    this.networks = new ContainerNetworks({ ...options, containers: this.#containers });
+    this.launcher = new Launcher({ ...options, networks: this.networks });
     this.#committer = new Committer(options);
     this.lifecycle = new Lifecycle({
       ...options,
       launcher: this.launcher,
+      networks: this.networks,
       find: (id) => this.#containers.get(id),
       remove: (container) => this.remove(container, { force: false }),
     });
@@ -88,7 +95,7 @@ export class Engine {
   create(body: unknown, options: { name: string | undefined; access: Access }): Container {
     const imageName = String((body as { Image?: unknown } | null)?.Image ?? '');
     const image = this.images.find(imageName);
-    const request = parseCreateRequest(body, image.config);
+    const { asked, ...request } = parseCreateRequest(body, image.config);
     const id = randomBytes(32).toString('hex');
     const config: ContainerConfig = {
       id,
@@ -98,6 +105,7 @@ export class Engine {
       imageName,
       layers: image.layers,
       origin: options.access,
+      endpoints: this.networks.endpointsFor(request.host.NetworkMode, { asked, access: options.access }),
       ...request,
     };
     const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(id));

@@ -2,7 +2,7 @@ import type { Access } from './container-config.ts';
 
 /** One line of `GET /events`, as Docker spells it. */
 export interface EngineEvent {
-  Type: 'container' | 'image';
+  Type: 'container' | 'image' | 'network';
   Action: string;
   Actor: { ID: string; Attributes: Record<string, string> };
   scope: 'local';

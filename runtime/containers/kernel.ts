@@ -1,3 +1,5 @@
+import type { PublishedPort, Traffic, TrafficRequest } from '../network/traffic.ts';
+
 /**
  * What the engine (containers/, api/) needs of the kernel side: the one seam between deciding and doing.
  * Implemented by `LinuxKernel` in linux-kernel.ts (zygote, cgroups, network).
@@ -5,8 +7,10 @@
 export interface Kernel {
   /** Starts a container's main process; resolves when the app has been exec'd. Throws `SetupError` with what failed in words (127 not found, 126 not executable). */
   start(spec: LaunchSpec): Promise<StartedProcess>;
-  /** Takes up a container that an earlier runtime started, if exactly that process still lives. */
-  adopt(id: string, process: StartedProcess): AdoptedProcess | undefined;
+  /** Takes up a container that an earlier runtime started, if exactly that process still lives; `traffic`: as at its start. */
+  adopt(id: string, process: StartedProcess, traffic?: TrafficRequest): AdoptedProcess | undefined;
+  /** Gives a running container other networks. */
+  changeTraffic(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void>;
   /** Starts another process in a running container. */
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** To the container's init, which forwards it to every process in the container; SIGKILL kills all at once. */
@@ -50,6 +54,8 @@ export interface LaunchSpec {
   limits: Limits;
   /** `none`: loopback only. `nat`: address from the pool, egress by masquerade. */
   network: 'none' | 'nat';
+  /** Whom it meets, and what leads to it; only with `nat`. */
+  traffic: TrafficRequest;
   /** Content of /etc/hosts lines beyond localhost and own name: `name:ip`. */
   extraHosts: string[];
   binds: { source: string; target: string; readOnly: boolean }[];
@@ -82,6 +88,8 @@ export interface StartedProcess {
   startTime: string;
   /** In the subnet; undefined without network. */
   address: string | undefined;
+  /** Of the host's, that lead to it; undefined in the file of a version without them. */
+  ports?: PublishedPort[];
   /** Where init writes the exit status. */
   exitFile: string;
   /** The pty's master, for a container with a terminal. Not kept across the runtime's restart. */

@@ -17,6 +17,7 @@ export interface LaunchContext {
   /** The folder of a layer. */
   layerPath: (id: string) => string;
   stdio: LaunchSpec['stdio'];
+  traffic: LaunchSpec['traffic'];
 }
 
 /** The kernel's order for one start of a container. Pure. */
@@ -46,6 +47,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
       pids: host.PidsLimit || undefined,
     },
     network: host.NetworkMode === 'none' ? 'none' : 'nat',
+    traffic: context.traffic,
     extraHosts: host.ExtraHosts,
     binds: host.Binds.map((text) => parseBind(text)!).map((bind) => ({
       ...bind,

@@ -6,6 +6,7 @@ import type { LayerStore } from '../images/layer-store.ts';
 import { readUserDatabase } from '../images/user-database.ts';
 import type { Container } from './container.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import type { ContainerNetworks } from './container-networks.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
 import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
@@ -25,6 +26,7 @@ export interface LauncherOptions {
   descriptors: Descriptors;
   watcher: OutputWatcher;
   volumes: string;
+  networks: ContainerNetworks;
 }
 
 /** Starts containers' processes and connects their input and output. */
@@ -41,6 +43,7 @@ export class Launcher {
   async start(container: Container): Promise<StartedProcess> {
     const { store, kernel } = this.#options;
     const user = this.userOf(container.config, container.config.process.User);
+    this.#options.networks.requireNetworks(container.config);
     for (const text of container.config.host.Binds) this.#prepareBind(text);
     await this.#prepareFolders(container);
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
@@ -52,6 +55,7 @@ export class Launcher {
           volumes: this.#options.volumes,
           layerPath: (id) => this.#options.layers.path(id),
           stdio: stdio ?? { terminal: container.terminalSize },
+          traffic: this.#options.networks.trafficOf(container.config),
         }),
       );
       if (process.terminal !== undefined) connectTerminal(container, process.terminal);

@@ -1,6 +1,7 @@
 import { EngineError } from '../engine-error.ts';
 import type { Container } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
+import type { ContainerNetworks } from './container-networks.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { EventLog } from './events.ts';
 import type { ContainerExit, Kernel } from './kernel.ts';
@@ -17,6 +18,7 @@ export interface LifecycleOptions {
   kernel: Kernel;
   store: ContainerStore;
   launcher: Launcher;
+  networks: ContainerNetworks;
   events: EventLog;
   find: (id: string) => Container | undefined;
   /** Takes the container out of the engine; called when it ended and is to be removed by itself. */
@@ -89,7 +91,8 @@ export class Lifecycle {
   /** Returns how it ended, if it ended without us. */
   #adoptProcess(container: Container): ContainerExit | undefined {
     if (container.state.status !== 'running') return undefined;
-    const adopted = this.#options.kernel.adopt(container.id, container.state.process);
+    const { kernel, networks } = this.#options;
+    const adopted = kernel.adopt(container.id, container.state.process, networks.trafficOf(container.config));
     this.#options.launcher.resume(container);
     if (adopted?.running) return undefined;
     const code = this.#options.store.readExitCode(container.id) ?? 128 + SIGKILL;

@@ -1,8 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
-import { ensureFirewall, removeFirewall } from '../network/firewall.ts';
-import { containerResolvConf, reachableServers } from '../network/name-servers.ts';
+import { Firewall } from '../network/firewall.ts';
+import { containerResolvConf } from '../network/name-servers.ts';
+import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
+import { TrafficControl } from '../network/traffic-control.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
 import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
 import { attachLoopDevice, mountDetached } from '../syscall/loop-devices.ts';
@@ -49,6 +51,7 @@ export class LinuxKernel implements Kernel {
   readonly #cgroups: Cgroups;
   readonly #processes: ProcessMaker;
   readonly #networks: Networks;
+  readonly #traffic: TrafficControl;
   readonly #exits: Exits;
   readonly #userNamespace: UserNamespace;
   readonly #filter = compileFilter(filterRules());
@@ -57,17 +60,13 @@ export class LinuxKernel implements Kernel {
   static async open(options: LinuxKernelOptions): Promise<LinuxKernel> {
     const tag = instanceTag(options.run);
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
-    await ensureFirewall({
-      tag,
-      subnet: options.subnet,
-      nameServers: reachableServers(containerResolvConf()),
-    });
+    const traffic = await TrafficControl.open({ tag, subnet: options.subnet });
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
     const userNamespace = await UserNamespace.open(processes);
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     await networks.ensureSubnet();
-    return new LinuxKernel({ tag, cgroups, processes, userNamespace, networks });
+    return new LinuxKernel({ tag, cgroups, processes, userNamespace, networks, traffic });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
@@ -82,7 +81,7 @@ export class LinuxKernel implements Kernel {
     await this.#networks.dismantle();
     this.close();
     await this.#cgroups.removeAll();
-    await removeFirewall(this.#tag);
+    await Firewall.remove(this.#tag);
   }
 
   private constructor(parts: {
@@ -91,11 +90,13 @@ export class LinuxKernel implements Kernel {
     processes: ProcessMaker;
     userNamespace: UserNamespace;
     networks: Networks;
+    traffic: TrafficControl;
   }) {
     this.#tag = parts.tag;
     this.#cgroups = parts.cgroups;
     this.#processes = parts.processes;
     this.#networks = parts.networks;
+    this.#traffic = parts.traffic;
     this.#exits = new Exits(parts.cgroups);
     this.#userNamespace = parts.userNamespace;
     this.#host = readHostFacts(parts.cgroups.version);
@@ -107,15 +108,19 @@ export class LinuxKernel implements Kernel {
       const taken = spec.network === 'nat' ? await this.#networks.take(spec.id) : undefined;
       if (taken) open.add({ namespace: taken.namespace });
       this.#cgroups.create(spec.id, spec.limits);
-      return await this.#launch(spec, taken);
+      const ports = taken ? await this.#traffic.admit(spec.id, taken.network.address, spec.traffic) : [];
+      return { ...(await this.#launch(spec, taken)), ports };
     } catch (error) {
       await this.release(spec.id);
       throw error;
     }
   }
 
-  adopt(id: string, process: StartedProcess): AdoptedProcess | undefined {
-    if (process.address) this.#networks.adopt(id, process.address);
+  adopt(id: string, process: StartedProcess, traffic = ORDINARY_TRAFFIC): AdoptedProcess | undefined {
+    if (process.address) {
+      this.#networks.adopt(id, process.address);
+      this.#traffic.adopt(id, process.address, { ...traffic, ports: process.ports ?? [] });
+    }
     const pidfd = openIfSame(process);
     if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
     this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
@@ -181,8 +186,12 @@ export class LinuxKernel implements Kernel {
     this.#exits.onExit(listener);
   }
 
+  changeTraffic(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void> {
+    return this.#traffic.change(id, change);
+  }
+
   async release(id: string): Promise<void> {
-    await Promise.all([this.#networks.release(id), this.#cgroups.remove(id)]);
+    await Promise.all([this.#releaseNetwork(id), this.#cgroups.remove(id)]);
   }
 
   stats(id: string) {
@@ -196,7 +205,10 @@ export class LinuxKernel implements Kernel {
 
   async #removeLeftovers(known: Set<string>): Promise<void> {
     const leftover = this.#cgroups.list().filter((id) => !known.has(id));
-    await Promise.all([this.#networks.cleanUp(), ...leftover.map((id) => this.#cgroups.remove(id))]);
+    await Promise.all([
+      this.#traffic.replace().then(() => this.#networks.cleanUp()),
+      ...leftover.map((id) => this.#cgroups.remove(id)),
+    ]);
   }
 
   /** Lets go; containers go on, and a later runtime adopts them. */
@@ -205,6 +217,12 @@ export class LinuxKernel implements Kernel {
     this.#networks.close();
     this.#processes.close();
     this.#userNamespace.close();
+  }
+
+  /** The address is nobody's only when nothing leads to it any more. */
+  async #releaseNetwork(id: string): Promise<void> {
+    await this.#traffic.dismiss(id);
+    await this.#networks.release(id);
   }
 
   async #launch(asked: LaunchSpec, taken: ReadyNetwork | undefined): Promise<StartedProcess> {

@@ -24,11 +24,11 @@ export type ContainerState =
 /** created or exited → running. Throws `conflict`. */
 export function started(state: ContainerState, process: StartedProcess, now: Date): ContainerState {
   if (state.status === 'running') throw new EngineError('conflict', 'The container is running already.');
-  const { pid, startTime, address, exitFile } = process;
+  const { pid, startTime, address, ports, exitFile } = process;
   return {
     status: 'running',
     startedAt: now.toISOString(),
-    process: { pid, startTime, address, exitFile },
+    process: { pid, startTime, address, exitFile, ...(ports && { ports }) },
   };
 }
 

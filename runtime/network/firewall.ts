@@ -1,89 +1,82 @@
-import { spawn } from 'node:child_process';
 import { writeControl } from '../syscall/files.ts';
-import { interfacePrefix } from './address-pool.ts';
-
-/** What an instance's rules depend on. */
-export interface FirewallOptions {
-  tag: string;
-  /** CIDR of the containers. */
-  subnet: string;
-  /** Resolvers that containers use: reachable even on the host itself. */
-  nameServers: string[];
-}
-
-/** Lets the host forward, and puts our nftables table in place of the one that was there. Throws with nft's words. */
-export async function ensureFirewall(options: FirewallOptions): Promise<void> {
-  writeControl('/proc/sys/net/ipv4/ip_forward', '1');
-  await nft(firewallRules(options));
-}
-
-/** Takes the table away. */
-export async function removeFirewall(tag: string): Promise<void> {
-  await nft(`table inet ${tableName(tag)}\ndelete table inet ${tableName(tag)}\n`);
-}
+import { FirewallMembers } from './firewall-members.ts';
+import { type FirewallOptions, firewallTable, tableName, withoutTable } from './firewall-table.ts';
+import { nft, nftList } from './nft.ts';
+import type { Traffic } from './traffic.ts';
 
 /**
- * The table of an instance, as nft(8) reads it. Containers reach the world, and nothing near: no container, no service
- * of the host, no cloud's metadata service. The host reaches every container; the answers
- * come back. What the host sends to a container that is gone must not leave by the default route: a gateway may answer for it.
+ * An instance's table in nftables. Changes of several containers that come while nft works are made together, in one
+ * transaction; the event loop never waits for the kernel.
  */
-export function firewallRules({ tag, subnet, nameServers }: FirewallOptions): string {
-  const table = tableName(tag);
-  const containers = `"${interfacePrefix(tag)}*"`;
-  const resolvers =
-    nameServers.length > 0
-      ? `ip daddr { ${nameServers.join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`
-      : '';
-  return `
-table inet ${table}
-delete table inet ${table}
-table inet ${table} {
-  chain spoofed {
-    type filter hook prerouting priority raw; policy accept;
-    iifname ${containers} fib saddr . iif oif missing drop
-    iifname ${containers} meta nfproto ipv6 drop
+export class Firewall {
+  readonly #options: FirewallOptions;
+  readonly #members: FirewallMembers;
+  #wanted = new Map<string, Traffic | undefined>();
+  #working: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+
+  constructor(options: FirewallOptions) {
+    this.#options = options;
+    this.#members = new FirewallMembers(options.tag);
   }
-  chain to_host {
-    type filter hook input priority filter - 10; policy accept;
-    iifname != ${containers} accept
-    ct state established,related accept
-    ${resolvers}
-    drop
+
+  /** Lets the host forward; puts the table in place if there is none. One that is there may hold what containers need. */
+  async open(): Promise<void> {
+    writeControl('/proc/sys/net/ipv4/ip_forward', '1');
+    if (!(await isThere(this.#options.tag))) await nft(firewallTable(this.#options));
   }
-  chain through_host {
-    type filter hook forward priority filter - 10; policy accept;
-    oifname ${containers} ct state established,related accept
-    oifname ${containers} drop
-    iifname != ${containers} accept
-    ip daddr 169.254.0.0/16 drop
+
+  /** Resolves when the kernel knows what a container's address may do; undefined: nothing beyond what all may. */
+  set(address: string, traffic: Traffic | undefined): Promise<void> {
+    this.#wanted.set(address, traffic);
+    return this.#changeSoon();
   }
-  chain to_world {
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr ${subnet} oifname != ${containers} masquerade
+
+  /** The same, to be made known by the next `replace`. */
+  note(address: string, traffic: Traffic): void {
+    this.#members.change(new Map([[address, traffic]]));
   }
-}
-`;
+
+  /** Replaces the table by a new one with everything that is known, in one transaction: nothing passes in between. */
+  replace(): Promise<void> {
+    const { tag } = this.#options;
+    this.#working = this.#working
+      .catch(() => {})
+      .then(() => nft(withoutTable(tag) + firewallTable(this.#options) + this.#members.all()));
+    return this.#working;
+  }
+
+  /** Takes the table away. */
+  static async remove(tag: string): Promise<void> {
+    await nft(withoutTable(tag));
+  }
+
+  #changeSoon(): Promise<void> {
+    this.#next ??= this.#working
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        this.#working = this.#change();
+        return this.#working;
+      });
+    return this.#next;
+  }
+
+  async #change(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = new Map();
+    const commands = this.#members.change(wanted);
+    if (commands === '') return;
+    try {
+      await nft(commands);
+    } catch {
+      // Somebody else has changed or flushed the table.
+      await nft(withoutTable(this.#options.tag) + firewallTable(this.#options) + this.#members.all());
+    }
+  }
 }
 
-function tableName(tag: string): string {
-  return `paas_${tag}`;
-}
-
-function nft(rules: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('nft', ['-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
-    let errors = '';
-    child.stderr.on('data', (chunk) => {
-      errors += chunk;
-    });
-    child.on('error', (error) => {
-      reject(new Error(`Could not run nft; install nftables: ${error.message}.`, { cause: error }));
-    });
-    child.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`nft refused the containers' firewall: ${errors.trim()}`));
-    });
-    child.stdin.on('error', () => {});
-    child.stdin.end(rules);
-  });
+async function isThere(tag: string): Promise<boolean> {
+  const tables = await nftList('tables');
+  return tables.some((item) => (item.table as { name?: string } | undefined)?.name === tableName(tag));
 }

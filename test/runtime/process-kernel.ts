@@ -31,6 +31,8 @@ export class ProcessKernel implements Kernel {
     return { pid: child.pid!, startTime, address: undefined, exitFile: spec.exitFile };
   }
 
+  async changeTraffic(): Promise<void> {}
+
   adopt(): AdoptedProcess | undefined {
     return undefined;
   }

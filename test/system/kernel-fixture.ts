@@ -6,7 +6,9 @@ import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
 import { interfacePrefix } from '../../runtime/network/address-pool.ts';
+import { Firewall } from '../../runtime/network/firewall.ts';
 import { Subnet } from '../../runtime/network/subnet.ts';
+import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
 import { baseSystemFolder } from '../../server/host/base-system.ts';
 
 /** The apps' base system, which the set-up makes. */
@@ -35,11 +37,15 @@ export class KernelFixture {
   kernel!: LinuxKernel;
   /** Of every container that was ever started; networks made in advance are not among them. */
   readonly interfaces = new Set<string>();
+  readonly #running = new Set<string>();
   readonly #exits = new Map<string, PromiseWithResolvers<ContainerExit>>();
 
   async open(): Promise<void> {
     this.kernel = await LinuxKernel.open(this.options);
-    this.kernel.onExit((id, exit) => this.#exitOf(id).resolve(exit));
+    this.kernel.onExit((id, exit) => {
+      this.#running.delete(id);
+      this.#exitOf(id).resolve(exit);
+    });
   }
 
   async close(): Promise<void> {
@@ -94,6 +100,7 @@ export class KernelFixture {
       userNamespace: false,
       limits: { memory: 256 << 20, nanoCpus: undefined, cpuShares: undefined, pids: 100 },
       network: 'none',
+      traffic: ORDINARY_TRAFFIC,
       extraHosts: [],
       binds: [],
       shmSize: 1 << 20,
@@ -104,6 +111,7 @@ export class KernelFixture {
   }
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
+    this.#running.add(spec.id);
     try {
       const process = await this.kernel.start(spec);
       if (process.address) this.interfaces.add(this.interfaceTo(process.address));
@@ -117,6 +125,16 @@ export class KernelFixture {
   interfaceTo(address: string): string {
     const offset = new Subnet(SUBNET).offset(address);
     return interfacePrefix(instanceTag(this.folder)) + offset.toString(16);
+  }
+
+  /** Does something while the firewall is away: what is forbidden must work then. */
+  async withoutFirewall<T>(action: () => Promise<T>): Promise<T> {
+    await Firewall.remove(instanceTag(this.folder));
+    try {
+      return await action();
+    } finally {
+      await this.kernel.cleanUp(this.#running);
+    }
   }
 
   exited(spec: LaunchSpec): Promise<ContainerExit> {

@@ -4,9 +4,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
-import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
-import { ensureFirewall, removeFirewall } from '../../runtime/network/firewall.ts';
 import { KernelFixture, whyNot } from './kernel-fixture.ts';
 
 const GREETER =
@@ -38,17 +36,6 @@ describe('LinuxKernel network', () => {
     return (await containers.run(script, { network: 'nat' })).output.trim();
   }
 
-  /** The same with the firewall away: the negative control. */
-  async function withoutFirewall<T>(action: () => Promise<T>): Promise<T> {
-    const tag = instanceTag(containers.folder);
-    await removeFirewall(tag);
-    try {
-      return await action();
-    } finally {
-      await ensureFirewall({ tag, subnet: containers.options.subnet, nameServers: [] });
-    }
-  }
-
   it('lets the host reach a container, from one address', async () => {
     const spec = greeter();
     await containers.during(spec, async ({ address }) => {
@@ -67,7 +54,7 @@ describe('LinuxKernel network', () => {
     const spec = greeter();
     await containers.during(spec, async ({ address }) => {
       assert.equal(await fromContainer(address!, 80), 'unreachable');
-      assert.match(await withoutFirewall(() => fromContainer(address!, 80)), /hello/);
+      assert.match(await containers.withoutFirewall(() => fromContainer(address!, 80)), /hello/);
     });
   });
 
@@ -77,7 +64,7 @@ describe('LinuxKernel network', () => {
       .find((entry) => entry?.family === 'IPv4' && !entry.internal);
     for (const host of ['169.254.1.1', own!.address]) {
       assert.equal(await fromContainer(host, port), 'unreachable');
-      assert.match(await withoutFirewall(() => fromContainer(host, port)), /hello from the host/);
+      assert.match(await containers.withoutFirewall(() => fromContainer(host, port)), /hello from the host/);
     }
   });
 

@@ -4,6 +4,7 @@ import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
 import { encodeOperations, type Operation } from '../../../runtime/init/operation-list.ts';
+import { ORDINARY_TRAFFIC } from '../../../runtime/network/traffic.ts';
 
 const SPEC: LaunchSpec = {
   id: 'a'.repeat(64),
@@ -25,6 +26,7 @@ const SPEC: LaunchSpec = {
   userNamespace: false,
   limits: { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined },
   network: 'nat',
+  traffic: ORDINARY_TRAFFIC,
   extraHosts: [],
   binds: [],
   shmSize: 1 << 26,

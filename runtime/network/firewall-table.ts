@@ -1,0 +1,122 @@
+import { interfacePrefix } from './address-pool.ts';
+import { GATEWAY } from './container-network.ts';
+
+/** What an instance's rules depend on. */
+export interface FirewallOptions {
+  tag: string;
+  /** CIDR of the containers. */
+  subnet: string;
+  /** Where on the gateway's address our name server listens; containers ask port 53. */
+  dnsPort: number;
+  /** Where the platform is to be had by everybody, so by containers too. */
+  publicAddress: { host: string; port: number } | undefined;
+}
+
+/** The table's name in nftables. */
+export function tableName(tag: string): string {
+  return `paas_${tag}`;
+}
+
+/** What a rule matches for an instance's containers. */
+export function containerInterfaces(tag: string): string {
+  return `"${interfacePrefix(tag)}*"`;
+}
+
+/**
+ * Where clouds answer a machine's questions about itself (credentials, among others): AWS and most others, Alibaba, Oracle,
+ * Azure. The IPv6 one of AWS needs no rule, as containers have no IPv6.
+ */
+const METADATA = ['169.254.0.0/16', '100.100.100.200', '192.0.0.192', '168.63.129.16'];
+
+/** Of one container; more of them never reach the runtime's process. */
+const QUERIES_PER_SECOND = 500;
+
+/**
+ * The table of an instance, as nft(8) reads it, without anything that belongs to a single container: that is in the sets and
+ * maps (firewall-members.ts), so that a packet costs the same however many containers there are.
+ *
+ * Containers reach the world, and nothing near: no container that shares no network, no service of the host but our name
+ * server and the platform's public port, no cloud's metadata service. The host reaches every container. The answers come back.
+ *
+ *   peers         source address → the chain of its networks, which accepts what goes to their members
+ *   inside        addresses that do not reach the world
+ *   published     protocol and port of the host → container;  published_at: the same for one address of the host
+ *   selves        a container that publishes ports, twice: reaches itself by them only under the host's address
+ */
+export function firewallTable(options: FirewallOptions): string {
+  const { tag, subnet, dnsPort } = options;
+  const containers = containerInterfaces(tag);
+  const nameServer = `ip daddr ${GATEWAY} meta l4proto { tcp, udp } th dport`;
+  return `table inet ${tableName(tag)} {
+  map peers { type ipv4_addr : verdict; }
+  set inside { type ipv4_addr; }
+  map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map published_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  set selves { type ipv4_addr . ipv4_addr; }
+  set askers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
+  chain spoofed {
+    type filter hook prerouting priority raw; policy accept;
+    iifname ${containers} fib saddr . iif oif missing drop
+    iifname ${containers} meta nfproto ipv6 drop
+  }
+  chain to_published {
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname ${containers} ${nameServer} 53 dnat ip to ${GATEWAY}:${dnsPort}
+    ip daddr != 127.0.0.0/8 jump publish
+  }
+  chain from_host_to_published {
+    type nat hook output priority -100; policy accept;
+    jump publish
+  }
+  chain publish {
+    meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @published_at
+    fib daddr type local meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @published
+  }
+  chain to_host {
+    type filter hook input priority filter - 10; policy accept;
+    iifname != ${containers} iifname != "lo" ${nameServer} ${dnsPort} drop
+    iifname != ${containers} accept
+    ${nameServer} ${dnsPort} add @askers { ip saddr limit rate over ${QUERIES_PER_SECOND}/second burst ${QUERIES_PER_SECOND} packets } drop
+    ct state established,related accept
+    ${nameServer} ${dnsPort} accept
+    ${publicRule(options.publicAddress)}
+    drop
+  }
+  chain from_host {
+    type filter hook output priority filter - 10; policy accept;
+    oifname ${containers} icmp type destination-unreachable ct original ip daddr ${GATEWAY} ct original proto-dst 53 drop
+  }
+  chain through_host {
+    type filter hook forward priority filter - 10; policy accept;
+    iifname ${containers} oifname ${containers} goto between
+    oifname ${containers} ct state established,related accept
+    oifname ${containers} ct status dnat accept
+    oifname ${containers} drop
+    iifname != ${containers} accept
+    ip saddr @inside drop
+    ip daddr { ${METADATA.join(', ')} } drop
+  }
+  chain between {
+    ct status dnat accept
+    ip saddr vmap @peers
+    drop
+  }
+  chain to_world {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr ${subnet} oifname != ${containers} masquerade
+    oifname ${containers} ip saddr 127.0.0.0/8 masquerade
+    oifname ${containers} ip saddr . ip daddr @selves masquerade
+  }
+}
+`;
+}
+
+/** Takes the table away, whether it is there or not. */
+export function withoutTable(tag: string): string {
+  return `table inet ${tableName(tag)}\ndelete table inet ${tableName(tag)}\n`;
+}
+
+function publicRule(address: FirewallOptions['publicAddress']): string {
+  if (!address || address.host.startsWith('127.')) return '';
+  return `${address.host === '0.0.0.0' ? '' : `ip daddr ${address.host} `}tcp dport ${address.port} accept`;
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { firewallTable } from '../../../runtime/network/firewall-table.ts';
+
+describe('firewallTable()', () => {
+  const options = { tag: 'abcdef', subnet: '172.30.0.0/16', dnsPort: 20_053, publicAddress: undefined };
+  const chain = (name: string, text = firewallTable(options)) =>
+    new RegExp(`chain ${name} \\{(.*?)\\n {2}\\}`, 's').exec(text)![1]!;
+
+  it('ends what comes from containers to the host with a drop', () => {
+    assert.match(chain('to_host'), /iifname != "vabcdef-\*" accept/);
+    assert.match(chain('to_host'), /drop\s*$/);
+  });
+
+  it('ends what goes from container to container with a drop', () => {
+    assert.match(chain('between'), /ip saddr vmap @peers\s+drop\s*$/);
+  });
+
+  it('lets containers reach the platform where everybody does', () => {
+    const publicAddress = { host: '0.0.0.0', port: 80 };
+    assert.match(chain('to_host', firewallTable({ ...options, publicAddress })), /^ +tcp dport 80 accept/m);
+    const one = { host: '192.0.2.1', port: 8080 };
+    assert.match(
+      chain('to_host', firewallTable({ ...options, publicAddress: one })),
+      /ip daddr 192\.0\.2\.1 tcp dport 8080 accept/,
+    );
+    const local = { host: '127.0.0.1', port: 8080 };
+    assert.doesNotMatch(firewallTable({ ...options, publicAddress: local }), /8080/);
+  });
+});
