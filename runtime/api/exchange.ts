@@ -50,17 +50,10 @@ export class Exchange {
 
   /** The body; undefined if there is none. Throws `invalid`. */
   async json(): Promise<unknown> {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of this.request) {
-      length += chunk.length;
-      if (length > MAX_BODY)
-        throw new EngineError('invalid', `The request body is larger than ${MAX_BODY} bytes.`);
-      chunks.push(chunk);
-    }
-    if (length === 0) return undefined;
+    const body = await readBody(this.request);
+    if (body.length === 0) return undefined;
     try {
-      return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+      return JSON.parse(body.toString('utf8'));
     } catch {
       throw new EngineError('invalid', 'The request body is not JSON.');
     }
@@ -103,4 +96,20 @@ export class Exchange {
     if (head.length > 0) socket.unshift(head);
     return { input: socket, output: socket };
   }
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request) {
+      length += chunk.length;
+      if (length > MAX_BODY) break;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw new EngineError('invalid', 'The connection was lost before the request was complete.', { cause });
+  }
+  if (length <= MAX_BODY) return Buffer.concat(chunks);
+  throw new EngineError('invalid', `The request body is larger than ${MAX_BODY} bytes.`);
 }

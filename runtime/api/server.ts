@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Access } from '../containers/container-config.ts';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
+import { answerBrokenRequests } from './broken-requests.ts';
 import { Exchange } from './exchange.ts';
 import type { Router } from './router.ts';
 import { API_VERSION, MIN_API_VERSION } from './version.ts';
@@ -26,6 +27,7 @@ export function createApiServer(router: Router, access: Access): Server {
   server.on('request', (request, response) => {
     void answer(router, { request, response, access });
   });
+  answerBrokenRequests(server);
   server.on('upgrade', (request, socket, head) => {
     const response = new http.ServerResponse(request);
     response.shouldKeepAlive = false;
