@@ -34,7 +34,7 @@ describe(`the Engine API under nonsense (FUZZ_SEED=${SEED} FUZZ_REQUESTS=${REQUE
   for (const [index, name] of ['root', 'platform'].entries()) {
     it(`answers every request on the ${name}'s socket with success or 4xx and a message`, async () => {
       const { docker, platform, runtime } = fixture;
-      const complaints = await fuzzApi({
+      const { complaints, kinds } = await fuzzApi({
         docker: index === 0 ? docker : platform,
         socketPath: sockets[index]!,
         routes: runtime.routes,
@@ -43,6 +43,9 @@ describe(`the Engine API under nonsense (FUZZ_SEED=${SEED} FUZZ_REQUESTS=${REQUE
         requests: REQUESTS / 2,
       });
       assert.deepEqual(complaints, []);
+      // Else nothing was tried.
+      assert.ok(kinds[2]! > REQUESTS / 50 && kinds[4]! > REQUESTS / 10, JSON.stringify(kinds));
+
       assert.equal((await docker.ping()).toString(), 'OK');
     });
   }
