@@ -6,6 +6,7 @@ import { PaasError } from '../model/paas-error.ts';
 import { renameSynced } from '../synced-rename.ts';
 
 const LIST_LIFE = 86_400_000;
+const NPM_TIMEOUT = 300_000;
 
 /**
  * npm's registry, asked by the host's own npm with its settings (registry, proxy, CA): version lists, kept for a
@@ -86,7 +87,7 @@ export class NpmRegistry {
         env,
         cwd: '/',
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 300_000,
+        timeout: NPM_TIMEOUT,
       });
       let stdout = '';
       let stderr = '';
@@ -99,15 +100,12 @@ export class NpmRegistry {
       child.on('error', (cause) =>
         reject(new PaasError('unavailable', `npm could not be started: ${cause.message}`, { cause })),
       );
-      child.on('close', (status) => {
-        if (status === 0) resolve(stdout);
-        else
-          reject(
-            new PaasError(
-              'unavailable',
-              `\`npm ${args.slice(0, 2).join(' ')}\` failed: ${lastLines(stderr)}`,
-            ),
-          );
+      child.on('close', (status, signal) => {
+        if (status === 0) return resolve(stdout);
+        const reason = signal
+          ? `it was ended by ${signal} (it may take ${NPM_TIMEOUT / 1000} s)`
+          : lastLines(stderr);
+        reject(new PaasError('unavailable', `\`npm ${args.slice(0, 2).join(' ')}\` failed: ${reason}`));
       });
     });
   }
