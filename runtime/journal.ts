@@ -69,6 +69,7 @@ export class Journal<T> {
 
   /** Resolves when all that was added is on the disk. */
   async close(): Promise<void> {
+    if (this.#fd < 0) return;
     clearTimeout(this.#timer);
     this.#sync();
     await this.#syncing;

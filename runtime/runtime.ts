@@ -45,7 +45,7 @@ export async function startRuntime(
 ): Promise<Runtime> {
   const paths = runtimePaths(settings);
   mkdirSync(paths.root, { recursive: true, mode: 0o700 });
-  const trash = new Trash(paths.trash);
+  const trash = new Trash(paths.trash, (args) => parts.kernel.execute(args));
   trash.open();
   const layers = new LayerStore(paths.layers, trash);
   layers.open();

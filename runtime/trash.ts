@@ -1,7 +1,10 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Runs a program to its end, without input and output. */
+export type Execute = (args: string[]) => Promise<void>;
 
 /**
  * Where folders go that nobody needs: a rename, then `rm` in the background (one at a time).
@@ -9,10 +12,12 @@ import { join } from 'node:path';
  */
 export class Trash {
   readonly #folder: string;
+  readonly #execute: Execute;
   #emptying: Promise<void> | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, execute: Execute) {
     this.#folder = folder;
+    this.#execute = execute;
   }
 
   /** Makes the folder and removes what an earlier process left. */
@@ -45,24 +50,19 @@ export class Trash {
 
   async #removeAll(): Promise<void> {
     // Lets what is discarded together be removed together.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     let names = readdirSync(this.#folder);
     while (names.length > 0) {
-      const code = await this.#remove(names.slice(0, 1000));
-      if (code !== 0) return console.error(`Could not empty "${this.#folder}": rm exited with ${code}.`);
+      const some = names.slice(0, 1000);
+      try {
+        const paths = some.map((name) => join(this.#folder, name));
+        await this.#execute(['/bin/rm', '-rf', '--one-file-system', '--', ...paths]);
+      } catch (error) {
+        return console.error(`Could not empty "${this.#folder}":`, error);
+      }
       names = readdirSync(this.#folder);
+      const left = some.find((name) => names.includes(name));
+      if (left) return console.error(`Could not empty "${this.#folder}": rm left "${left}".`);
     }
-  }
-
-  #remove(names: string[]): Promise<number | null> {
-    return new Promise((resolve) => {
-      const paths = names.map((name) => join(this.#folder, name));
-      const child = spawn('/bin/rm', ['-rf', '--one-file-system', '--', ...paths], {
-        stdio: 'ignore',
-        env: {},
-      });
-      child.on('error', () => resolve(null));
-      child.on('close', resolve);
-    });
   }
 }

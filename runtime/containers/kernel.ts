@@ -23,6 +23,8 @@ export interface Kernel {
   stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
   /** Mounts a container's disk for the runtime alone, whether or not the container runs; `folder` is its root until `close`. */
   openDisk(image: string): Promise<{ folder: string; close(): void }>;
+  /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */
+  execute(args: string[]): Promise<void>;
   /** Removes cgroups, veths and addresses of containers that are not in `known`. */
   cleanUp(known: Set<string>): Promise<void>;
 }

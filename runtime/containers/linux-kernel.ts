@@ -198,6 +198,10 @@ export class LinuxKernel implements Kernel {
     return this.#cgroups.stats(id);
   }
 
+  execute(args: string[]): Promise<void> {
+    return this.#processes.execute(args);
+  }
+
   async cleanUp(known: Set<string>): Promise<void> {
     await this.#removeLeftovers(known);
     this.#networks.fillPool();

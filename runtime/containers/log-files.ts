@@ -17,6 +17,7 @@ export class LogFiles {
   readonly #folder: string;
   readonly #limit: number;
   #fd: number | undefined;
+  #isOpen = false;
   #size = 0;
   #generation = 0;
   #position = 0;
@@ -37,11 +38,13 @@ export class LogFiles {
     return this.#position;
   }
 
-  /** Opens the log for writing; makes it, or goes on with what is there. */
+  /** Opens the log for writing, if there is one; the first record makes it. */
   open(): void {
-    if (this.#fd !== undefined) return;
+    if (this.#isOpen) return;
+    this.#isOpen = true;
     const path = join(this.#folder, 'log');
-    this.#fd = existsSync(path) ? openSync(path, 'r+') : openSync(path, 'wx+', 0o600);
+    if (!existsSync(path)) return;
+    this.#fd = openSync(path, 'r+');
     this.#size = fstatSync(this.#fd).size;
     if (this.#size < HEADER_LENGTH) {
       this.#writePosition(0);
@@ -54,11 +57,14 @@ export class LogFiles {
 
   /** Adds records and notes how far the raw output is read. */
   append(records: Buffer[], position: number): void {
-    if (this.#fd === undefined) throw new Error(`The log in "${this.#folder}" is not open.`);
+    if (!this.#isOpen) throw new Error(`The log in "${this.#folder}" is not open.`);
+    this.#position = position;
+    if (this.#fd === undefined && records.length === 0) return;
+    if (this.#fd === undefined) this.#create();
     if (this.#size > this.#limit) this.#rotate();
     if (records.length > 0) {
       const block = records.length === 1 ? records[0]! : Buffer.concat(records);
-      this.#size += writeSync(this.#fd, block, 0, block.length, this.#size);
+      this.#size += writeSync(this.#fd!, block, 0, block.length, this.#size);
     }
     this.#writePosition(position);
   }
@@ -66,6 +72,7 @@ export class LogFiles {
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+    this.#isOpen = false;
   }
 
   /** A reader at the begin of the oldest file, or at the last `tail` records. */
@@ -96,7 +103,11 @@ export class LogFiles {
     this.#fd = undefined;
     renameSync(path, join(this.#folder, 'log.1'));
     this.#generation++;
-    this.#fd = openSync(path, 'w+', 0o600);
+    this.#create();
+  }
+
+  #create(): void {
+    this.#fd = openSync(join(this.#folder, 'log'), 'w+', 0o600);
     this.#writePosition(this.#position);
     this.#size = HEADER_LENGTH;
   }

@@ -54,6 +54,21 @@ export class ProcessMaker {
     closeSync(this.#baseNamespace);
   }
 
+  /** Runs a program of the host's, by its path, until it ends, however that is. Throws `SetupError` if it cannot be started. */
+  async execute(args: string[]): Promise<void> {
+    const { pidfd, ready } = await this.#launchHelper({
+      cloneFlags: 0,
+      operations: [
+        {
+          call: 'execute',
+          args: [args[0]!, { strings: args }, { strings: [] }],
+          purpose: `execute "${args[0]}"`,
+        },
+      ],
+    });
+    await Promise.all([ready, ended(pidfd)]);
+  }
+
   /** As `run`, in a process that goes on until `take` has opened what it holds, by its pid. */
   async hold<T>(
     request: { cloneFlags: number; operations: Operation[] },

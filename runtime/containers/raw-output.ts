@@ -1,4 +1,4 @@
-import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 
 /** Gives a range of a file back to the file system. */
 export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
@@ -32,6 +32,7 @@ export class RawOutput {
   readonly #listener: RawOutputListener;
   readonly #punchHole: PunchHole;
   #fd: number | undefined;
+  #isOpen = false;
   #position = 0;
   #freed = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -53,12 +54,11 @@ export class RawOutput {
     return fd;
   }
 
-  /** Begins to read at `position`; from then on `wake` tells that there is more. */
+  /** Begins to read at `position`; from then on `wake` tells that there is more. A container that writes nothing costs no descriptor. */
   open(position: number): void {
-    // A runtime that ended between the removal of the file and the note that the container has ended leaves none.
-    this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#isOpen = true;
     // After a power cut the file may be shorter than what we noted.
-    this.#position = Math.min(position, fstatSync(this.#fd).size);
+    this.#position = Math.min(position, sizeOf(this.#path));
     this.#freed = 0;
     this.#draining = false;
     this.#paused = false;
@@ -67,7 +67,7 @@ export class RawOutput {
 
   /** Something was written, perhaps. */
   wake(): void {
-    if (this.#timer || this.#fd === undefined || this.#paused || this.#draining) return;
+    if (this.#timer || !this.#isOpen || this.#paused || this.#draining) return;
     const wait = this.#lastTurn + STEP_MILLISECONDS - performance.now();
     if (wait <= 0) this.#turn();
     else this.#schedule(wait);
@@ -85,16 +85,18 @@ export class RawOutput {
 
   /** Bytes that the container wrote and we have not read. */
   get backlog(): number {
-    return this.#fd === undefined ? 0 : fstatSync(this.#fd).size - this.#position;
+    if (!this.#isOpen) return 0;
+    const size = this.#fd === undefined ? sizeOf(this.#path) : fstatSync(this.#fd).size;
+    return size - this.#position;
   }
 
   /** Reads what is left, each turn when `ready` says so; the container has ended. */
   async drain(ready: () => Promise<void>): Promise<void> {
     clearTimeout(this.#timer);
     this.#draining = true;
-    if (this.#fd !== undefined) this.#noticeTruncation();
+    this.#noticeTruncation();
     do await ready();
-    while (this.#fd !== undefined && this.#readTurn());
+    while (this.backlog > 0 && this.#readTurn());
   }
 
   /** Also removes the file: all of it was read. */
@@ -103,12 +105,13 @@ export class RawOutput {
     this.#timer = undefined;
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+    this.#isOpen = false;
     rmSync(this.#path, { force: true });
   }
 
   #turn(): void {
     this.#timer = undefined;
-    if (this.#fd === undefined || this.#paused || this.#draining) return;
+    if (!this.#isOpen || this.#paused || this.#draining || this.backlog === 0) return;
     this.#noticeTruncation();
     this.#skipFlood();
     const more = this.#readTurn();
@@ -122,6 +125,7 @@ export class RawOutput {
 
   /** Returns whether there may be more. */
   #readTurn(): boolean {
+    this.#ensureDescriptor();
     for (let count = 0; count < BLOCKS_PER_TURN; count++) {
       const length = readSync(this.#fd!, block, 0, BLOCK, this.#position);
       if (length === 0) return false;
@@ -130,6 +134,12 @@ export class RawOutput {
       if (length < BLOCK) return false;
     }
     return true;
+  }
+
+  #ensureDescriptor(): void {
+    if (this.#fd !== undefined) return;
+    // A runtime that ended between the removal of the file and the note that the container has ended leaves none.
+    this.#fd = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
   }
 
   #free(needless: number): void {
@@ -149,8 +159,13 @@ export class RawOutput {
     const backlog = this.backlog;
     if (backlog <= this.#listener.backlogLimit()) return;
     const skipped = backlog - KEPT_OF_BACKLOG;
+    this.#ensureDescriptor();
     this.#position += skipped;
     this.#listener.onSkipped(skipped, this.#position);
     this.#free(this.#position);
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -33,14 +33,26 @@ export function openPath(path: string, flags: number, mode = 0): number {
 export function writeControl(path: string, text: string): void {
   const descriptor = openPath(path, OPEN.WRONLY);
   try {
-    const bytes = cString(text);
-    systemCall('write', descriptor, bytes, text.length);
+    writeUninterrupted(descriptor, text);
   } catch (error) {
     throw error instanceof SystemCallError
       ? new SystemCallError(`write "${text}" to ${path}`, error.errno)
       : error;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** A limit of memory takes the kernel a while, and any signal interrupts it. */
+function writeUninterrupted(descriptor: number, text: string): void {
+  const bytes = cString(text);
+  for (;;) {
+    try {
+      systemCall('write', descriptor, bytes, text.length);
+      return;
+    } catch (error) {
+      if (!(error instanceof SystemCallError && error.code === 'EINTR')) throw error;
+    }
   }
 }
 

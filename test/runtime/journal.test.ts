@@ -11,12 +11,17 @@ describe('Journal', () => {
   beforeEach(() => {
     folder = join(mkdtempSync(join(tmpdir(), 'paas-journal-')), 'records');
   });
-  afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
+  afterEach(async () => {
+    for (const journal of opened.splice(0)) await journal.close();
+    rmSync(join(folder, '..'), { recursive: true });
+  });
+  const opened: Journal<unknown>[] = [];
 
   const open = (snapshot: unknown[] = [], growth = 1_000_000) => {
     const journal = new Journal<unknown>(folder, { snapshot: () => snapshot, growth });
     const read = journal.read();
     journal.begin();
+    opened.push(journal);
     return { journal, read };
   };
   const files = () => readdirSync(folder).sort();

@@ -57,6 +57,10 @@ export class ProcessKernel implements Kernel {
     return { memory: 1, memoryLimit: 2, pids: 3, cpuNanoseconds: 4 };
   }
 
+  async execute([program, ...args]: string[]): Promise<void> {
+    await new Promise((resolve) => spawn(program!, args, { stdio: 'ignore' }).once('close', resolve));
+  }
+
   openDisk(): Promise<never> {
     throw new Error('ProcessKernel has no disks.');
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,10 +20,14 @@ describe('ContainerStore', () => {
   let trash: Trash;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'paas-store-'));
-    trash = new Trash(join(root, 'trash'));
+    trash = new Trash(join(root, 'trash'), async ([program, ...args]) => {
+      execFileSync(program!, args);
+    });
     trash.open();
   });
+  const opened: ContainerStore[] = [];
   afterEach(async () => {
+    for (const store of opened.splice(0)) await store.close();
     await trash.emptied();
     rmSync(root, { recursive: true });
   });
@@ -34,6 +39,7 @@ describe('ContainerStore', () => {
       { containers: join(root, 'containers'), records: join(root, 'records') },
       trash,
     );
+    opened.push(store);
     return { store, found: new Map(store.open().map((stored) => [stored.config.id, stored])) };
   };
 
