@@ -6,6 +6,7 @@ import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
 import { imageRoutes } from './api/images.ts';
 import { networkRoutes } from './api/networks.ts';
+import { resourceRoutes } from './api/resources.ts';
 import { type Route, Router } from './api/router.ts';
 import { createApiServer } from './api/server.ts';
 import { listenOnSocket } from './api/sockets.ts';
@@ -66,6 +67,7 @@ export async function startRuntime(
     ...systemRoutes(engine, { version: parts.version, root: paths.root }),
     ...containerRoutes(engine, paths.volumes),
     ...containerStreamRoutes(engine),
+    ...resourceRoutes(engine, paths.volumes),
     ...execRoutes(engine, new Execs(engine, parts.descriptors)),
     ...imageRoutes(engine),
     ...networkRoutes(engine),
@@ -82,6 +84,7 @@ export async function startRuntime(
     engine,
     routes,
     close: async () => {
+      engine.lifecycle.close();
       watcher.close();
       await Promise.all(servers.map(closeServer));
       await store.close();

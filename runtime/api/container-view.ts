@@ -1,10 +1,8 @@
 import type { Container } from '../containers/container.ts';
 import { parseBind } from '../containers/container-config.ts';
 import type { ContainerNetworks } from '../containers/container-networks.ts';
-import type { ContainerState } from '../containers/state.ts';
 import { endpointViews, networkSettings } from './network-view.ts';
-
-const NEVER = '0001-01-01T00:00:00Z';
+import { restartCount, stateView, statusText } from './state-view.ts';
 
 /** The answer to `GET /containers/{id}/json`. */
 export function inspectView(container: Container, volumes: string, networks: ContainerNetworks): object {
@@ -15,14 +13,14 @@ export function inspectView(container: Container, volumes: string, networks: Con
     Created: config.created,
     Path: args[0] ?? '',
     Args: args.slice(1),
-    State: stateView(container.state),
+    State: stateView(container),
     Image: `sha256:${config.image}`,
     ResolvConfPath: '',
     HostnamePath: '',
     HostsPath: '',
     LogPath: '',
     Name: `/${config.name}`,
-    RestartCount: 0,
+    RestartCount: restartCount(container.state),
     Driver: 'overlay',
     Platform: 'linux',
     MountLabel: '',
@@ -57,49 +55,10 @@ export function listView(container: Container, volumes: string, networks: Contai
     Ports: [],
     Labels: config.process.Labels,
     State: state.status,
-    Status: statusText(state, new Date()),
+    Status: statusText(container, new Date()),
     HostConfig: { NetworkMode: config.host.NetworkMode },
     NetworkSettings: { Networks: endpointViews(container, networks) },
     Mounts: mountsView(container, volumes),
-  };
-}
-
-/** As in `docker ps`: `Up 5 minutes`. */
-export function statusText(state: ContainerState, now: Date): string {
-  if (state.status === 'created') return 'Created';
-  if (state.status === 'running') return `Up ${duration(now.getTime() - Date.parse(state.startedAt))}`;
-  return `Exited (${state.exitCode}) ${duration(now.getTime() - Date.parse(state.finishedAt))} ago`;
-}
-
-function duration(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  if (seconds < 1) return 'Less than a second';
-  const units: [string, number][] = [
-    ['day', 86400],
-    ['hour', 3600],
-    ['minute', 60],
-    ['second', 1],
-  ];
-  const [unit, size] = units.find(([, size]) => seconds >= size)!;
-  const count = Math.floor(seconds / size);
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
-}
-
-function stateView(state: ContainerState): object {
-  const running = state.status === 'running';
-  const exited = state.status === 'exited' ? state : undefined;
-  return {
-    Status: state.status,
-    Running: running,
-    Paused: false,
-    Restarting: false,
-    OOMKilled: exited?.oomKilled ?? false,
-    Dead: false,
-    Pid: running ? state.process.pid : 0,
-    ExitCode: exited?.exitCode ?? 0,
-    Error: exited?.error ?? '',
-    StartedAt: (state.status !== 'created' && state.startedAt) || NEVER,
-    FinishedAt: exited?.finishedAt ?? NEVER,
   };
 }
 
@@ -108,7 +67,6 @@ function hostView(container: Container): object {
   return {
     ...host,
     ...(DiskSize && { StorageOpt: { size: String(DiskSize) } }),
-    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     LogConfig: { Type: 'json-file', Config: {} },
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
@@ -116,7 +74,6 @@ function hostView(container: Container): object {
     PidMode: '',
     IpcMode: 'private',
     CgroupnsMode: 'private',
-    ReadonlyRootfs: false,
     Runtime: 'paas',
   };
 }

@@ -1,7 +1,7 @@
-import { totalmem } from 'node:os';
 import type { Container, WaitCondition } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
 import { parseSize } from '../containers/execs.ts';
+import type { StopOptions } from '../containers/lifecycle.ts';
 import { EngineError } from '../engine-error.ts';
 import { inspectView, listView } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
@@ -32,22 +32,48 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'POST',
       pattern: '/containers/{id}/stop',
-      handler: async (exchange) => exchange.send((await stop(engine, find(exchange), exchange)) ? 204 : 304),
+      handler: async (exchange) => {
+        const stopped = await engine.lifecycle.stop(find(exchange), stopOptions(exchange));
+        exchange.send(stopped ? 204 : 304);
+      },
     },
     {
       method: 'POST',
       pattern: '/containers/{id}/restart',
       handler: async (exchange) => {
-        await stop(engine, find(exchange), exchange);
-        await engine.lifecycle.start(find(exchange));
+        await engine.lifecycle.restart(find(exchange), stopOptions(exchange));
         exchange.send(204);
       },
     },
     {
       method: 'POST',
       pattern: '/containers/{id}/kill',
+      handler: async (exchange) => {
+        await engine.lifecycle.kill(find(exchange), exchange.query.get('signal') || 'SIGKILL');
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/pause',
+      handler: async (exchange) => {
+        await engine.lifecycle.pause(find(exchange));
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/unpause',
+      handler: async (exchange) => {
+        await engine.lifecycle.unpause(find(exchange));
+        exchange.send(204);
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/rename',
       handler: (exchange) => {
-        engine.lifecycle.kill(find(exchange), exchange.query.get('signal') || 'SIGKILL');
+        engine.rename(find(exchange), exchange.query.get('name') ?? '');
         exchange.send(204);
       },
     },
@@ -72,11 +98,6 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
         exchange.send(204);
       },
     },
-    {
-      method: 'GET',
-      pattern: '/containers/{id}/stats',
-      handler: (exchange) => stats(engine, find(exchange), exchange),
-    },
   ];
 }
 
@@ -93,7 +114,10 @@ function list(engine: Engine, volumes: string, exchange: Exchange): void {
   const limit = exchange.number('limit') ?? 0;
   const found = engine
     .list(exchange.access)
-    .filter((container) => (all || limit > 0 || container.running) && fits(container, filters));
+    .filter(
+      (container) =>
+        (all || limit > 0 || container.running || container.restarting) && fits(container, filters),
+    );
   const shown = limit > 0 ? found.slice(0, limit) : found;
   exchange.send(
     200,
@@ -118,20 +142,17 @@ function fits(container: Container, filters: Filters): boolean {
 async function create(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {
   const body = await exchange.json();
   if (exchange.access === 'platform') refuseUnsafeContainer(body, { volumes });
-  const container = engine.create(body, {
+  const { container, warnings } = engine.create(body, {
     name: exchange.query.get('name') || undefined,
     access: exchange.access,
   });
-  exchange.send(201, { Id: container.id, Warnings: [] });
+  exchange.send(201, { Id: container.id, Warnings: warnings });
 }
 
-function stop(engine: Engine, container: Container, exchange: Exchange): Promise<boolean> {
+function stopOptions(exchange: Exchange): StopOptions {
   const seconds = exchange.number('t');
   const signal = exchange.query.get('signal');
-  return engine.lifecycle.stop(container, {
-    ...(seconds === undefined ? {} : { seconds }),
-    ...(signal ? { signal } : {}),
-  });
+  return { ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) };
 }
 
 /** The head is sent at once: clients wait for it before they start the container. */
@@ -147,35 +168,4 @@ async function wait(container: Container, exchange: Exchange): Promise<void> {
   } catch {
     body.destroy();
   }
-}
-
-async function stats(engine: Engine, container: Container, exchange: Exchange): Promise<void> {
-  const output = exchange.stream('application/json');
-  const once = exchange.query.get('stream') === '0' || exchange.query.get('stream') === 'false';
-  let before = {};
-  do {
-    const now = statsView(engine, container);
-    output.write(`${JSON.stringify({ ...now, precpu_stats: before })}\n`);
-    before = now.cpu_stats;
-    if (!once) await new Promise((resolve) => setTimeout(resolve, 1000));
-  } while (!once && container.running && !exchange.signal.aborted);
-  output.end();
-}
-
-function statsView(engine: Engine, container: Container) {
-  const now = container.running
-    ? engine.kernel.stats(container.id)
-    : { memory: 0, memoryLimit: 0, pids: 0, cpuNanoseconds: 0 };
-  return {
-    id: container.id,
-    name: `/${container.config.name}`,
-    read: new Date().toISOString(),
-    pids_stats: { current: now.pids },
-    memory_stats: { usage: now.memory, limit: now.memoryLimit || totalmem() },
-    cpu_stats: {
-      cpu_usage: { total_usage: now.cpuNanoseconds },
-      system_cpu_usage: Math.round(performance.now() * 1e6),
-      online_cpus: 1,
-    },
-  };
 }

@@ -1,6 +1,7 @@
 import type { Container } from '../containers/container.ts';
 import type { ContainerConfig } from '../containers/container-config.ts';
 import type { ContainerNetworks } from '../containers/container-networks.ts';
+import { isAlive } from '../containers/state.ts';
 import { GATEWAY } from '../network/container-network.ts';
 import type { Network } from '../network/network.ts';
 
@@ -92,7 +93,7 @@ export function networkInspectView(network: Network, members: Container[]): obje
 const PREFIX = 32;
 
 function addressOf({ state }: Container): string {
-  return (state.status === 'running' && state.process.address) || '';
+  return (isAlive(state) && state.process.address) || '';
 }
 
 function isOwn(network: Network, { catalog }: ContainerNetworks): boolean {

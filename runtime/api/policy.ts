@@ -16,8 +16,9 @@ const GRANTABLE = new Set([
 
 /** Fields of HostConfig that ask for no more than a share of the machine, or for less. */
 const HARMLESS = new Set([
-  ...['Memory', 'NanoCpus', 'CpuShares', 'PidsLimit', 'ExtraHosts', 'ShmSize', 'AutoRemove', 'ConsoleSize'],
-  ...['CapDrop', 'Init', 'MemorySwappiness', 'MemorySwap', 'Annotations', 'StorageOpt'],
+  ...['Memory', 'MemoryReservation', 'NanoCpus', 'CpuPeriod', 'CpuQuota', 'CpuShares', 'BlkioWeight'],
+  ...['CpusetCpus', 'CpusetMems', 'ExtraHosts', 'ShmSize', 'AutoRemove', 'ConsoleSize'],
+  ...['CapDrop', 'Init', 'MemorySwappiness', 'Annotations', 'StorageOpt'],
 ]);
 
 /** Fields with a harmless value or two; every other value is refused. */
@@ -61,6 +62,10 @@ function refuseField(name: string, context: { fields: RequestFields; volumes: st
     case 'SecurityOpt':
       refuseOtherValues(name, fields.strings(name), TIGHTENING_OPTIONS);
       break;
+    case 'PidsLimit':
+    case 'MemorySwap':
+      refuseNoLimit(name, fields.raw(name));
+      break;
     case 'RestartPolicy':
       refuseOtherValues(name, [fields.object(name).string('Name')], ['', 'no']);
       break;
@@ -70,6 +75,12 @@ function refuseField(name: string, context: { fields: RequestFields; volumes: st
     default:
       throw new EngineError('forbidden', `HostConfig.${name} is not allowed on this socket.`);
   }
+}
+
+/** Docker's -1. */
+function refuseNoLimit(name: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0) return;
+  throw new EngineError('forbidden', `HostConfig.${name} without a limit is not allowed on this socket.`);
 }
 
 function bareCapability(name: string): string {

@@ -1,65 +1,135 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Limits } from '../containers/kernel.ts';
+import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
+import { EngineError } from '../engine-error.ts';
 import { OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
+import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import { PERIOD_MICROSECONDS, quotaMicroseconds } from './limit-values.ts';
+import { type ControlWriteV1, planLimitsV1 } from './limit-plan.ts';
 
-const CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
-type Controller = (typeof CONTROLLERS)[number];
+const REQUIRED = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
+const OPTIONAL = ['freezer', 'blkio', 'cpuset'] as const;
+type Controller = (typeof REQUIRED)[number] | (typeof OPTIONAL)[number];
+
+/** What the kernel shows for no limit: the largest multiple of a page. */
+const NO_LIMIT = 2 ** 62;
 
 /** One hierarchy a controller: kernel documentation, admin-guide/cgroup-v1. */
 export class CgroupsV1 implements Cgroups {
   readonly version = 1;
+  readonly features: LimitFeatures;
   readonly #name: string;
-  readonly #mounts: Record<Controller, string>;
+  readonly #mounts: ReadonlyMap<Controller, string>;
 
   constructor(name: string) {
     this.#name = name;
     this.#mounts = findMounts();
-    for (const controller of CONTROLLERS) this.#group(controller).ensure();
+    for (const controller of this.#controllers()) this.#group(controller).ensure();
+    this.features = {
+      swap: this.#group('memory').has('memory.memsw.limit_in_bytes'),
+      cpuset: this.#mounts.has('cpuset'),
+      ioWeight:
+        this.#mounts.has('blkio') &&
+        (this.#group('blkio').has('blkio.bfq.weight') || this.#group('blkio').has('blkio.weight')),
+    };
   }
 
+  /** In cpuset a container is only if it asks for that: its group must be filled in first. */
   create(id: string, limits: Limits): void {
-    for (const controller of CONTROLLERS) this.#group(controller, id).ensure();
-    this.#limitMemory(this.#group('memory', id), limits.memory ?? -1);
-    this.#group('pids', id).set('pids.max', limits.pids ?? 'max');
-    const cpu = this.#group('cpu', id);
-    cpu.set('cpu.cfs_period_us', PERIOD_MICROSECONDS);
-    cpu.set('cpu.cfs_quota_us', quotaMicroseconds(limits.nanoCpus) ?? -1);
-    if (limits.cpuShares !== undefined) cpu.set('cpu.shares', limits.cpuShares);
+    for (const controller of this.#controllers()) {
+      if (controller !== 'cpuset') this.#group(controller, id).ensure();
+    }
+    if (wantsCpuset(limits)) this.#ensureCpuset(id);
+    this.#apply(id, limits);
+  }
+
+  update(id: string, limits: Limits): void {
+    const isNewInCpuset = wantsCpuset(limits) && !this.#hasCpuset(id);
+    if (isNewInCpuset) this.#ensureCpuset(id);
+    try {
+      this.#apply(id, limits);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      throw new EngineError('conflict', `It uses more memory than ${limits.memory} bytes.`, { cause: error });
+    }
+    if (isNewInCpuset) this.#moveInto('cpuset', id);
   }
 
   open(id: string): Record<string, number> {
-    const entries = this.#hierarchies().map(([controller, path]) => [
+    const entries = this.#hierarchies(id).map(([controller, path]) => [
       `${controller} cgroup`,
       openPath(join(path, this.#name, id, 'cgroup.procs'), OPEN.WRONLY),
     ]);
     return Object.fromEntries(entries);
   }
 
+  async freeze(id: string): Promise<void> {
+    if (!this.#mounts.has('freezer')) {
+      throw new EngineError('unavailable', 'The kernel has no freezer mounted, so nothing can be paused.');
+    }
+    const group = this.#group('freezer', id);
+    const ask = () => group.set('freezer.state', 'FROZEN');
+    ask();
+    await frozenWithin({
+      isFrozen: () => group.text('freezer.state') === 'FROZEN\n',
+      again: ask,
+      giveUp: () => this.thaw(id),
+    });
+  }
+
+  thaw(id: string): void {
+    this.#group('freezer', id).set('freezer.state', 'THAWED');
+  }
+
+  isFrozen(id: string): boolean {
+    return this.#mounts.has('freezer') && this.#group('freezer', id).text('freezer.state').startsWith('FR');
+  }
+
+  processes(id: string): number[] {
+    return this.#group('pids', id).processes();
+  }
+
+  /** A frozen process takes no signal, not even this one. */
   kill(id: string): void {
     this.#group('pids', id).kill();
+    if (this.isFrozen(id)) this.thaw(id);
   }
 
   async remove(id: string): Promise<void> {
-    for (const controller of CONTROLLERS) await this.#group(controller, id).remove();
+    if (this.isFrozen(id)) this.kill(id);
+    for (const controller of this.#controllers()) await this.#group(controller, id).remove();
   }
 
   list(): string[] {
-    return [...new Set(CONTROLLERS.flatMap((controller) => this.#group(controller).children()))];
+    return [...new Set(this.#controllers().flatMap((controller) => this.#group(controller).children()))];
   }
 
-  stats(id: string) {
+  stats(id: string): ResourceStats {
     const memory = this.#group('memory', id);
-    const limit = memory.number('memory.limit_in_bytes');
+    const cpuacct = this.#group('cpuacct', id);
+    const bandwidth = this.#group('cpu', id).fields('cpu.stat');
+    const pids = this.#group('pids', id);
     return {
-      memory: memory.number('memory.usage_in_bytes') - memory.field('memory.stat', 'total_inactive_file'),
-      memoryLimit: limit >= NO_LIMIT ? Number.POSITIVE_INFINITY : limit,
-      pids: this.#group('pids', id).number('pids.current'),
-      cpuNanoseconds: this.#group('cpuacct', id).number('cpuacct.usage'),
+      memory: {
+        usage: memory.number('memory.usage_in_bytes'),
+        peak: memory.number('memory.max_usage_in_bytes'),
+        limit: limitOf(memory, 'memory.limit_in_bytes'),
+        failures: memory.number('memory.failcnt'),
+        details: memory.fields('memory.stat'),
+      },
+      pids: { current: pids.number('pids.current'), limit: pids.number('pids.max') },
+      cpu: {
+        total: cpuacct.number('cpuacct.usage'),
+        user: cpuacct.number('cpuacct.usage_user'),
+        kernel: cpuacct.number('cpuacct.usage_sys'),
+        perCpu: cpuacct.text('cpuacct.usage_percpu').trim().split(' ').map(Number),
+        periods: bandwidth.nr_periods ?? 0,
+        throttledPeriods: bandwidth.nr_throttled ?? 0,
+        throttled: bandwidth.throttled_time ?? 0,
+      },
+      io: this.#mounts.has('blkio') ? readIo(this.#group('blkio', id)) : [],
     };
   }
 
@@ -72,42 +142,116 @@ export class CgroupsV1 implements Cgroups {
 
   async removeAll(): Promise<void> {
     for (const id of this.list()) await this.remove(id);
-    for (const controller of CONTROLLERS) await this.#group(controller).remove();
+    for (const controller of this.#controllers()) await this.#group(controller).remove();
   }
 
-  /** With swap: the same again, as Docker. The two limits depend on each other, so the memory limit comes first. */
-  #limitMemory(group: GroupFolder, bytes: number): void {
-    if (bytes < 0) return;
-    group.set('memory.limit_in_bytes', bytes);
-    if (group.has('memory.memsw.limit_in_bytes')) group.set('memory.memsw.limit_in_bytes', 2 * bytes);
+  #apply(id: string, limits: Limits): void {
+    const memory = this.#group('memory', id);
+    const now = {
+      memory: limitOf(memory, 'memory.limit_in_bytes'),
+      memoryAndSwap: limitOf(memory, 'memory.memsw.limit_in_bytes'),
+    };
+    for (const write of planLimitsV1(limits, now)) this.#write(id, write);
   }
 
-  /** Each hierarchy once: `cpu` and `cpuacct` may be one. */
-  #hierarchies(): [Controller, string][] {
-    const byMount = new Map(CONTROLLERS.map((controller) => [this.#mounts[controller], controller]));
+  #write(id: string, write: ControlWriteV1): void {
+    if (this.#mounts.has(write.controller)) this.#group(write.controller, id).apply(write);
+  }
+
+  #hasCpuset(id: string): boolean {
+    return this.#mounts.has('cpuset') && this.#group('cpuset', id).has('cgroup.procs');
+  }
+
+  /** A new group there may use nothing, until it is told what. */
+  #ensureCpuset(id: string): void {
+    if (!this.#mounts.has('cpuset')) return;
+    for (const group of [this.#group('cpuset'), this.#group('cpuset', id)]) {
+      group.ensure();
+      for (const name of ['cpus', 'mems']) {
+        const parent = new GroupFolder(join(group.path, '..')).text(`cpuset.${name}`).trim();
+        if (group.text(`cpuset.${name}`).trim() === '') group.set(`cpuset.${name}`, parent);
+      }
+    }
+  }
+
+  /** Until none is outside: those that run may fork meanwhile. */
+  #moveInto(controller: Controller, id: string): void {
+    if (!this.#mounts.has(controller)) return;
+    const group = this.#group(controller, id);
+    const TRIES = 100;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const inside = new Set(group.processes());
+      const outside = this.processes(id).filter((pid) => !inside.has(pid));
+      if (outside.length === 0) return;
+      for (const pid of outside) group.addIfThere(pid);
+    }
+  }
+
+  #controllers(): Controller[] {
+    return [...this.#mounts.keys()];
+  }
+
+  /** Each hierarchy that the container has a group in, once: `cpu` and `cpuacct` may be one. */
+  #hierarchies(id: string): [Controller, string][] {
+    const byMount = new Map<string, Controller>();
+    for (const [controller, path] of this.#mounts) {
+      if (controller !== 'cpuset' || this.#hasCpuset(id)) byMount.set(path, controller);
+    }
     return [...byMount].map(([path, controller]) => [controller, path]);
   }
 
   #group(controller: Controller, id = ''): GroupFolder {
-    return new GroupFolder(join(this.#mounts[controller], this.#name, id));
+    return new GroupFolder(join(this.#mounts.get(controller)!, this.#name, id));
   }
 }
 
-/** What the kernel shows for none: the largest multiple of a page. */
-const NO_LIMIT = 2 ** 62;
+/** A limit of memory; Infinity where there is none, or no such file. */
+function limitOf(group: GroupFolder, file: string): number {
+  const limit = group.number(file);
+  return limit === 0 || limit >= NO_LIMIT ? Number.POSITIVE_INFINITY : limit;
+}
+
+function wantsCpuset(limits: Limits): boolean {
+  return limits.cpus !== undefined || limits.memoryNodes !== undefined;
+}
+
+/** Lines of `8:0 Read 4096`, of bytes in one file and of requests in another. */
+function readIo(group: GroupFolder): IoCount[] {
+  const parse = (file: string) =>
+    new Map(
+      group
+        .text(file)
+        .split('\n')
+        .map((line) => /^((\d+):(\d+) (Read|Write)) (\d+)$/.exec(line))
+        .filter((match) => match !== null)
+        .map((match) => [match[1]!, match]),
+    );
+  const requests = parse('blkio.throttle.io_serviced_recursive');
+  return [...parse('blkio.throttle.io_service_bytes_recursive')].map(([key, match]) => ({
+    major: Number(match[2]),
+    minor: Number(match[3]),
+    operation: match[4] === 'Read' ? 'read' : 'write',
+    bytes: Number(match[5]),
+    requests: Number(requests.get(key)?.[5] ?? 0),
+  }));
+}
 
 /** Where each controller's hierarchy is mounted; see proc_pid_mountinfo(5). */
-function findMounts(): Record<Controller, string> {
+function findMounts(): Map<Controller, string> {
   const mounts = readFileSync('/proc/self/mountinfo', 'latin1')
     .split('\n')
     .map((line) => line.split(' - '))
     .filter(([, device]) => device?.startsWith('cgroup '))
     .map(([mount, device]) => ({ path: mount!.split(' ')[4]!, options: device!.split(' ')[2]!.split(',') }));
-  const find = (controller: Controller): [Controller, string] => {
-    const mount = mounts.find(({ options }) => options.includes(controller));
-    if (!mount)
-      throw new Error(`The kernel has no "${controller}" cgroup mounted; containers cannot be limited.`);
-    return [controller, mount.path];
-  };
-  return Object.fromEntries(CONTROLLERS.map(find)) as Record<Controller, string>;
+  const pathOf = (controller: Controller) => mounts.find(({ options }) => options.includes(controller))?.path;
+  const missing = REQUIRED.find((controller) => !pathOf(controller));
+  if (missing) {
+    throw new Error(`The kernel has no "${missing}" cgroup mounted; containers cannot be limited.`);
+  }
+  return new Map(
+    [...REQUIRED, ...OPTIONAL].flatMap((controller): [Controller, string][] => {
+      const path = pathOf(controller);
+      return path ? [[controller, path]] : [];
+    }),
+  );
 }

@@ -1,42 +1,80 @@
 import { join } from 'node:path';
-import type { Limits } from '../containers/kernel.ts';
+import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
+import { EngineError } from '../engine-error.ts';
 import { OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
+import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import { cpuWeight, PERIOD_MICROSECONDS, quotaMicroseconds } from './limit-values.ts';
+import { planLimitsV2 } from './limit-plan.ts';
 
-const ROOT = '/sys/fs/cgroup';
-const CONTROLLERS = ['memory', 'pids', 'cpu'];
+const REQUIRED = ['memory', 'pids', 'cpu'];
+const OPTIONAL = ['cpuset', 'io'];
 const ZYGOTE = 'zygote';
 
 /** The unified hierarchy: kernel documentation, admin-guide/cgroup-v2. */
 export class CgroupsV2 implements Cgroups {
   readonly version = 2;
+  readonly features: LimitFeatures;
   readonly #top: GroupFolder;
 
-  constructor(name: string) {
-    this.#top = new GroupFolder(join(ROOT, name));
+  constructor(name: string, root = '/sys/fs/cgroup') {
+    this.#top = new GroupFolder(join(root, name));
     this.#top.ensure();
-    for (const folder of [new GroupFolder(ROOT), this.#top]) {
-      for (const controller of CONTROLLERS) folder.set('cgroup.subtree_control', `+${controller}`);
+    const available = new GroupFolder(root).text('cgroup.controllers').trim().split(' ');
+    const controllers = [...REQUIRED, ...OPTIONAL.filter((controller) => available.includes(controller))];
+    for (const folder of [new GroupFolder(root), this.#top]) {
+      for (const controller of controllers) folder.set('cgroup.subtree_control', `+${controller}`);
     }
+    this.features = {
+      swap: this.#top.has('memory.swap.max'),
+      cpuset: this.#top.has('cpuset.cpus'),
+      ioWeight: this.#top.has('io.weight') || this.#top.has('io.bfq.weight'),
+    };
   }
 
   create(id: string, limits: Limits): void {
+    this.#group(id).ensure();
+    this.#apply(id, limits);
+  }
+
+  /** The kernel would obey at once, by killing: v1 refuses instead. */
+  update(id: string, limits: Limits): void {
     const group = this.#group(id);
-    group.ensure();
-    group.set('memory.max', limits.memory ?? 'max');
-    if (group.has('memory.swap.max')) group.set('memory.swap.max', limits.memory ?? 'max');
-    group.set('pids.max', limits.pids ?? 'max');
-    group.set('cpu.max', `${quotaMicroseconds(limits.nanoCpus) ?? 'max'} ${PERIOD_MICROSECONDS}`);
-    if (limits.cpuShares !== undefined) group.set('cpu.weight', cpuWeight(limits.cpuShares));
+    const used = group.number('memory.current') - group.field('memory.stat', 'file');
+    if (limits.memory !== undefined && limits.memory < used) {
+      throw new EngineError('conflict', `It uses ${used} bytes of memory, more than ${limits.memory}.`);
+    }
+    this.#apply(id, limits);
   }
 
   open(id: string): Record<string, number> {
     return { cgroup: openPath(this.#group(id).path, OPEN.PATH | OPEN.DIRECTORY) };
   }
 
+  async freeze(id: string): Promise<void> {
+    const group = this.#group(id);
+    group.set('cgroup.freeze', 1);
+    await frozenWithin({
+      isFrozen: () => group.field('cgroup.events', 'frozen') === 1,
+      again: () => {},
+      giveUp: () => this.thaw(id),
+    });
+  }
+
+  thaw(id: string): void {
+    this.#group(id).set('cgroup.freeze', 0);
+  }
+
+  isFrozen(id: string): boolean {
+    return this.#group(id).number('cgroup.freeze') === 1;
+  }
+
+  processes(id: string): number[] {
+    return this.#group(id).processes();
+  }
+
+  /** The kernel kills frozen processes, too. */
   kill(id: string): void {
     this.#group(id).kill();
   }
@@ -49,13 +87,29 @@ export class CgroupsV2 implements Cgroups {
     return this.#top.children().filter((name) => name !== ZYGOTE);
   }
 
-  stats(id: string) {
+  stats(id: string): ResourceStats {
     const group = this.#group(id);
+    const cpu = group.fields('cpu.stat');
+    const NANOSECONDS = 1000;
     return {
-      memory: group.number('memory.current') - group.field('memory.stat', 'inactive_file'),
-      memoryLimit: group.number('memory.max'),
-      pids: group.number('pids.current'),
-      cpuNanoseconds: group.field('cpu.stat', 'usage_usec') * 1000,
+      memory: {
+        usage: group.number('memory.current'),
+        peak: group.number('memory.peak'),
+        limit: group.number('memory.max'),
+        failures: group.field('memory.events', 'max'),
+        details: group.fields('memory.stat'),
+      },
+      pids: { current: group.number('pids.current'), limit: group.number('pids.max') },
+      cpu: {
+        total: (cpu.usage_usec ?? 0) * NANOSECONDS,
+        user: (cpu.user_usec ?? 0) * NANOSECONDS,
+        kernel: (cpu.system_usec ?? 0) * NANOSECONDS,
+        perCpu: [],
+        periods: cpu.nr_periods ?? 0,
+        throttledPeriods: cpu.nr_throttled ?? 0,
+        throttled: (cpu.throttled_usec ?? 0) * NANOSECONDS,
+      },
+      io: parseIoStat(group.text('io.stat')),
     };
   }
 
@@ -74,7 +128,26 @@ export class CgroupsV2 implements Cgroups {
     await this.#top.remove();
   }
 
+  #apply(id: string, limits: Limits): void {
+    const group = this.#group(id);
+    for (const write of planLimitsV2(limits)) group.apply(write);
+  }
+
   #group(id: string): GroupFolder {
     return new GroupFolder(join(this.#top.path, id));
   }
+}
+
+/** Lines of `8:0 rbytes=1 wbytes=2 rios=3 wios=4 …`. */
+function parseIoStat(text: string): IoCount[] {
+  return text.split('\n').flatMap((line): IoCount[] => {
+    const [device = '', ...pairs] = line.split(' ');
+    const [major, minor] = device.split(':').map(Number);
+    if (minor === undefined) return [];
+    const count = Object.fromEntries(pairs.map((pair) => pair.split('='))) as Record<string, string>;
+    return [
+      { major: major!, minor, operation: 'read', bytes: Number(count.rbytes), requests: Number(count.rios) },
+      { major: major!, minor, operation: 'write', bytes: Number(count.wbytes), requests: Number(count.wios) },
+    ];
+  });
 }

@@ -1,22 +1,33 @@
 import { existsSync } from 'node:fs';
-import type { Limits } from '../containers/kernel.ts';
+import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
 import { CgroupsV2 } from './cgroups-v2.ts';
 
 /** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
 export interface Cgroups {
   readonly version: 1 | 2;
+  /** Which limits this kernel knows. */
+  readonly features: LimitFeatures;
   /** Makes the container's group with its limits; an empty leftover of the same name is taken over. */
   create(id: string, limits: Limits): void;
+  /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
+  update(id: string, limits: Limits): void;
   /** Opens what a new process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */
   open(id: string): Record<string, number>;
-  /** Kills every process in the group. */
+  /** Stops every process of the group where it stands. Throws `unavailable` if they cannot be stopped. */
+  freeze(id: string): Promise<void>;
+  /** Lets them go on. */
+  thaw(id: string): void;
+  isFrozen(id: string): boolean;
+  /** The processes in the group, in the host's numbers. */
+  processes(id: string): number[];
+  /** Kills every process in the group, also a frozen one. */
   kill(id: string): void;
   /** Removes the group, after killing what is in it. Idempotent. Throws if it cannot be emptied. */
   remove(id: string): Promise<void>;
   /** Ids of the containers that have a group. */
   list(): string[];
-  stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
+  stats(id: string): ResourceStats;
   /** How many processes of the group were killed for want of memory. */
   oomKills(id: string): number;
   /** Takes the zygote out of our own service's group, so that stopping us does not stop it. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SIGKILL } from '../syscall/constants.ts';
 import { writeControl } from '../syscall/files.ts';
+import type { ControlWrite } from './limit-plan.ts';
 
 /** One group of one hierarchy: a folder whose files are its settings and figures. */
 export class GroupFolder {
@@ -22,6 +23,24 @@ export class GroupFolder {
 
   set(file: string, value: string | number): void {
     writeControl(join(this.path, file), String(value));
+  }
+
+  /** Does a write of a plan; one that is optional only where the kernel has the file. */
+  apply(write: ControlWrite): void {
+    if (!write.optional || this.has(write.file)) this.set(write.file, write.value);
+  }
+
+  /** Moves a process into the group, unless it has ended. */
+  addIfThere(pid: number): void {
+    try {
+      this.set('cgroup.procs', pid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  processes(): number[] {
+    return this.text('cgroup.procs').split('\n').filter(Boolean).map(Number);
   }
 
   /** The whole file; empty if the group or file is not there. */
@@ -47,6 +66,14 @@ export class GroupFolder {
     return Number(line?.slice(key.length + 1) ?? 0);
   }
 
+  /** All lines of `key value`. */
+  fields(file: string): Record<string, number> {
+    const lines = this.text(file).split('\n').filter(Boolean);
+    return Object.fromEntries(
+      lines.map((line) => line.split(' ', 2)).map(([key, value]) => [key, Number(value)]),
+    );
+  }
+
   children(): string[] {
     if (!existsSync(this.path)) return [];
     return readdirSync(this.path, { withFileTypes: true })
@@ -56,7 +83,7 @@ export class GroupFolder {
 
   kill(): void {
     if (this.has('cgroup.kill')) this.set('cgroup.kill', 1);
-    else for (const pid of this.text('cgroup.procs').split('\n')) if (pid) killIfThere(Number(pid));
+    else for (const pid of this.processes()) killIfThere(pid);
   }
 
   /** The kernel says EBUSY until the last process is reaped, a little after its end. */

@@ -76,8 +76,9 @@ export class Committer {
 
   /** What of the image's config a container cannot change comes from the image. */
   #configOf(container: Container): ImageConfig {
-    const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts } = container.config.process;
-    const { Volumes, StopSignal, Healthcheck, OnBuild, Shell } =
+    const { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts, Healthcheck } =
+      container.config.process;
+    const { Volumes, StopSignal, OnBuild, Shell } =
       this.#options.images.get(container.config.image)?.config ?? {};
     const own = { Env, Cmd, Entrypoint, WorkingDir, User, Labels, ExposedPorts };
     return mergeConfig(own, withoutUndefined({ Volumes, StopSignal, Healthcheck, OnBuild, Shell }));
@@ -133,8 +134,11 @@ export class Committer {
 
 function refuseUncommittable(container: Container): void {
   const name = container.id.slice(0, 12);
-  if (container.running)
-    throw new EngineError('conflict', `Container ${name} is running: stop it before the commit.`);
+  if (container.running || container.restarting)
+    throw new EngineError(
+      'conflict',
+      `Container ${name} is ${container.state.status}: stop it before the commit.`,
+    );
   if (isVolatile(container.config)) {
     throw new EngineError(
       'conflict',

@@ -31,7 +31,7 @@ export interface Endpoint {
 export type Access = 'root' | 'platform';
 
 /** `Config` of the Engine API. */
-export interface ProcessConfig extends ImageConfig {
+export interface ProcessConfig extends Omit<ImageConfig, 'Healthcheck'> {
   Hostname: string;
   Tty: boolean;
   OpenStdin: boolean;
@@ -42,25 +42,83 @@ export interface ProcessConfig extends ImageConfig {
   StopSignal: string;
   /** Seconds. */
   StopTimeout: number;
+  /** Undefined: its health is not looked at. */
+  Healthcheck: HealthConfig | undefined;
+}
+
+/** How to find out whether an app is well; times are in nanoseconds, 0: the default. */
+export interface HealthConfig {
+  /** `['CMD', …]`, `['CMD-SHELL', line]`, `['NONE']`; empty: as the image has it. */
+  Test: string[];
+  Interval: number;
+  Timeout: number;
+  /** While it starts, failures do not count. */
+  StartPeriod: number;
+  StartInterval: number;
+  /** So many failures in a row make it unhealthy. */
+  Retries: number;
 }
 
 /** `HostConfig` of the Engine API, as far as there is something to choose; 0 means no limit. */
 export interface HostConfig
   extends LimitsConfig,
+    ProcessLimitsConfig,
+    TmpfsConfig,
     MountsConfig,
     NetworkConfig,
     IsolationConfig,
     StorageConfig {
   AutoRemove: boolean;
+  RestartPolicy: RestartPolicy;
 }
 
-/** How much of the machine. */
+/** What happens when it has ended. */
+export interface RestartPolicy {
+  Name: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  /** Of `on-failure`; 0: no end. */
+  MaximumRetryCount: number;
+}
+
+/** How much of the machine; what can be changed while it runs. 0 and '': the kernel's default. */
 export interface LimitsConfig {
   /** Bytes. */
   Memory: number;
+  /** Bytes of memory and swap together; -1: no limit, 0: twice the memory. */
+  MemorySwap: number;
+  MemoryReservation: number;
   NanoCpus: number;
+  /** Microseconds. */
+  CpuPeriod: number;
+  CpuQuota: number;
   CpuShares: number;
+  /** E.g. `0-2,4`. */
+  CpusetCpus: string;
+  CpusetMems: string;
+  /** -1: no limit. */
   PidsLimit: number;
+  BlkioWeight: number;
+}
+
+/** What its processes may do with what they have. */
+export interface ProcessLimitsConfig {
+  Ulimits: Ulimit[];
+  /** 0 to 1000: who is killed first when the machine has no memory left. */
+  OomScoreAdj: number;
+  Sysctls: Record<string, string>;
+}
+
+/** One of setrlimit(2)'s; -1: no limit. */
+export interface Ulimit {
+  Name: string;
+  Soft: number;
+  Hard: number;
+}
+
+/** What of its file system is in memory, or cannot be written to. */
+export interface TmpfsConfig {
+  /** Folder → mount options, e.g. `size=64m,mode=1777`. */
+  Tmpfs: Record<string, string>;
+  ReadonlyRootfs: boolean;
 }
 
 /** What is mounted into it. */

@@ -3,15 +3,22 @@ import { join } from 'node:path';
 import { Journal } from '../journal.ts';
 import type { Trash } from '../trash.ts';
 import type { ContainerConfig } from './container-config.ts';
+import type { Health } from './health.ts';
 import type { ContainerState } from './state.ts';
 
 export interface StoredContainer {
   config: ContainerConfig;
   state: ContainerState;
+  health?: Health | undefined;
 }
 
 /** A container was made, changed or removed. */
-type Entry = { id: string } & ({ config: ContainerConfig } | { state: ContainerState } | { removed: true });
+type Entry = { id: string } & (
+  | { config: ContainerConfig }
+  | { state: ContainerState }
+  | { health: Health }
+  | { removed: true }
+);
 
 /**
  * What stands on disk of each container: its config and state among the records, and a folder `<id>`: `exit` (written by its init), `log`,
@@ -44,7 +51,10 @@ export class ContainerStore {
     }
     for (const id of this.#known.keys()) mkdirSync(this.folder(id), { recursive: true, mode: 0o700 });
     this.#journal.begin();
-    return [...this.#known.values()].map(({ config, state }) => ({ config, state }));
+    return [...this.#known.values()].map(({ config, state, health }) => ({
+      ...{ config, state },
+      ...(health && { health }),
+    }));
   }
 
   /** Resolves when everything is on the disk. */
@@ -75,6 +85,11 @@ export class ContainerStore {
 
   saveState(id: string, state: ContainerState): void {
     this.#add({ id, state });
+  }
+
+  /** What its health check found. */
+  saveHealth(id: string, health: Health): void {
+    this.#add({ id, health });
   }
 
   /**
@@ -120,13 +135,16 @@ export class ContainerStore {
     if ('removed' in entry) this.#known.delete(entry.id);
     else if ('config' in entry)
       this.#known.set(entry.id, { state: { status: 'created' }, ...known, config: entry.config });
-    else if (known) known.state = entry.state;
+    else if (!known) return;
+    else if ('state' in entry) known.state = entry.state;
+    else known.health = entry.health;
   }
 
   *#entries(): Iterable<Entry> {
-    for (const [id, { config, state }] of this.#known) {
+    for (const [id, { config, state, health }] of this.#known) {
       yield { id, config };
       if (state.status !== 'created') yield { id, state };
+      if (health) yield { id, health };
     }
   }
 

@@ -2,11 +2,13 @@ import { PassThrough } from 'node:stream';
 import { EngineError } from '../engine-error.ts';
 import type { ContainerConfig } from './container-config.ts';
 import type { ContainerOutput } from './container-output.ts';
+import type { StoredContainer } from './container-store.ts';
+import type { Health } from './health.ts';
 import type { ContainerExit, TerminalSize } from './kernel.ts';
-import type { ContainerState } from './state.ts';
+import { type ContainerState, isAlive } from './state.ts';
 import type { TerminalStream } from './terminal-stream.ts';
 
-/** Docker's words: `created` or `exited` are not running. */
+/** Docker's words: `created` or `exited` are not running; what is restarting counts as running, and every end is told. */
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 /** One container as the engine knows it: what is on disk, and what only lives with this process. */
@@ -22,12 +24,16 @@ export class Container {
   earlyExit: ContainerExit | undefined;
   /** Settles when the kernel holds nothing of the last run any more. */
   released: Promise<void> = Promise.resolve();
+  /** What its health check found; undefined: it has none, or never ran. */
+  health: Health | undefined;
   #doing: string | undefined;
+  #idle: Promise<void> = Promise.resolve();
   readonly #waiters = new Set<{ condition: WaitCondition; resolve: (code: number) => void }>();
 
-  constructor(stored: { config: ContainerConfig; state: ContainerState }, output: ContainerOutput) {
+  constructor(stored: StoredContainer, output: ContainerOutput) {
     this.config = stored.config;
     this.state = stored.state;
+    this.health = stored.health;
     this.output = output;
     this.renewStdin();
   }
@@ -36,13 +42,19 @@ export class Container {
     return this.config.id;
   }
 
+  /** A process of it lives; it may be paused. */
   get running(): boolean {
-    return this.state.status === 'running';
+    return isAlive(this.state);
+  }
+
+  /** It has ended, and its restart policy brings it back soon. */
+  get restarting(): boolean {
+    return this.state.status === 'restarting';
   }
 
   /** 0 for one that never ran, as in Docker. */
   get exitCode(): number {
-    return this.state.status === 'exited' ? this.state.exitCode : 0;
+    return 'exitCode' in this.state ? this.state.exitCode : 0;
   }
 
   /** Does `work` while nothing else that changes the container is done. Throws `conflict`. */
@@ -51,11 +63,19 @@ export class Container {
       throw new EngineError('conflict', `Container ${this.id.slice(0, 12)} is ${this.#doing} at the moment.`);
     }
     this.#doing = doing;
+    const idle = Promise.withResolvers<void>();
+    this.#idle = idle.promise;
     try {
       return await work();
     } finally {
       this.#doing = undefined;
+      idle.resolve();
     }
+  }
+
+  /** Resolves when nothing is done exclusively any more. */
+  async idle(): Promise<void> {
+    while (this.#doing) await this.#idle;
   }
 
   /** An empty stdin for the next start. */
@@ -65,7 +85,8 @@ export class Container {
 
   /** The exit code, when the condition comes true. */
   wait(condition: WaitCondition, signal: AbortSignal): Promise<number> {
-    if (condition === 'not-running' && !this.running) return Promise.resolve(this.exitCode);
+    if (condition === 'not-running' && !this.running && !this.restarting)
+      return Promise.resolve(this.exitCode);
     return new Promise((resolve, reject) => {
       const waiter = { condition, resolve };
       this.#waiters.add(waiter);

@@ -3,6 +3,7 @@ import type { ImageConfig } from '../images/image.ts';
 import type { Endpoint, HostConfig, ProcessConfig } from './container-config.ts';
 import { parseEndpoints } from './request/endpoint-request.ts';
 import { parseHostConfig } from './request/host-request.ts';
+import { type Machine, readMachine } from './request/machine.ts';
 import { parseProcess } from './request/process-request.ts';
 import { RequestFields } from './request-fields.ts';
 
@@ -10,6 +11,7 @@ import { RequestFields } from './request-fields.ts';
 export function parseCreateRequest(
   body: unknown,
   image: ImageConfig,
+  machine: Machine = readMachine(),
 ): { process: ProcessConfig; host: HostConfig; asked: Map<string, Endpoint> } {
   const fields = new RequestFields(body);
   const process = parseProcess(fields, image);
@@ -18,7 +20,7 @@ export function parseCreateRequest(
   }
   return {
     process,
-    host: parseHostConfig(fields.object('HostConfig')),
+    host: parseHostConfig(fields.object('HostConfig'), machine),
     asked: parseEndpoints(fields.object('NetworkingConfig')),
   };
 }

@@ -16,11 +16,17 @@ import { ContainerOutput } from './container-output.ts';
 import type { ContainerStore } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
 import type { Descriptors } from './descriptors.ts';
+import { completeRecord } from './earlier-version.ts';
 import type { EventLog } from './events.ts';
+import { HealthChecks } from './health-checks.ts';
 import type { Kernel } from './kernel.ts';
 import { Launcher } from './launcher.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { updateLimits } from './limit-update.ts';
+import { discardUnsupported } from './limits.ts';
 import type { OutputWatcher } from './output-watcher.ts';
+import { runProbe } from './probe.ts';
+import { readMachine } from './request/machine.ts';
 
 export interface EngineOptions {
   kernel: Kernel;
@@ -50,6 +56,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #committer: Committer;
   readonly #containers = new ContainerIndex();
+  readonly #machine = readMachine();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -60,10 +67,15 @@ export class Engine {
     this.networks = new ContainerNetworks({ ...options, containers: this.#containers });
     this.launcher = new Launcher({ ...options, networks: this.networks });
     this.#committer = new Committer(options);
+    const { launcher } = this;
     this.lifecycle = new Lifecycle({
       ...options,
-      launcher: this.launcher,
+      launcher,
       networks: this.networks,
+      health: new HealthChecks({
+        ...options,
+        probe: (container, check) => runProbe(container, check, { ...options, launcher }),
+      }),
       find: (id) => this.#containers.get(id),
       remove: (container) => this.remove(container, { force: false }),
     });
@@ -72,13 +84,16 @@ export class Engine {
   /** Takes up what an earlier runtime left: what still runs goes on, what ended meanwhile is told. */
   async open(): Promise<void> {
     for (const stored of this.#options.store.open()) {
-      this.#containers.add(new Container(stored, this.#outputOf(stored.config.id)));
+      this.#containers.add(
+        new Container(completeRecord(stored, this.#machine), this.#outputOf(stored.config.id)),
+      );
     }
     await Promise.all(this.#containers.all().map((container) => this.lifecycle.adopt(container)));
     const running = this.#containers.all().filter((container) => container.running);
     await this.kernel.cleanUp(new Set(running.map((container) => container.id)));
     this.layers.removeUnused(this.#usedLayers());
     this.#removeForeignOutput();
+    this.lifecycle.open(this.#containers.all());
   }
 
   /** Newest first; only those that `access` may see. */
@@ -86,16 +101,25 @@ export class Engine {
     return this.#containers.list(access);
   }
 
+  /** Whether it has not been removed. */
+  has(container: Container): boolean {
+    return this.#containers.get(container.id) === container;
+  }
+
   /** By id, name, or a prefix of the id. Throws `not_found`, also for one that `access` may not see. */
   find(reference: string, access: Access): Container {
     return this.#containers.find(reference, access);
   }
 
-  /** `body` as of `POST /containers/create`. Throws `invalid`, `not_found` (image), `conflict` (name). */
-  create(body: unknown, options: { name: string | undefined; access: Access }): Container {
+  /** `body` as of `POST /containers/create`; warnings are for the client. Throws `invalid`, `not_found` (image), `conflict` (name). */
+  create(
+    body: unknown,
+    options: { name: string | undefined; access: Access },
+  ): { container: Container; warnings: string[] } {
     const imageName = String((body as { Image?: unknown } | null)?.Image ?? '');
     const image = this.images.find(imageName);
-    const { asked, ...request } = parseCreateRequest(body, image.config);
+    const { asked, ...request } = parseCreateRequest(body, image.config, this.#machine);
+    const { limits: host, warnings } = discardUnsupported(request.host, this.kernel.limitFeatures);
     const id = randomBytes(32).toString('hex');
     const config: ContainerConfig = {
       id,
@@ -106,25 +130,26 @@ export class Engine {
       layers: image.layers,
       origin: options.access,
       endpoints: this.networks.endpointsFor(request.host.NetworkMode, { asked, access: options.access }),
-      ...request,
+      process: request.process,
+      host,
     };
     const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(id));
     this.launcher.userOf(config, config.process.User);
     this.#options.store.create(container);
     this.#containers.add(container);
     this.#publish(container, 'create');
-    return container;
+    return { container, warnings };
   }
 
   /** Throws `conflict` if it runs, unless by `force`. */
   async remove(container: Container, options: { force: boolean }): Promise<void> {
-    if (container.running && !options.force) {
+    if ((container.running || container.restarting) && !options.force) {
       throw new EngineError(
         'conflict',
-        `Container ${container.id.slice(0, 12)} is running: stop it before removing it, or force the removal.`,
+        `Container ${container.id.slice(0, 12)} is ${container.state.status}: stop it before removing it, or force the removal.`,
       );
     }
-    if (container.running) await this.lifecycle.killAndWait(container);
+    if (options.force) await this.lifecycle.end(container);
     // Meanwhile AutoRemove may have done it.
     if (!this.#containers.get(container.id)) return;
     await container.exclusively('being removed', async () => {
@@ -134,6 +159,25 @@ export class Engine {
     this.removeUnusedLayers(container.config.layers);
     this.#publish(container, 'destroy');
     container.tell('removed');
+  }
+
+  /** Throws `invalid`, and `conflict` for a name that another has. */
+  rename(container: Container, name: string): void {
+    const oldName = container.config.name;
+    if (name === oldName) throw new EngineError('invalid', 'Renaming a container to its own name.');
+    container.config = { ...container.config, name: this.#containers.claimName(name) };
+    this.#options.store.saveConfig(container.config);
+    publishContainerEvent(this.events, container, {
+      action: 'rename',
+      attributes: { oldName: `/${oldName}` },
+    });
+  }
+
+  /** Changes limits and restart policy, also of one that runs. Returns warnings. Throws `invalid`, `conflict`. */
+  update(container: Container, body: unknown): string[] {
+    const warnings = updateLimits(container, body, { ...this.#options, machine: this.#machine });
+    this.#publish(container, 'update');
+    return warnings;
   }
 
   commit(container: Container, options: CommitOptions): Promise<Image> {

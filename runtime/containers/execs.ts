@@ -7,8 +7,8 @@ import type { Container } from './container.ts';
 import type { Access } from './container-config.ts';
 import type { Descriptors } from './descriptors.ts';
 import type { Engine } from './engine.ts';
+import { execSpec } from './exec-spec.ts';
 import type { ExecProcess, ExecSpec, TerminalSize } from './kernel.ts';
-import { environment } from './launch.ts';
 import { RequestFields } from './request-fields.ts';
 import { TerminalStream } from './terminal-stream.ts';
 
@@ -66,7 +66,7 @@ export class Execs {
 
   /** `body` as of `POST /containers/{id}/exec`. Throws `conflict` if the container does not run, `invalid`. */
   create(container: Container, body: unknown): Exec {
-    if (!container.running) throw new EngineError('conflict', `Container ${container.id} is not running.`);
+    requireRunning(container);
     if (this.#execs.size >= MAX_EXECS) throw new EngineError('unavailable', 'Too many execs at once.');
     const fields = new RequestFields(body);
     if (fields.boolean('Privileged'))
@@ -106,6 +106,7 @@ export class Execs {
   async start(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
     if (exec.state !== 'created')
       throw new EngineError('conflict', `Exec ${exec.id} has been started already.`);
+    requireRunning(exec.container);
     exec.state = 'running';
     try {
       if (exec.tty) await this.#startInTerminal(exec, connect);
@@ -170,16 +171,9 @@ export class Execs {
     const { config } = exec.container;
     const user = this.#engine.launcher.userOf(config, exec.user);
     const defaults = exec.tty ? ['TERM=xterm'] : [];
-    const process = await this.#engine.kernel.exec(exec.container.id, {
-      args: exec.args,
-      env: environment(config, user, [...defaults, ...exec.env]),
-      cwd: exec.workingDir || config.process.WorkingDir || '/',
-      uid: user.uid,
-      gid: user.gid,
-      groups: user.groups,
-      capabilities: user.uid === 0 ? config.host.CapAdd : [],
-      stdio,
-    });
+    const { args, workingDir } = exec;
+    const spec = execSpec(config, user, { args, env: [...defaults, ...exec.env], workingDir, stdio });
+    const process = await this.#engine.kernel.exec(exec.container.id, spec);
     exec.pid = process.pid;
     return process;
   }
@@ -204,6 +198,13 @@ export class Execs {
   #forgetLater(exec: Exec): void {
     setTimeout(() => this.#execs.delete(exec.id), REMEMBERED_MILLISECONDS).unref();
   }
+}
+
+function requireRunning(container: Container): void {
+  const { status } = container.state;
+  if (status === 'running') return;
+  const what = container.running || container.restarting ? `is ${status}` : 'is not running';
+  throw new EngineError('conflict', `Container ${container.id} ${what}.`);
 }
 
 /** `[rows, columns]`, as the Engine API has it. */

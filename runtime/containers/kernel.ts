@@ -19,8 +19,17 @@ export interface Kernel {
   onExit(listener: (id: string, exit: ContainerExit) => void): void;
   /** Removes what a stopped container still has in the kernel (cgroup, veth, address). Idempotent. */
   release(id: string): Promise<void>;
-  /** Memory use and limit in bytes, pids, cpu nanoseconds. */
-  stats(id: string): { memory: number; memoryLimit: number; pids: number; cpuNanoseconds: number };
+  /** Which limits it knows. */
+  readonly limitFeatures: LimitFeatures;
+  /** Gives a running container other limits. Throws `conflict` for less memory than it uses. */
+  update(id: string, limits: Limits): void;
+  /** Stops all processes of a container where they stand; they take signals when they go on. Throws `unavailable`. */
+  pause(id: string): Promise<void>;
+  /** Lets them go on. */
+  unpause(id: string): void;
+  /** The processes of a running container, in the host's numbers. */
+  processes(id: string): number[];
+  stats(id: string): ResourceStats;
   /** Mounts a container's disk for the runtime alone, whether or not the container runs; `folder` is its root until `close`. */
   openDisk(image: string): Promise<{ folder: string; close(): void }>;
   /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */
@@ -68,14 +77,68 @@ export interface LaunchSpec {
   exitFile: string;
 }
 
+/** Undefined: no limit, or the kernel's default. */
 export interface Limits {
   /** Bytes. */
-  memory: number | undefined;
-  /** Thousand-millionths of a core, as Docker's NanoCpus. */
-  nanoCpus: number | undefined;
+  memory?: number | undefined;
+  /** Bytes of memory and swap together; -1: no limit. Undefined: twice the memory. */
+  memorySwap?: number | undefined;
+  /** Bytes that it keeps while others want more. */
+  memoryReservation?: number | undefined;
+  /** Thousand-millionths of a core, as Docker's NanoCpus. In place of the next two. */
+  nanoCpus?: number | undefined;
+  /** Microseconds of processor time in each period. */
+  cpuQuota?: number | undefined;
+  cpuPeriod?: number | undefined;
   /** 2 to 262144, as Docker's CpuShares. */
-  cpuShares: number | undefined;
-  pids: number | undefined;
+  cpuShares?: number | undefined;
+  /** Cores and memory nodes that it may use, e.g. `0-2,4`. */
+  cpus?: string | undefined;
+  memoryNodes?: string | undefined;
+  pids?: number | undefined;
+  /** 10 to 1000, as Docker's BlkioWeight. */
+  ioWeight?: number | undefined;
+}
+
+/** Which limits this kernel knows, of those that not all do. */
+export interface LimitFeatures {
+  swap: boolean;
+  cpuset: boolean;
+  ioWeight: boolean;
+}
+
+/** What a container uses and has used. Times are in nanoseconds, amounts in bytes; no limit is Infinity. */
+export interface ResourceStats {
+  memory: {
+    usage: number;
+    peak: number;
+    limit: number;
+    /** How often the limit was reached. */
+    failures: number;
+    /** The kernel's memory.stat, as it is. */
+    details: Record<string, number>;
+  };
+  pids: { current: number; limit: number };
+  cpu: {
+    total: number;
+    user: number;
+    kernel: number;
+    /** Empty where the kernel does not tell. */
+    perCpu: number[];
+    periods: number;
+    throttledPeriods: number;
+    throttled: number;
+  };
+  io: IoCount[];
+}
+
+/** What was read from or written to one disk. */
+export interface IoCount {
+  major: number;
+  minor: number;
+  operation: 'read' | 'write';
+  bytes: number;
+  requests: number;
 }
 
 export interface TerminalSize {
@@ -98,7 +161,7 @@ export interface StartedProcess {
   terminal?: number;
 }
 
-export type AdoptedProcess = { running: true } | { running: false; exit: ContainerExit };
+export type AdoptedProcess = { running: true; paused: boolean } | { running: false; exit: ContainerExit };
 
 export interface ContainerExit {
   /** 0 to 255; 128+n for a signal; 137 for SIGKILL. */
@@ -121,4 +184,6 @@ export interface ExecProcess {
   pid: number;
   terminal?: number;
   exited: Promise<number>;
+  /** Kills it with everything that it has started and that has not begun a session of its own. */
+  kill(): void;
 }

@@ -3,6 +3,7 @@ import { mergeEnv } from '../images/image.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
 import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from './disk/disk-folders.ts';
 import type { LaunchSpec } from './kernel.ts';
+import { limitsOf } from './limits.ts';
 import type { User } from './user.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -40,12 +41,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     groups: user.groups,
     capabilities: user.uid === 0 ? host.CapAdd : [],
     userNamespace: user.uid === 0 && host.UsernsMode !== 'host',
-    limits: {
-      memory: host.Memory || undefined,
-      nanoCpus: host.NanoCpus || undefined,
-      cpuShares: host.CpuShares || undefined,
-      pids: host.PidsLimit || undefined,
-    },
+    limits: limitsOf(host),
     network: host.NetworkMode === 'none' ? 'none' : 'nat',
     traffic: context.traffic,
     extraHosts: host.ExtraHosts,

@@ -4,10 +4,23 @@ import { publishContainerEvent } from './container-events.ts';
 import type { ContainerNetworks } from './container-networks.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { EventLog } from './events.ts';
+import type { HealthChecks } from './health-checks.ts';
 import type { ContainerExit, Kernel } from './kernel.ts';
 import type { Launcher } from './launcher.ts';
+import { restartDelay, startsWithRuntime } from './restart-policy.ts';
+import { RestartTimers } from './restart-timers.ts';
 import { parseSignal } from './signals.ts';
-import { type ContainerState, exited, failed, started } from './state.ts';
+import {
+  type ContainerState,
+  exited,
+  failed,
+  givenUp,
+  isAlive,
+  paused,
+  started,
+  stopping,
+  unpaused,
+} from './state.ts';
 
 const SIGKILL = 9;
 const KILL_MILLISECONDS = 30_000;
@@ -20,29 +33,127 @@ export interface LifecycleOptions {
   launcher: Launcher;
   networks: ContainerNetworks;
   events: EventLog;
+  health: HealthChecks;
   find: (id: string) => Container | undefined;
   /** Takes the container out of the engine; called when it ended and is to be removed by itself. */
   remove: (container: Container) => Promise<void>;
 }
 
-/** Brings containers from state to state: starts their processes, ends them, and notices their end. */
+export interface StopOptions {
+  /** After so many it is killed; -1: never waited for. */
+  seconds?: number;
+  signal?: string;
+}
+
+/** Brings containers from state to state: starts their processes, ends them, notices their end, and brings them back. */
 export class Lifecycle {
   readonly #options: LifecycleOptions;
+  readonly #timers: RestartTimers;
+  /** Containers that are about to be started again: they do not remove themselves. */
+  readonly #kept = new Set<Container>();
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
+    this.#timers = new RestartTimers((container) => this.#restartByPolicy(container));
     options.kernel.onExit((id, exit) => this.#onExit(id, exit));
   }
 
   /** Takes up a container of an earlier runtime; one that ended meanwhile is told of. */
   async adopt(container: Container): Promise<void> {
+    if (!isAlive(container.state)) return;
     const exit = this.#adoptProcess(container);
     if (exit) await this.#end(container, exit);
+    else if (!this.#isPaused(container)) this.#options.health.resume(container);
+  }
+
+  /** When all are taken up: brings those back that their restart policy wants. */
+  open(containers: Container[]): void {
+    for (const container of containers) {
+      const { state, config } = container;
+      if (state.status !== 'exited' || !startsWithRuntime(config.host.RestartPolicy, state)) continue;
+      this.start(container).catch((error) => console.error(`Starting ${container.id}:`, error));
+    }
+    this.#timers.open(containers);
+  }
+
+  /** Brings nothing back any more, and looks at nothing; what runs goes on. */
+  close(): void {
+    this.#timers.close();
+    this.#options.health.close();
   }
 
   /** Returns false if it runs already. Throws what made the start fail; the state tells it, too. */
   async start(container: Container): Promise<boolean> {
-    if (container.running) return false;
+    if (this.#isPaused(container)) {
+      throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
+    }
+    if (container.running || container.restarting) return false;
+    await this.#start(container);
+    return true;
+  }
+
+  /** Asks it to end, and ends it after `seconds`. Returns false if it does not run. */
+  async stop(container: Container, options: StopOptions): Promise<boolean> {
+    const signal = parseSignal(options.signal ?? container.config.process.StopSignal);
+    await container.idle();
+    if (!container.running && !container.restarting) return false;
+    if (container.restarting) this.#giveUp(container);
+    else await this.#stopProcess(container, { ...options, signal });
+    this.#publish(container, 'stop');
+    return true;
+  }
+
+  /** Ends it if it runs, and starts it. */
+  async restart(container: Container, options: StopOptions): Promise<void> {
+    this.#kept.add(container);
+    try {
+      await this.stop(container, options);
+      await this.start(container);
+    } finally {
+      this.#kept.delete(container);
+    }
+    this.#publish(container, 'restart');
+  }
+
+  /** Throws `conflict` if it does not run. */
+  async kill(container: Container, signal: string): Promise<void> {
+    const number = parseSignal(signal);
+    await container.idle();
+    const isEnd = number === SIGKILL || number === parseSignal(container.config.process.StopSignal);
+    if (container.restarting && isEnd) this.#giveUp(container);
+    else if (container.running) this.#sendSignal(container, { signal: number, isEnd });
+    else throw new EngineError('conflict', `Container ${container.id.slice(0, 12)} is not running.`);
+    this.#publish(container, 'kill', { signal: String(number) });
+  }
+
+  /** Stops its processes where they stand. Throws `conflict`, and `unavailable` if the kernel cannot. */
+  async pause(container: Container): Promise<void> {
+    await container.exclusively('being paused', async () => {
+      paused(container.state);
+      await this.#options.kernel.pause(container.id);
+      this.#setState(container, paused(container.state));
+    });
+    this.#options.health.suspend(container);
+    this.#publish(container, 'pause');
+  }
+
+  /** Throws `conflict`. */
+  async unpause(container: Container): Promise<void> {
+    await container.idle();
+    unpaused(container.state);
+    this.#letGo(container);
+  }
+
+  /** Ends it at once, if it runs, and for good. */
+  async end(container: Container): Promise<void> {
+    await container.idle();
+    if (container.restarting) this.#giveUp(container);
+    if (!container.running) return;
+    this.#setState(container, stopping(container.state));
+    await this.#killAndWait(container);
+  }
+
+  async #start(container: Container): Promise<void> {
     await container.exclusively('being started', async () => {
       await container.released;
       container.earlyExit = undefined;
@@ -50,36 +161,50 @@ export class Lifecycle {
         const process = await this.#options.launcher.start(container);
         this.#setState(container, started(container.state, process, new Date()));
       } catch (error) {
-        await this.#onFailedStart(container, error as Error);
+        this.#onFailedStart(container, error as Error);
       }
     });
+    this.#options.health.begin(container);
     this.#publish(container, 'start');
     if (container.earlyExit) this.#endLater(container, container.earlyExit);
-    return true;
   }
 
-  /** Asks it to end, and ends it after `seconds`. Returns false if it does not run. */
-  async stop(container: Container, options: { seconds?: number; signal?: string }): Promise<boolean> {
-    if (!container.running) return false;
-    const { StopSignal, StopTimeout } = container.config.process;
-    this.#signal(container, parseSignal(options.signal ?? StopSignal));
-    const seconds = options.seconds ?? StopTimeout;
-    if (seconds < 0 || !(await container.endsWithin(seconds * 1000))) await this.killAndWait(container);
-    this.#publish(container, 'stop');
-    return true;
-  }
-
-  /** Throws `conflict` if it does not run. */
-  kill(container: Container, signal: string): void {
-    const number = parseSignal(signal);
-    if (!container.running) {
-      throw new EngineError('conflict', `Container ${container.id.slice(0, 12)} is not running.`);
+  async #restartByPolicy(container: Container): Promise<void> {
+    try {
+      await container.idle();
+      if (container.restarting) await this.#start(container);
+    } catch (error) {
+      console.error(`Restarting ${container.id}:`, (error as Error).message);
     }
-    this.#signal(container, number);
-    this.#publish(container, 'kill', { signal: String(number) });
   }
 
-  async killAndWait(container: Container): Promise<void> {
+  async #stopProcess(container: Container, options: { seconds?: number; signal: number }): Promise<void> {
+    this.#sendSignal(container, { signal: options.signal, isEnd: true });
+    const seconds = options.seconds ?? container.config.process.StopTimeout;
+    if (seconds < 0 || !(await container.endsWithin(seconds * 1000))) await this.#killAndWait(container);
+  }
+
+  /** One that is to end must run for that; other signals wait in a paused one. */
+  #sendSignal(container: Container, { signal, isEnd }: { signal: number; isEnd: boolean }): void {
+    if (isEnd) this.#setState(container, stopping(container.state));
+    this.#signal(container, signal);
+    if (isEnd && this.#isPaused(container)) this.#letGo(container);
+  }
+
+  #letGo(container: Container): void {
+    this.#options.kernel.unpause(container.id);
+    this.#setState(container, unpaused(container.state));
+    this.#options.health.resume(container);
+    this.#publish(container, 'unpause');
+  }
+
+  #giveUp(container: Container): void {
+    this.#timers.cancel(container);
+    this.#setState(container, givenUp(container.state));
+    container.tell('exited');
+  }
+
+  async #killAndWait(container: Container): Promise<void> {
     this.#signal(container, SIGKILL);
     if (await container.endsWithin(KILL_MILLISECONDS)) return;
     throw new EngineError(
@@ -88,18 +213,22 @@ export class Lifecycle {
     );
   }
 
-  /** Returns how it ended, if it ended without us. */
+  /** Returns how it ended, if it ended without us. Whether it is paused the kernel knows best. */
   #adoptProcess(container: Container): ContainerExit | undefined {
-    if (container.state.status !== 'running') return undefined;
+    const { state } = container;
+    if (!isAlive(state)) return undefined;
     const { kernel, networks } = this.#options;
-    const adopted = kernel.adopt(container.id, container.state.process, networks.trafficOf(container.config));
+    const adopted = kernel.adopt(container.id, state.process, networks.trafficOf(container.config));
     this.#options.launcher.resume(container);
-    if (adopted?.running) return undefined;
-    const code = this.#options.store.readExitCode(container.id) ?? 128 + SIGKILL;
-    return adopted?.exit ?? { code, oomKilled: false };
+    if (!adopted?.running) {
+      const code = this.#options.store.readExitCode(container.id) ?? 128 + SIGKILL;
+      return adopted?.exit ?? { code, oomKilled: false };
+    }
+    container.state = { ...state, status: adopted.paused ? 'paused' : 'running' };
+    return undefined;
   }
 
-  async #onFailedStart(container: Container, error: Error): Promise<never> {
+  #onFailedStart(container: Container, error: Error): never {
     const exitCode = (error as { exitCode?: number }).exitCode ?? 128;
     this.#setState(container, failed(container.state, { exitCode, error: error.message, now: new Date() }));
     this.#options.launcher.disconnect(container);
@@ -129,15 +258,20 @@ export class Lifecycle {
 
   /** Its last process is gone: takes the rest of its output, then tells everybody. */
   async #end(container: Container, exit: ContainerExit): Promise<void> {
+    const now = new Date();
+    this.#options.health.end(container);
     await terminalEnd(container);
     await container.output.finish();
     this.#options.launcher.disconnect(container);
     this.#release(container);
-    this.#setState(container, exited(container.state, exit, new Date()));
+    const { RestartPolicy, AutoRemove } = container.config.host;
+    const restart = restartDelay(RestartPolicy, { state: container.state, exitCode: exit.code, now });
+    this.#setState(container, exited(container.state, exit, { now, restart }));
     if (exit.oomKilled) this.#publish(container, 'oom');
     this.#publish(container, 'die', { exitCode: String(exit.code) });
     container.tell('exited');
-    if (container.config.host.AutoRemove) this.#removeLater(container);
+    this.#timers.schedule(container);
+    if (AutoRemove && !this.#kept.has(container)) this.#removeLater(container);
   }
 
   #removeLater(container: Container): void {
@@ -151,6 +285,10 @@ export class Lifecycle {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+  }
+
+  #isPaused(container: Container): boolean {
+    return container.state.status === 'paused';
   }
 
   #setState(container: Container, state: ContainerState): void {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import { Firewall } from '../network/firewall.ts';
@@ -13,6 +13,7 @@ import { onceReadable } from '../syscall/readiness.ts';
 import { openDetachedTerminal, openTerminalOf } from '../syscall/terminals.ts';
 import { loopDevicesOf } from './disk/loop-usage.ts';
 import { etcFiles } from './etc-files.ts';
+import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
 import { instanceTag } from './instance-tag.ts';
@@ -23,6 +24,9 @@ import type {
   ExecSpec,
   Kernel,
   LaunchSpec,
+  LimitFeatures,
+  Limits,
+  ResourceStats,
   StartedProcess,
 } from './kernel.ts';
 import { planLaunch } from './launch-plan.ts';
@@ -124,7 +128,29 @@ export class LinuxKernel implements Kernel {
     const pidfd = openIfSame(process);
     if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
     this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
-    return { running: true };
+    return { running: true, paused: this.#cgroups.isFrozen(id) };
+  }
+
+  get limitFeatures(): LimitFeatures {
+    return this.#cgroups.features;
+  }
+
+  update(id: string, limits: Limits): void {
+    this.#cgroups.update(id, limits);
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#cgroups.freeze(id);
+  }
+
+  unpause(id: string): void {
+    this.#cgroups.thaw(id);
+  }
+
+  /** The helpers of execs are in the container's cgroup, but not in its world. */
+  processes(id: string): number[] {
+    const namespace = pidNamespace(this.#exits.process(id)?.pid);
+    return this.#cgroups.processes(id).filter((pid) => pidNamespace(pid) === namespace);
   }
 
   async exec(id: string, spec: ExecSpec): Promise<ExecProcess> {
@@ -157,7 +183,8 @@ export class LinuxKernel implements Kernel {
       });
       closeSync(pidfd);
       await ready;
-      return { pid, exited, ...(terminal ? { terminal: terminal.master } : {}) };
+      const kill = () => killExec(pid, this.#cgroups.processes(id));
+      return { pid, exited, kill, ...(terminal ? { terminal: terminal.master } : {}) };
     } catch (error) {
       if (terminal) closeSync(terminal.master);
       throw error;
@@ -194,7 +221,7 @@ export class LinuxKernel implements Kernel {
     await Promise.all([this.#releaseNetwork(id), this.#cgroups.remove(id)]);
   }
 
-  stats(id: string) {
+  stats(id: string): ResourceStats {
     return this.#cgroups.stats(id);
   }
 
@@ -329,6 +356,14 @@ function openIfSame({ pid, startTime }: StartedProcess): number | undefined {
   if (processStartTime(pid) === startTime) return pidfd;
   closeSync(pidfd);
   return undefined;
+}
+
+function pidNamespace(pid: number | undefined): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
 }
 
 function isFolder(source: string): boolean {

@@ -37,6 +37,23 @@ export class RequestFields {
     return value > 0 ? value : fallback;
   }
 
+  /** A whole number, 0 if absent. `min` and `max` bind all but 0. */
+  integer(name: string, { min, max = Number.MAX_SAFE_INTEGER }: { min: number; max?: number }): number {
+    const value = this.#body[name] ?? 0;
+    if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw this.#error(name, 'a whole number');
+    if (value !== 0 && (value < min || value > max)) {
+      throw this.#error(name, max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `from ${min} to ${max}`);
+    }
+    return value;
+  }
+
+  /** A list of objects. */
+  objects(name: string): RequestFields[] {
+    const value = this.#body[name] ?? [];
+    if (!Array.isArray(value)) throw this.#error(name, 'a list of objects');
+    return value.map((item, index) => new RequestFields(item, `${this.#path(name)}[${index}]`));
+  }
+
   /** A single string counts as a list of one, as in the Engine API. */
   strings(name: string): string[] {
     const value = this.#body[name] ?? [];

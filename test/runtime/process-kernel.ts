@@ -7,6 +7,9 @@ import type {
   ExecSpec,
   Kernel,
   LaunchSpec,
+  LimitFeatures,
+  Limits,
+  ResourceStats,
   StartedProcess,
 } from '../../runtime/containers/kernel.ts';
 import { EngineError } from '../../runtime/engine-error.ts';
@@ -33,6 +36,26 @@ export class ProcessKernel implements Kernel {
 
   async changeTraffic(): Promise<void> {}
 
+  readonly limitFeatures: LimitFeatures = { swap: true, cpuset: true, ioWeight: true };
+  /** What `update` was called with last, by id. */
+  readonly limits = new Map<string, Limits>();
+
+  update(id: string, limits: Limits): void {
+    this.limits.set(id, limits);
+  }
+
+  async pause(id: string): Promise<void> {
+    this.#children.get(id)?.kill('SIGSTOP');
+  }
+
+  unpause(id: string): void {
+    this.#children.get(id)?.kill('SIGCONT');
+  }
+
+  processes(id: string): number[] {
+    return [this.#children.get(id)?.pid ?? []].flat();
+  }
+
   adopt(): AdoptedProcess | undefined {
     return undefined;
   }
@@ -40,7 +63,7 @@ export class ProcessKernel implements Kernel {
   async exec(_id: string, spec: ExecSpec): Promise<ExecProcess> {
     const child = await this.#spawn(spec);
     const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137)));
-    return { pid: child.pid!, exited };
+    return { pid: child.pid!, exited, kill: () => child.kill('SIGKILL') };
   }
 
   kill(id: string, signal: number): void {
@@ -53,8 +76,22 @@ export class ProcessKernel implements Kernel {
 
   async release(): Promise<void> {}
 
-  stats() {
-    return { memory: 1, memoryLimit: 2, pids: 3, cpuNanoseconds: 4 };
+  stats(): ResourceStats {
+    return {
+      memory: {
+        usage: 1,
+        peak: 2,
+        limit: Number.POSITIVE_INFINITY,
+        failures: 0,
+        details: { inactive_file: 0 },
+      },
+      pids: { current: 3, limit: Number.POSITIVE_INFINITY },
+      cpu: {
+        ...{ total: 4, user: 3, kernel: 1, perCpu: [] },
+        ...{ periods: 0, throttledPeriods: 0, throttled: 0 },
+      },
+      io: [],
+    };
   }
 
   async execute([program, ...args]: string[]): Promise<void> {

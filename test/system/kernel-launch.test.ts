@@ -176,10 +176,10 @@ describe('LinuxKernel', () => {
     await containers.during(spec, async () => {
       await sleep(300);
       const stats = containers.kernel.stats(spec.id);
-      assert.ok(stats.memory > 0 && stats.memory < stats.memoryLimit);
-      assert.equal(stats.memoryLimit, 256 << 20);
-      assert.ok(stats.pids >= 2);
-      assert.ok(stats.cpuNanoseconds > 1e6);
+      assert.ok(stats.memory.usage > 0 && stats.memory.usage < stats.memory.limit);
+      assert.equal(stats.memory.limit, 256 << 20);
+      assert.ok(stats.pids.current >= 2);
+      assert.ok(stats.cpu.total > 1e6 && stats.cpu.user + stats.cpu.kernel > 1e6);
     });
   });
 
@@ -236,7 +236,7 @@ describe('LinuxKernel', () => {
     const process = await containers.start(spec);
     containers.kernel.close();
     const later = await LinuxKernel.open(containers.options);
-    assert.deepEqual(later.adopt(spec.id, process), { running: true });
+    assert.deepEqual(later.adopt(spec.id, process), { running: true, paused: false });
     const exit = new Promise((resolve) => later.onExit((id, how) => id === spec.id && resolve(how)));
     await later.cleanUp(new Set([spec.id]));
     assert.ok(existsSync(`/sys/class/net/${containers.interfaceTo(process.address!)}`));

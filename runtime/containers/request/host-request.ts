@@ -3,9 +3,13 @@ import type { HostConfig } from '../container-config.ts';
 import type { RequestFields } from '../request-fields.ts';
 import { ISOLATION_FIELDS, parseIsolation } from './isolation-request.ts';
 import { LIMIT_FIELDS, parseLimits } from './limits-request.ts';
+import type { Machine } from './machine.ts';
 import { MOUNT_FIELDS, parseMounts } from './mounts-request.ts';
 import { NETWORK_FIELDS, parseNetwork } from './network-request.ts';
+import { parseProcessLimits } from './process-limits-request.ts';
+import { parseRestartPolicy } from './restart-request.ts';
 import { parseStorage, STORAGE_FIELDS } from './storage-request.ts';
+import { parseTmpfsMounts } from './tmpfs-request.ts';
 
 /** What HostConfig can say that this runtime knows how to do. */
 const KNOWN_FIELDS = new Set([
@@ -20,23 +24,25 @@ const KNOWN_FIELDS = new Set([
 ]);
 
 /** Reads `HostConfig` of a create request. Throws `invalid`, also for what this runtime cannot do. */
-export function parseHostConfig(fields: RequestFields): HostConfig {
+export function parseHostConfig(fields: RequestFields, machine: Machine): HostConfig {
   const unknown = fields.names().filter((name) => !KNOWN_FIELDS.has(name));
   if (unknown.length > 0) {
     throw new EngineError('invalid', `This runtime does not support HostConfig.${unknown.join(', ')}.`);
   }
-  refuseRestarts(fields.object('RestartPolicy').string('Name'));
+  const AutoRemove = fields.boolean('AutoRemove');
+  const RestartPolicy = parseRestartPolicy(fields.object('RestartPolicy'));
+  if (AutoRemove && RestartPolicy.Name !== 'no') {
+    throw new EngineError('invalid', 'AutoRemove and a restart policy exclude each other.');
+  }
   return {
-    ...parseLimits(fields),
+    ...parseLimits(fields, machine),
+    ...parseProcessLimits(fields, machine),
+    ...parseTmpfsMounts(fields, machine),
     ...parseMounts(fields),
     ...parseNetwork(fields),
     ...parseIsolation(fields),
     ...parseStorage(fields),
-    AutoRemove: fields.boolean('AutoRemove'),
+    AutoRemove,
+    RestartPolicy,
   };
-}
-
-function refuseRestarts(policy: string): void {
-  if (['', 'no'].includes(policy)) return;
-  throw new EngineError('invalid', `This runtime does not support RestartPolicy "${policy}".`);
 }

@@ -1,8 +1,9 @@
 import { EngineError } from '../../engine-error.ts';
-import { type ImageConfig, mergeEnv } from '../../images/image.ts';
+import { type ImageConfig, mergeEnv, withoutUndefined } from '../../images/image.ts';
 import type { ProcessConfig } from '../container-config.ts';
-import type { RequestFields } from '../request-fields.ts';
+import { RequestFields } from '../request-fields.ts';
 import { parseSignal } from '../signals.ts';
+import { mergeHealth, parseHealthcheck } from './health-request.ts';
 
 const DEFAULT_STOP_SECONDS = 10;
 
@@ -30,6 +31,10 @@ export function parseProcess(fields: RequestFields, image: ImageConfig): Process
     AttachStderr: fields.boolean('AttachStderr'),
     StopSignal: stopSignal,
     StopTimeout: fields.count('StopTimeout', DEFAULT_STOP_SECONDS),
+    Healthcheck: mergeHealth(
+      parseHealthcheck(new RequestFields(image.Healthcheck ?? {}, 'The image’s Healthcheck')),
+      parseHealthcheck(fields.object('Healthcheck')),
+    ),
   };
 }
 
@@ -43,6 +48,7 @@ export function parseImageConfig(fields: RequestFields): Partial<ImageConfig> {
     User: fields.string('User'),
     Labels: fields.map('Labels'),
     ExposedPorts: fields.set('ExposedPorts'),
+    ...withoutUndefined({ Healthcheck: parseHealthcheck(fields.object('Healthcheck')) }),
   };
 }
 

@@ -13,6 +13,8 @@ const RUNNING: ContainerState = {
   status: 'running',
   startedAt: '2026-11-21T00:00:00.000Z',
   process: { pid: 5, startTime: '7', address: '10.0.0.1', exitFile: '/x/exit' },
+  stopping: false,
+  restarts: { count: 0, delay: 0 },
 };
 
 describe('ContainerStore', () => {

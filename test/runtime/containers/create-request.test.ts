@@ -56,7 +56,7 @@ describe('parseCreateRequest()', () => {
     ['host networking', { NetworkMode: 'host' }],
     ["another container's pid namespace", { PidMode: 'container:x' }],
     ['devices', { Devices: [{ PathOnHost: '/dev/sda' }] }],
-    ['restart policies', { RestartPolicy: { Name: 'always' } }],
+    ['restart policies that there are not', { RestartPolicy: { Name: 'sometimes' } }],
     ['loosened security', { SecurityOpt: ['seccomp=unconfined'] }],
     ['relative binds', { Binds: ['../x:/y'] }],
     ['binds over the root', { Binds: ['/x:/'] }],

@@ -11,7 +11,7 @@ describe('container state', () => {
   it('goes from created to running to exited and back, and never keeps a descriptor', () => {
     const running = started(CREATED, PROCESS, NOW);
     assert.equal(JSON.stringify(running).includes('terminal'), false);
-    const ended = exited(running, EXIT, NOW);
+    const ended = exited(running, EXIT, { now: NOW });
     assert.equal(ended.status === 'exited' && ended.exitCode, 3);
     assert.equal(started(ended, PROCESS, NOW).status, 'running');
     assert.equal(failed(CREATED, { exitCode: 127, error: 'no such file', now: NOW }).status, 'exited');
@@ -21,7 +21,9 @@ describe('container state', () => {
     const running = started(CREATED, PROCESS, NOW);
     assert.throws(() => started(running, PROCESS, NOW), { code: 'conflict' });
     assert.throws(() => failed(running, { exitCode: 1, error: '', now: NOW }), { code: 'conflict' });
-    assert.throws(() => exited(CREATED, EXIT, NOW), { code: 'conflict' });
-    assert.throws(() => exited(exited(running, EXIT, NOW), EXIT, NOW), { code: 'conflict' });
+    assert.throws(() => exited(CREATED, EXIT, { now: NOW }), { code: 'conflict' });
+    assert.throws(() => exited(exited(running, EXIT, { now: NOW }), EXIT, { now: NOW }), {
+      code: 'conflict',
+    });
   });
 });
