@@ -5,6 +5,15 @@ import { asObject, parseJson } from './json.ts';
 export interface AppJson {
   /** Process type → how many dynos a new app starts with. */
   formation: Record<string, number>;
+  /** Commands to run by a schedule, as written. */
+  cron: AppJsonCronJob[];
+}
+
+export interface AppJsonCronJob {
+  schedule: string;
+  command: string;
+  /** `forbid` where nothing is said. */
+  concurrency: string;
 }
 
 /** Parses an app.json, with `//` comments; throws `BuildpackError` with the position for broken JSON and for wrong values. */
@@ -20,7 +29,22 @@ export function parseAppJson(text: string): AppJson {
     }
     return [[type, quantity as number]];
   });
-  return { formation: Object.fromEntries(formation) };
+  return { formation: Object.fromEntries(formation), cron: parseCron(json.cron) };
+}
+
+function parseCron(jobs: unknown): AppJsonCronJob[] {
+  if (jobs === undefined) return [];
+  if (!Array.isArray(jobs)) throw new BuildpackError('app.json: cron must be a list of jobs.');
+  return jobs.map((job, index) => {
+    const { schedule, command, concurrency_policy: concurrency = 'forbid' } = asObject(job);
+    for (const [name, value] of Object.entries({ schedule, command, concurrency_policy: concurrency })) {
+      if (typeof value === 'string' && value.trim() !== '') continue;
+      throw new BuildpackError(
+        `app.json: cron[${index}].${name} must be a text, not ${JSON.stringify(value)}.`,
+      );
+    }
+    return { schedule, command, concurrency } as AppJsonCronJob;
+  });
 }
 
 /** Blanks `// …` outside strings, so that positions in error messages stay right. */

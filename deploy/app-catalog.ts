@@ -21,6 +21,7 @@ export interface AppCatalogOptions {
   activity: Activity;
   lock: KeyedMutex;
   urlOf: (app: string) => string;
+  onDestroyed: () => void;
   stopRuns: (app: string) => Promise<void>;
   cancelBuilds: (app: string, user: string) => Promise<void>;
   publishRoutes: () => Promise<void>;
@@ -61,6 +62,7 @@ export class AppCatalog implements Apps {
       await repositories.remove(name);
       logs.remove(name);
     });
+    this.#options.onDestroyed();
     this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
     await this.#options.publishRoutes();
   }

@@ -1,8 +1,9 @@
-import { parseAppJson } from '../buildpacks/app-json.ts';
+import { type AppJson, parseAppJson } from '../buildpacks/app-json.ts';
 import { type BuildContext, type Buildpack, BuildpackError } from '../buildpacks/buildpack.ts';
 import { detectBuildpack } from '../buildpacks/order.ts';
 import { type ProcessTypes, processTypes } from '../buildpacks/process-types.ts';
 import type { ImageBuilder } from './build/image-builder.ts';
+import { parseCronJob } from './cron/schedule.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
@@ -45,7 +46,8 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
   try {
     const plan = await stages.time('plan', () => buildpack.plan(tree, options.context));
     const types = await processTypes(tree, plan);
-    const formation = await firstFormation(tree);
+    const appJson = await readAppJson(tree);
+    const cron = appJson.cron.map(parseCronJob);
     const image = await stages.time('build', () =>
       options.builder.build({ plan, tree, app: build.app, write, signal }),
     );
@@ -53,7 +55,9 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
     return await options.lock.run(build.app, async () => {
       signal.throwIfAborted();
       write(section('Launching'));
-      if (options.releases.current(build.app) === undefined) options.setFormation(build.app, formation);
+      if (options.releases.current(build.app) === undefined) {
+        options.setFormation(build.app, appJson.formation);
+      }
       const release = options.releases.create({
         app: build.app,
         description: `Deploy ${build.commit.slice(0, 8)}`,
@@ -63,6 +67,7 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
         image,
         processes: types.commands,
         config: options.configOf(build.app),
+        cron,
       });
       if (types.commands.release) {
         await stages.time('release command', () => options.runReleaseCommand(release, write, signal));
@@ -87,10 +92,8 @@ function detect(tree: GitTree): Buildpack {
   }
 }
 
-/** How many dynos of each type app.json asks for. */
-async function firstFormation(tree: GitTree): Promise<Record<string, number>> {
-  const text = await tree.read('app.json');
-  return text === undefined ? {} : parseAppJson(text).formation;
+async function readAppJson(tree: GitTree): Promise<AppJson> {
+  return parseAppJson((await tree.read('app.json')) ?? '{}');
 }
 
 /** What the pusher is told: the developer's mistakes in their own words, anything else as a failed compile. */

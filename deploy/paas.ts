@@ -8,6 +8,8 @@ import { AppMaintenance } from './app-maintenance.ts';
 import { ImageBuilder } from './build/image-builder.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
 import { BuildManager } from './build-manager.ts';
+import { CronClock } from './cron/cron-clock.ts';
+import { CronJobs } from './cron/cron-jobs.ts';
 import { type ContainerSummary, Engine } from './engine.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
@@ -29,6 +31,7 @@ import { runReleaseCommand } from './runs/release-command.ts';
 import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
+import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
 import { EventStore } from './store/event-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
@@ -102,9 +105,31 @@ export function openPaas(options: PaasOptions): Paas {
   const drain = options.router.drain.bind(options.router);
   const adoptRun = (container: ContainerSummary) => runs.adopt(container);
   const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, adoptRun, drain });
-  const releases = new ReleaseManager({ apps, releases: releaseStore, dynos, activity, lock });
+  const releases = new ReleaseManager({
+    apps,
+    releases: releaseStore,
+    dynos,
+    activity,
+    lock,
+    onActivated: () => cron.sync(),
+  });
   const detached = new DetachedDynos({ engine, logs });
   const runs: OneOffDynos = new OneOffDynos({ engine, releases, detached, logs, activity, limitsOf });
+  const cron: CronJobs = new CronJobs({
+    apps,
+    store: new CronStore(database),
+    releases,
+    detached,
+    logs,
+    activity,
+    limitsOf,
+  });
+  const clock = new CronClock({
+    redis: options.redis,
+    prefix: options.redisPrefix,
+    tick: (key) => cron.tick(key),
+    log,
+  });
   const catalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -116,6 +141,7 @@ export function openPaas(options: PaasOptions): Paas {
     activity,
     lock,
     urlOf,
+    onDestroyed: () => cron.sync(),
     stopRuns: (app) => runs.stopAll(app),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
     publishRoutes,
@@ -157,6 +183,7 @@ export function openPaas(options: PaasOptions): Paas {
     logs: { read: (app, query) => logs.read(apps.find(app).name, query) },
     runs,
     events: activity,
+    cron,
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
@@ -180,12 +207,14 @@ export function openPaas(options: PaasOptions): Paas {
         .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
         .catch((error) => log(String(error)));
       await queue.start();
+      cron.useClock(clock);
     },
 
     async stop() {
       runner.close();
       detached.close();
       await queue.close();
+      await clock.close();
       logs.close();
       database.close();
     },

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { CronEntry } from './model/cron-entry.ts';
 import type { DynoLimits } from './model/dyno-limits.ts';
 
 /**
@@ -20,6 +21,7 @@ export interface Platform {
   readonly pushes: Pushes;
   readonly events: Events;
   readonly limits: Limits;
+  readonly cron: Cron;
   readonly maintenance: Maintenance;
 }
 
@@ -313,6 +315,27 @@ export interface Runs {
   list(app: string): RunView[];
   /** SIGTERM, then SIGKILL. Resolves when it has ended. Throws `not_found`. */
   stop(app: string, dyno: string, user: string): Promise<void>;
+}
+
+export interface CronJobView extends CronEntry {
+  /** e.g. `1a2b3c4d`; the same command at the same times has the same in every release. */
+  id: string;
+  source: 'app.json' | 'command';
+  suspended: boolean;
+  next: Date | undefined;
+  /** `status` is undefined while it runs. */
+  last: { at: Date; dyno: string; status: number | undefined } | undefined;
+}
+
+export interface Cron {
+  list(app: string): CronJobView[];
+  /** Throws `invalid` for what is no schedule, `conflict` for a job that is there. */
+  add(app: string, entry: CronEntry, user: string): CronJobView;
+  /** Throws `conflict` for a job of app.json. */
+  remove(app: string, id: string, user: string): void;
+  /** Now, beside its schedule. */
+  run(app: string, id: string, user: string): Promise<RunView>;
+  setSuspended(app: string, id: string, suspended: boolean, user: string): void;
 }
 
 export interface PushStreams {

@@ -14,6 +14,7 @@ export interface ReleaseManagerOptions {
   dynos: DynoManager;
   activity: Activity;
   lock: KeyedMutex;
+  onActivated: (app: string) => void;
 }
 
 /** Makes releases and puts them in service: after a build, a config change or a rollback, one at a time an app. */
@@ -107,6 +108,7 @@ export class ReleaseManager implements Releases {
         commit();
         this.#options.releases.activate(release);
       });
+      this.#options.onActivated(release.app);
     } catch (error) {
       this.#options.releases.fail(release);
       throw error;

@@ -1,3 +1,5 @@
+import type { CronEntry } from './cron-entry.ts';
+
 /** Numbered and immutable: what runs. Only `state` changes, once. */
 export interface Release {
   app: string;
@@ -12,6 +14,8 @@ export interface Release {
   /** Process type → command. */
   processes: Record<string, string>;
   config: Record<string, string>;
+  /** Of its app.json. */
+  cron: CronEntry[];
   state: 'pending' | 'succeeded' | 'failed';
 }
 

@@ -1,6 +1,7 @@
 import { Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { PaasError } from '../model/paas-error.ts';
+import { connectRedis } from './redis.ts';
 
 export interface BuildJob {
   id: number;
@@ -156,12 +157,4 @@ export class BuildQueue {
 /** BullMQ takes no whole number for a job's id. */
 function jobId(id: number): string {
   return `build-${id}`;
-}
-
-function connectRedis(redis: string): Redis {
-  const options = {
-    maxRetriesPerRequest: null,
-    retryStrategy: (times: number) => Math.min(times * 50, 1000),
-  };
-  return redis.startsWith('/') ? new Redis({ path: redis, ...options }) : new Redis(redis, options);
 }

@@ -106,6 +106,15 @@ const MIGRATIONS = [
    ) STRICT;
    ALTER TABLE apps ADD COLUMN maintenance INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE apps ADD COLUMN maintenance_page TEXT;`,
+  `CREATE TABLE cron_jobs (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, id TEXT NOT NULL, schedule TEXT NOT NULL,
+     command TEXT NOT NULL, concurrency TEXT NOT NULL, time_limit INTEGER NOT NULL, PRIMARY KEY (app, id)
+   ) STRICT;
+   CREATE TABLE cron_states (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, id TEXT NOT NULL, suspended INTEGER NOT NULL,
+     last_at INTEGER, last_dyno TEXT, last_status INTEGER, PRIMARY KEY (app, id)
+   ) STRICT;
+   ALTER TABLE releases ADD COLUMN cron TEXT NOT NULL DEFAULT '[]';`,
 ];
 
 function migrate(db: DatabaseSync): void {

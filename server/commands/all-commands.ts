@@ -2,6 +2,7 @@ import { appsCommands } from './apps.ts';
 import { buildsCommands } from './builds.ts';
 import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
+import { cronCommands } from './cron.ts';
 import { domainsCommands } from './domains.ts';
 import { eventsCommands } from './events.ts';
 import { keysCommands } from './keys.ts';
@@ -23,6 +24,7 @@ export const commands: Command[] = [
   ...releasesCommands,
   ...buildsCommands,
   ...runCommands,
+  ...cronCommands,
   ...domainsCommands,
   ...maintenanceCommands,
   ...keysCommands,

@@ -100,10 +100,12 @@ export function scanWords(command: Command, words: string[]): Scan {
   return scan;
 }
 
-/** The command of `run` starts at the first word that is not the app; flags after it are the command's own. */
+/** The command of `run` starts at the first word that is not the app, or another argument before it; flags after it are its own. */
 function startsVerbatim(command: Command, scan: Scan): boolean {
-  if (!command.args?.some((argument) => argument.verbatim)) return false;
-  return scan.flags.has('app') || scan.flags.has('default-app') || scan.positionals.length > 0;
+  const before = command.args?.findIndex((argument) => argument.verbatim) ?? -1;
+  if (before === -1) return false;
+  const hasApp = scan.flags.has('app') || scan.flags.has('default-app');
+  return scan.positionals.length >= before + (hasApp ? 0 : 1);
 }
 
 interface FlagPosition {

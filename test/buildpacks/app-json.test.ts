@@ -9,7 +9,7 @@ describe('parseAppJson()', () => {
       "website": "https://example.com/", // not a comment before
       "formation": { "web": { "quantity": 2 }, "worker": { "size": "standard-1x" }, "cron": { "quantity": 0 } }
     }`;
-    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 } });
+    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 }, cron: [] });
   });
 
   it('says where it is broken', () => {
@@ -26,4 +26,18 @@ describe('parseAppJson()', () => {
       assert.throws(() => parseAppJson(text), { message: /formation\.web\.quantity is .* whole number/ });
     });
   }
+
+  it('reads cron jobs, and says which one is wrong', () => {
+    const text = '{"cron": [{"schedule": "@daily", "command": "true"}]}';
+    assert.deepEqual(parseAppJson(text).cron, [
+      { schedule: '@daily', command: 'true', concurrency: 'forbid' },
+    ]);
+    for (const [json, message] of [
+      ['{"cron": {}}', /cron must be a list/],
+      ['{"cron": [{"schedule": "@daily"}]}', /cron\[0\]\.command must be a text/],
+      ['{"cron": [{"schedule": 5, "command": "true"}]}', /cron\[0\]\.schedule must be a text, not 5/],
+    ] as const) {
+      assert.throws(() => parseAppJson(json), { message });
+    }
+  });
 });

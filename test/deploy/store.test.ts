@@ -46,6 +46,7 @@ describe('the store', () => {
     image: 'sha256:1',
     processes: { web: 'node .' },
     config,
+    cron: [],
   });
 
   it('Database keeps everything when it is opened again', () => {

@@ -44,6 +44,21 @@ describe('what an operator sets on an app', function () {
     await paas.waitForLog('plain', /its time is over/, { flags: `-d ${timed.name}` });
   });
 
+  it('cron jobs run in dynos of their own, and their result is kept', async () => {
+    await paas.paas('cron:add -a plain "0 3 1 1 *" -- "echo from cron; exit 3"');
+    const [job] = JSON.parse(await paas.paas('cron -a plain --json'));
+    await paas.paas(`cron:run ${job.id} -a plain`);
+    await whenBack(async () => {
+      const [after] = JSON.parse(await paas.paas('cron -a plain --json'));
+      assert.equal(after.last?.status, 3);
+    });
+    assert.match(await paas.paas(`cron:output ${job.id} -a plain`), /app\[cron\.\d+\]: from cron/);
+    await paas.paas(`cron:suspend ${job.id} -a plain`);
+    assert.match(await paas.paas('cron -a plain'), /suspended/);
+    await paas.paas(`cron:remove ${job.id} -a plain`);
+    assert.deepEqual(JSON.parse(await paas.paas('cron -a plain --json')), []);
+  });
+
   it('the audit trail says who did what, also of an app that is gone', async () => {
     await paas.paas('apps:create other');
     await paas.paas('apps:destroy other --confirm other');

@@ -5,6 +5,7 @@ import { PaasError } from '../../deploy/model/paas-error.ts';
 import type {
   AppSummary,
   BuildView,
+  CronJobView,
   EventQuery,
   KeyView,
   LogLine,
@@ -60,6 +61,20 @@ export class MemoryPlatform implements Platform {
       this.maintained.delete(name);
       this.changes.push(`maintenance off ${name} by ${user}`);
     },
+  };
+
+  readonly cronJobs: CronJobView[] = [];
+  readonly cron: Platform['cron'] = {
+    list: () => this.cronJobs,
+    add: (app, entry, user) => {
+      this.changes.push(`cron add ${app} ${JSON.stringify(entry)} by ${user}`);
+      const next = new Date('2026-08-11T03:00:00Z');
+      return { id: '1a2b3c4d', ...entry, source: 'command', suspended: false, next, last: undefined };
+    },
+    remove: (app, id, user) => void this.changes.push(`cron remove ${app} ${id} by ${user}`),
+    run: (app, id, user) => this.runs.detach(app, { command: id, user }),
+    setSuspended: (app, id, suspended, user) =>
+      void this.changes.push(`cron ${app} ${id} suspended=${suspended} by ${user}`),
   };
 
   readonly limits: Platform['limits'] = {

@@ -93,3 +93,45 @@ describe('run:detached', () => {
     assert.deepEqual(paas.platform.changes, []);
   });
 });
+
+describe('cron', () => {
+  it('cron:add takes a schedule and a command', async () => {
+    const { stderr, status } = await paas.run(
+      'cron:add -a blog --concurrency replace --timeout 10m "0 3 * * *" npm run cleanup',
+    );
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /Added 1a2b3c4d to blog; it runs first at 2026-08-11 03:00 UTC/);
+    const entry = {
+      schedule: '0 3 * * *',
+      command: 'npm run cleanup',
+      concurrency: 'replace',
+      timeLimit: 600,
+    };
+    assert.deepEqual(paas.platform.changes, [`cron add blog ${JSON.stringify(entry)} by alice`]);
+  });
+
+  it('cron:add takes flags before the command, and leaves those after it alone', async () => {
+    await paas.run('cron:add @daily --timeout 10m -a blog -- sh -c "exit 3"');
+    await paas.run('cron:add blog @daily ls --timeout 10m');
+    assert.match(paas.platform.changes[0]!, /"command":"sh -c 'exit 3'".*"timeLimit":600/);
+    assert.match(paas.platform.changes[1]!, /"command":"ls --timeout 10m".*"timeLimit":86400/);
+  });
+
+  it('says what is wrong with a policy', async () => {
+    const { stderr } = await paas.run('cron:add -a blog --concurrency queue @daily true');
+    assert.match(stderr, /"queue" is no policy: it is one of forbid, allow, replace/);
+  });
+
+  it('cron lists jobs with their last run and their next', async () => {
+    const job = { schedule: '@daily', command: 'true', concurrency: 'forbid' as const, timeLimit: 60 };
+    const next = new Date('2026-08-11T00:00:00Z');
+    const last = { at: new Date(), dyno: 'cron.1234', status: 3 };
+    paas.platform.cronJobs.push(
+      { ...job, id: 'aaaaaaaa', source: 'app.json', suspended: false, next, last },
+      { ...job, id: 'bbbbbbbb', source: 'command', suspended: true, next: undefined, last: undefined },
+    );
+    const { stdout } = await paas.run('cron -a blog');
+    assert.match(stdout, /^aaaaaaaa +@daily +2026-08-11 00:00 UTC +status 3 .*app\.json +true$/m);
+    assert.match(stdout, /^bbbbbbbb +@daily +suspended +- +command +true$/m);
+  });
+});
