@@ -1,8 +1,10 @@
+import { GATEWAY } from '../network/container-network.ts';
+
 /** The files in /etc that differ from container to container, by name. */
 export function etcFiles(container: {
   hostname: string;
   address: string | undefined;
-  /** `name:ip` each. */
+  /** `name:ip` each; the IP can be `host-gateway`. */
   extraHosts: readonly string[];
   resolvConf: string;
 }): Record<string, string> {
@@ -20,7 +22,8 @@ function hostsFile({ hostname, address, extraHosts }: Parameters<typeof etcFiles
     `${address ?? '127.0.1.1'}\t${hostname}`,
     ...extraHosts.map((entry) => {
       const colon = entry.indexOf(':');
-      return `${entry.slice(colon + 1)}\t${entry.slice(0, colon)}`;
+      const address = entry.slice(colon + 1);
+      return `${address === 'host-gateway' ? GATEWAY : address}\t${entry.slice(0, colon)}`;
     }),
   ];
   return `${lines.join('\n')}\n`;

@@ -2,7 +2,6 @@ import { closeSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import { Firewall } from '../network/firewall.ts';
-import { containerResolvConf } from '../network/name-servers.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
@@ -246,6 +245,7 @@ export class LinuxKernel implements Kernel {
   close(): void {
     this.#exits.close();
     this.#networks.close();
+    this.#traffic.close();
     this.#processes.close();
     this.#userNamespace.close();
   }
@@ -283,7 +283,7 @@ export class LinuxKernel implements Kernel {
             hostname: spec.hostname,
             address: network?.address,
             extraHosts: spec.extraHosts,
-            resolvConf: network ? containerResolvConf() : '',
+            resolvConf: network ? this.#traffic.resolvConf(spec.traffic.dns) : '',
           }),
           filter: this.#filter,
           cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],

@@ -19,12 +19,12 @@ export class NameDirectory {
 
   delete(address: string): void {
     for (const { network, names } of this.#members.get(address) ?? []) {
-      const known = this.#networks.get(network)!;
+      const known = this.#networks.get(network);
       for (const name of names.map(lowerCase)) {
-        known.get(name)?.delete(address);
-        if (known.get(name)?.size === 0) known.delete(name);
+        known?.get(name)?.delete(address);
+        if (known?.get(name)?.size === 0) known.delete(name);
       }
-      if (known.size === 0) this.#networks.delete(network);
+      if (known?.size === 0) this.#networks.delete(network);
     }
     this.#members.delete(address);
   }

@@ -15,6 +15,11 @@ export class Subnet {
     this.cidr = `${toAddress(this.#base)}/${prefix}`;
   }
 
+  contains(address: string): boolean {
+    const offset = this.offset(address);
+    return offset >= 0 && offset < this.#size;
+  }
+
   /** How many containers can have an address; the first and the last of the network are not used. */
   get capacity(): number {
     return this.#size - 2;

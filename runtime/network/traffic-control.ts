@@ -1,65 +1,111 @@
+import { GATEWAY } from './container-network.ts';
+import { NameServer } from './dns/name-server.ts';
+import { containerResolvConf, HostResolvConf } from './dns/resolv-conf.ts';
+import { resolver } from './dns/resolver.ts';
 import { Firewall } from './firewall.ts';
 import { NameDirectory } from './name-directory.ts';
-import type { PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
+import { Subnet } from './subnet.ts';
+import type { DnsOptions, PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
 
 /** Sees to it that each container's traffic goes where it may, from before its process starts until its address is free again. */
 export class TrafficControl {
   readonly #firewall: Firewall;
+  readonly #nameServer: NameServer;
+  readonly #host = new HostResolvConf();
   readonly #names = new NameDirectory();
-  readonly #known = new Map<string, { address: string; traffic: Traffic }>();
+  readonly #addresses = new Map<string, string>();
+  readonly #traffic = new Map<string, Traffic>();
 
   /** Gets the host ready; what an earlier runtime let containers do stays until `replace`. */
   static async open(options: { tag: string; subnet: string }): Promise<TrafficControl> {
-    const firewall = new Firewall({ ...options, dnsPort: 20_053, publicAddress: undefined });
-    await firewall.open();
-    return new TrafficControl(firewall);
+    const control = new TrafficControl(options);
+    await control.#firewall.open();
+    return control;
   }
 
-  private constructor(firewall: Firewall) {
-    this.#firewall = firewall;
+  private constructor(options: { tag: string; subnet: string }) {
+    this.#nameServer = new NameServer({
+      address: GATEWAY,
+      ports: nameServerPorts(options.tag),
+      resolve: resolver({
+        names: this.#names,
+        subnet: new Subnet(options.subnet),
+        trafficOf: (address) => this.#traffic.get(address),
+        hostServers: () => this.#host.read().servers,
+      }),
+    });
+    this.#firewall = new Firewall({ ...options, dnsPort: this.#nameServer.port, publicAddress: undefined });
   }
 
   /** Lets a container in before it starts; returns the ports of the host that lead to it. */
   async admit(id: string, address: string, request: TrafficRequest): Promise<PublishedPort[]> {
     const ports: PublishedPort[] = [];
-    const traffic = this.#keep(id, address, { ...request, ports });
+    const traffic = { ...request, ports };
+    this.#addresses.set(id, address);
+    this.#keep(address, traffic);
     if (!isOrdinary(traffic)) await this.#firewall.set(address, traffic);
     return ports;
   }
 
   /** A container that an earlier runtime let in; made known by `replace`. */
   adopt(id: string, address: string, traffic: Traffic): void {
-    this.#firewall.note(address, this.#keep(id, address, traffic));
+    this.#addresses.set(id, address);
+    this.#keep(address, traffic);
+    this.#firewall.note(address, traffic);
   }
 
   /** Gives a running container other networks. */
   async change(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void> {
-    const known = this.#known.get(id);
-    if (!known) return;
-    known.traffic = { ...known.traffic, ...change };
-    this.#names.set(known.address, known.traffic.networks);
-    await this.#firewall.set(known.address, known.traffic);
+    const address = this.#addresses.get(id);
+    if (address === undefined) return;
+    const { networks, egress } = change;
+    const traffic = { ...this.#traffic.get(address)!, networks, egress };
+    this.#keep(address, traffic);
+    await this.#firewall.set(address, traffic);
   }
 
   /** Resolves when nothing leads to the container's address any more. */
   async dismiss(id: string): Promise<void> {
-    const known = this.#known.get(id);
-    if (!known) return;
-    this.#known.delete(id);
-    this.#names.delete(known.address);
-    if (!isOrdinary(known.traffic)) await this.#firewall.set(known.address, undefined);
+    const address = this.#addresses.get(id);
+    if (address === undefined) return;
+    const traffic = this.#traffic.get(address)!;
+    this.#addresses.delete(id);
+    this.#traffic.delete(address);
+    this.#names.delete(address);
+    if (!isOrdinary(traffic)) await this.#firewall.set(address, undefined);
   }
 
-  /** Lets exactly those in that are known. */
-  replace(): Promise<void> {
-    return this.#firewall.replace();
+  /** Lets exactly those in that are known, and begins to answer their questions. */
+  async replace(): Promise<void> {
+    await this.#firewall.replace();
+    this.#nameServer.listen();
   }
 
-  #keep(id: string, address: string, traffic: Traffic): Traffic {
-    this.#known.set(id, { address, traffic });
+  /** The content of a container's /etc/resolv.conf. */
+  resolvConf(dns: DnsOptions): string {
+    return containerResolvConf(GATEWAY, dns, this.#host.read());
+  }
+
+  /** Containers keep what they may do. */
+  close(): void {
+    this.#nameServer.close();
+  }
+
+  #keep(address: string, traffic: Traffic): void {
+    this.#traffic.set(address, traffic);
     this.#names.set(address, traffic.networks);
-    return traffic;
   }
+}
+
+/**
+ * The same after each start, since containers' questions may be on their way; another for each instance; and none that the
+ * system gives to anybody by itself.
+ */
+function nameServerPorts(tag: string): number[] {
+  const FIRST = 20_000;
+  const COUNT = 10_000;
+  const start = Number.parseInt(tag, 16);
+  return Array.from({ length: 100 }, (_, step) => FIRST + ((start + step) % COUNT));
 }
 
 /** Nothing of it stands in the firewall. */

@@ -62,7 +62,14 @@ export const SECCOMP_SET_MODE_FILTER = 1;
 export const RLIMIT = { CORE: 4, NOFILE: 7 } as const;
 
 export const AF = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const;
-export const SOCK = { RAW: 3, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+export const SOCK = {
+  STREAM: 1,
+  DGRAM: 2,
+  RAW: 3,
+  SEQPACKET: 5,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+} as const;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const NETLINK_ROUTE = 0;

@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
+import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
+import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
 import { KernelFixture, whyNot } from './kernel-fixture.ts';
 
 const GREETER =
   'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die $!; while ($c = $s->accept) { print $c "hello from " . $c->peerhost . "\\n"; close $c }';
+
+/** Says from whom it gets datagrams. */
+const RECEIVER =
+  'use IO::Socket::INET; $| = 1; $s = IO::Socket::INET->new(Proto => "udp", LocalPort => 99) or die $!; while (defined $s->recv($m, 9)) { print $s->peerhost . "\\n" }';
+/** Sends a datagram to port 99 of the second address, as if from the first: IPv4 header by hand, UDP without checksum. */
+const SPOOFER =
+  'use Socket; socket(S, AF_INET, SOCK_RAW, 255) or die $!; $p = pack("CCnnnCCna4a4nnnna2", 0x45, 0, 30, 1, 0, 64, 17, 0, inet_aton($ARGV[0]), inet_aton($ARGV[1]), 99, 99, 10, 0, "hi"); send(S, $p, 0, pack_sockaddr_in(0, inet_aton($ARGV[1]))) or die $!; print "sent\\n"';
 
 describe('LinuxKernel network', () => {
   const containers = new KernelFixture();
@@ -109,10 +118,31 @@ describe('LinuxKernel network', () => {
     assert.equal(addresses.size, 5);
   });
 
-  it('asks the host’s name servers', async () => {
+  it('asks our name server', async () => {
     const { output } = await containers.run('cat /etc/resolv.conf', { network: 'nat' });
-    const servers = [...readFileSync('/etc/resolv.conf', 'utf8').matchAll(/^nameserver (?!127\.)(\S+)/gm)];
-    for (const [line] of servers) assert.ok(output.includes(line));
+    assert.match(output, /^nameserver 169\.254\.1\.1$/m);
+  });
+
+  it('drops what a container sends under another’s address', async () => {
+    const shared = { ...ORDINARY_TRAFFIC, networks: [{ network: 'a'.repeat(64), names: [], links: {} }] };
+    const receiver = containers.spec(['perl', '-e', RECEIVER], { network: 'nat', traffic: shared });
+    const victim = containers.spec('sleep 99', { network: 'nat', traffic: shared });
+    await containers.during(receiver, async ({ address: to }) => {
+      await containers.during(victim, async ({ address: from }) => {
+        const spoof = () =>
+          containers.run(['perl', '-e', SPOOFER, from!, to!], {
+            ...{ network: 'nat', uid: 0, gid: 0, capabilities: ['CAP_NET_RAW'] },
+          });
+        assert.equal((await spoof()).output, 'sent\n');
+        await sleep(300);
+        assert.equal(containers.output(receiver), '');
+        execFileSync('nft', ['flush', 'chain', 'inet', `paas_${instanceTag(containers.folder)}`, 'spoofed']);
+        await spoof();
+        for (let tries = 0; tries < 40 && containers.output(receiver) === ''; tries++) await sleep(50);
+        assert.equal(containers.output(receiver), `${from}\n`);
+      });
+    });
+    await containers.withoutFirewall(async () => {});
   });
 
   it('lets an app listen on port 80, and any user', async () => {

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import { createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { encodeAnswer, parseQuery, RCODE, TYPE } from '../../runtime/network/dns/dns-message.ts';
+import { prefixed, readMessages } from '../../runtime/network/dns/tcp-messages.ts';
+import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+
+/** A name server of the world's, on an address of the host's own. */
+class WorldServer {
+  readonly address = `198.18.${process.pid % 250}.53`;
+  readonly #udp: Socket = createSocket('udp4');
+  readonly #tcp: Server;
+
+  constructor() {
+    this.#udp.on('message', (bytes, from) => this.#udp.send(this.#answer(bytes), from.port, from.address));
+    this.#tcp = createServer((socket) =>
+      readMessages(socket, 0xffff, (bytes) => socket.write(prefixed(this.#answer(bytes)))),
+    );
+  }
+
+  async open(): Promise<void> {
+    execFileSync('ip', ['address', 'add', `${this.address}/32`, 'dev', 'lo']);
+    await new Promise<void>((resolve) => this.#udp.bind(53, this.address, resolve));
+    await new Promise<void>((resolve) => this.#tcp.listen(53, this.address, resolve));
+  }
+
+  close(): void {
+    this.#udp.close();
+    this.#tcp.close();
+    execFileSync('ip', ['address', 'delete', `${this.address}/32`, 'dev', 'lo']);
+  }
+
+  #answer(bytes: Buffer): Buffer {
+    const query = parseQuery(bytes)!;
+    const known = query.name === 'world.example' || query.name === 'short.search.example';
+    const records = known && query.type === TYPE.A ? [{ type: TYPE.A, address: '192.0.2.77' }] : [];
+    return encodeAnswer(query, { code: known ? RCODE.OK : RCODE.NO_SUCH_NAME, records, ttl: 1 });
+  }
+}
+
+describe('names in containers', function () {
+  this.timeout(90_000);
+  const world = new WorldServer();
+  let engine: EngineProcess;
+
+  before(async function () {
+    if (missingForContainers()) return this.skip();
+    await world.open();
+    engine = new EngineProcess();
+    await engine.start();
+  });
+  afterEach(async () => {
+    await engine?.removeContainers();
+    await engine?.client('network', 'prune', '-f');
+  });
+  after(async () => {
+    if (!engine) return;
+    world.close();
+    await engine.remove();
+  });
+
+  async function docker(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await engine.client(...args);
+    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
+    return stdout.trim();
+  }
+  const sleeper = (name: string, ...args: string[]) =>
+    docker('run', '-d', '--name', name, '--dns', world.address, ...args, BASE, 'sleep', '1000');
+  const addressOf = async (name: string) =>
+    (await docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}', name)).split(
+      ' ',
+    )[0]!;
+
+  /** Addresses of a name, as the C library of a container finds them. */
+  async function lookUp(container: string, name: string): Promise<string[]> {
+    const found = await docker(
+      'exec',
+      container,
+      'sh',
+      '-c',
+      `getent ahostsv4 ${name} | cut -d' ' -f1 | sort -u`,
+    );
+    return found === '' ? [] : found.split('\n');
+  }
+
+  it('are those of the containers in shared networks: name, alias, short id, and with the network’s name', async () => {
+    await docker('network', 'create', 'one');
+    const id = await sleeper('server', '--network', 'one', '--network-alias', 'web.shop.internal');
+    await sleeper('friend', '--network', 'one');
+    await sleeper('stranger');
+    const address = await addressOf('server');
+    for (const name of ['server', 'SERVER', 'web.shop.internal', id.slice(0, 12), 'server.one']) {
+      assert.deepEqual(await lookUp('friend', name), [address], name);
+      assert.deepEqual(await lookUp('stranger', name), [], name);
+    }
+    assert.match(await docker('exec', 'friend', 'getent', 'hosts', address), /\bserver$/);
+    await docker('network', 'connect', '--alias', 'late', 'one', 'stranger');
+    assert.deepEqual(await lookUp('friend', 'late'), [await addressOf('stranger')]);
+    assert.deepEqual(await lookUp('stranger', 'server'), [address]);
+    await docker('network', 'disconnect', 'one', 'server');
+    assert.deepEqual(await lookUp('friend', 'server'), []);
+  });
+
+  it('of one alias are those of all who have it', async () => {
+    await docker('network', 'create', 'one');
+    for (const name of ['a', 'b', 'c']) await sleeper(name, '--network', 'one', '--network-alias', 'web');
+    const addresses = await Promise.all(['a', 'b', 'c'].map(addressOf));
+    assert.deepEqual(await lookUp('a', 'web'), addresses.sort());
+    await docker('rm', '-f', 'c');
+    assert.equal((await lookUp('a', 'web')).length, 2);
+  });
+
+  it('else are the world’s, by UDP and TCP, and completed as asked for', async () => {
+    await sleeper(
+      'web',
+      '--dns-search',
+      'search.example',
+      '--dns-option',
+      'ndots:1',
+      '--add-host',
+      'fixed:192.0.2.9',
+      '--add-host',
+      'gate:host-gateway',
+    );
+    assert.deepEqual(await lookUp('web', 'world.example'), ['192.0.2.77']);
+    assert.deepEqual(await lookUp('web', 'short'), ['192.0.2.77']);
+    assert.deepEqual(await lookUp('web', 'nonesuch.example'), []);
+    assert.deepEqual(await lookUp('web', 'fixed'), ['192.0.2.9']);
+    assert.deepEqual(await lookUp('web', 'gate'), ['169.254.1.1']);
+    const byTcp = ['exec', '-e', 'RES_OPTIONS=use-vc', 'web', 'getent', 'ahostsv4', 'world.example'];
+    assert.match(await docker(...byTcp), /^192\.0\.2\.77/);
+  });
+
+  it('of the world are for those alone that reach it', async () => {
+    await docker('network', 'create', '--internal', 'inside');
+    await sleeper('server', '--network', 'inside');
+    await sleeper('shut', '--network', 'inside');
+    assert.deepEqual(await lookUp('shut', 'world.example'), []);
+    assert.deepEqual(await lookUp('shut', 'server'), [await addressOf('server')]);
+    await docker('network', 'connect', 'bridge', 'shut');
+    assert.deepEqual(await lookUp('shut', 'world.example'), ['192.0.2.77']);
+  });
+
+  it('are found while the runtime is killed and starts again', async () => {
+    await docker('network', 'create', 'one');
+    await sleeper('server', '--network', 'one');
+    const script =
+      'while :; do for name in server world.example; do a=$(date +%s%3N); getent ahostsv4 $name >/dev/null && r=found || r=missing; echo $r $(($(date +%s%3N) - a)); done; sleep 0.02; done';
+    await docker(
+      'run',
+      '-d',
+      '--name',
+      'asker',
+      '--network',
+      'one',
+      '--dns',
+      world.address,
+      BASE,
+      'sh',
+      '-c',
+      script,
+    );
+    await sleep(500);
+    for (let round = 0; round < 3; round++) {
+      await engine.end('SIGKILL');
+      await engine.start();
+      await sleep(1500);
+    }
+    const lines = (await docker('logs', 'asker')).split('\n').map((line) => line.split(' '));
+    const longest = Math.max(...lines.map(([, milliseconds]) => Number(milliseconds)));
+    console.log(`      ${lines.length} look-ups, the longest ${longest} ms`);
+    assert.ok(lines.length > 50);
+    assert.deepEqual(
+      lines.filter(([result]) => result !== 'found'),
+      [],
+    );
+  });
+});
