@@ -206,7 +206,8 @@ export class Engine {
 
   #removeForeignOutput(): void {
     for (const id of readdirSync(this.#options.output)) {
-      if (!this.#containers.get(id)) rmSync(join(this.#options.output, id), { recursive: true });
+      // Also of one whose start was cut off: nobody reads it.
+      if (!this.#containers.get(id)?.running) rmSync(join(this.#options.output, id), { recursive: true });
     }
   }
 
