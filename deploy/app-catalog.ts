@@ -86,5 +86,6 @@ export class AppCatalog implements Apps {
 function stateOf(dynos: string[]): AppState {
   if (dynos.length === 0) return 'stopped';
   if (dynos.includes('crashed')) return 'crashed';
-  return dynos.includes('starting') ? 'starting' : 'up';
+  if (dynos.includes('starting')) return 'starting';
+  return dynos.includes('idle') && !dynos.includes('up') ? 'idle' : 'up';
 }

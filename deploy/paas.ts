@@ -14,6 +14,7 @@ import { type ContainerSummary, Engine } from './engine.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
+import { Idleness } from './formation/idleness.ts';
 import { AppLimits } from './formation/limits.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
@@ -68,6 +69,8 @@ export interface Paas extends Platform {
   /** Dynos run on. */
   stop(): Promise<void>;
   routerLine(line: { app: string; at: number; text: string }): void;
+  /** A request waits for an app whose dynos are idle. */
+  routerWakes(app: string): void;
 }
 
 export function openPaas(options: PaasOptions): Paas {
@@ -102,9 +105,18 @@ export function openPaas(options: PaasOptions): Paas {
     dynosOf: (app) => dynos.list(app),
   });
   const publishRoutes = () => routes.publish();
+  const inFlight = options.router.inFlight.bind(options.router);
   const drain = options.router.drain.bind(options.router);
   const adoptRun = (container: ContainerSummary) => runs.adopt(container);
-  const dynos: DynoManager = new DynoManager({ engine, runner, logs, publishRoutes, adoptRun, drain });
+  const dynos: DynoManager = new DynoManager({
+    engine,
+    runner,
+    logs,
+    publishRoutes,
+    adoptRun,
+    inFlight,
+    drain,
+  });
   const releases = new ReleaseManager({
     apps,
     releases: releaseStore,
@@ -130,6 +142,7 @@ export function openPaas(options: PaasOptions): Paas {
     tick: (key) => cron.tick(key),
     log,
   });
+  const idleness = new Idleness({ store: apps, dynos, logs, activity });
   const catalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -184,6 +197,7 @@ export function openPaas(options: PaasOptions): Paas {
     runs,
     events: activity,
     cron,
+    idle: idleness,
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
@@ -202,7 +216,14 @@ export function openPaas(options: PaasOptions): Paas {
       releaseStore.failPending();
       await engine.waitUntilUp(30_000);
       const current = apps.list().flatMap((app) => releases.current(app.name) ?? []);
-      await dynos.resume(current.map((release) => ({ release, quantities: releases.quantities(release) })));
+      await dynos.resume(
+        current.map((release) => ({
+          release,
+          quantities: releases.quantities(release),
+          idles: idleness.after(release.app) !== undefined,
+        })),
+      );
+      for (const { name } of apps.list()) idleness.watch(name);
       runner
         .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
         .catch((error) => log(String(error)));
@@ -213,13 +234,19 @@ export function openPaas(options: PaasOptions): Paas {
     async stop() {
       runner.close();
       detached.close();
+      idleness.close();
       await queue.close();
       await clock.close();
       logs.close();
       database.close();
     },
 
+    routerWakes(app) {
+      idleness.wake(app).catch((error) => log(`waking ${app}: ${(error as Error).message}`));
+    },
+
     routerLine(line) {
+      idleness.noteRequest(line.app);
       if (apps.has(line.app))
         logs.append(line.app, { source: 'paas', dyno: 'router', text: line.text, at: new Date(line.at) });
     },

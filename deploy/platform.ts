@@ -21,12 +21,13 @@ export interface Platform {
   readonly pushes: Pushes;
   readonly events: Events;
   readonly limits: Limits;
+  readonly idle: Idle;
   readonly cron: Cron;
   readonly maintenance: Maintenance;
 }
 
 /** In words that a page or a listing can print as they are. */
-export type AppState = 'up' | 'starting' | 'crashed' | 'stopped' | 'no release';
+export type AppState = 'up' | 'idle' | 'starting' | 'crashed' | 'stopped' | 'no release';
 
 export interface AppSummary {
   name: string;
@@ -50,7 +51,8 @@ export interface Apps {
   destroy(name: string, user: string): Promise<void>;
 }
 
-export type DynoState = 'starting' | 'up' | 'crashed' | 'stopping';
+/** idle: without a container until the next request. */
+export type DynoState = 'idle' | 'starting' | 'up' | 'crashed' | 'stopping';
 
 export interface DynoView {
   /** e.g. `web.1` */
@@ -102,6 +104,12 @@ export interface Limits {
   set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]>;
   /** Back to the defaults. */
   clear(app: string, type: string, user: string): Promise<LimitsView[]>;
+}
+
+export interface Idle {
+  /** Seconds without a request after which the web dynos of an app go; undefined: they stay. */
+  after(app: string): number | undefined;
+  set(app: string, seconds: number | undefined, user: string): Promise<void>;
 }
 
 export interface Maintenance {

@@ -31,6 +31,11 @@ const paas = openPaas({
         dashboard: { host: `paas.${config.domain}`, socketPath: where.dashboardSocket },
         apps,
       }),
+    inFlight: async (dynos) => {
+      const { servers } = await routerClient.inFlight();
+      const ours = new Set(dynos.map(({ address, port }) => `${address}:${port}`));
+      return servers.reduce((sum, { server, inFlight }) => sum + (ours.has(server) ? inFlight : 0), 0);
+    },
     drain: async (dynos, milliseconds) => void (await routerClient.drain(dynos, milliseconds)),
   },
   domain: config.domain,
@@ -45,6 +50,7 @@ ensureAdminKeys(paas, process.env.PAAS_ADMIN_PUBLIC_KEY ?? '');
 await paas.start();
 const following = new AbortController();
 void routerClient.followLogs((line) => paas.routerLine(line), following.signal);
+void routerClient.followWakes((app) => paas.routerWakes(app), following.signal);
 
 const ssh = createSshServer({
   platform: paas,

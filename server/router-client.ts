@@ -70,14 +70,25 @@ export class RouterClient {
     signal: AbortSignal,
     onDropped: (lines: number) => void = () => {},
   ): Promise<void> {
+    await this.#followLines('/logs', signal, (text) => {
+      const line = JSON.parse(text) as RouterLogLine | { dropped: number };
+      if ('dropped' in line) onDropped(line.dropped);
+      else onLine(line);
+    });
+  }
+
+  /** Calls back for every request to a sleeping app until `signal` is aborted. */
+  async followWakes(onWake: (app: string) => void, signal: AbortSignal): Promise<void> {
+    await this.#followLines('/wakes', signal, (text) => onWake((JSON.parse(text) as { app: string }).app));
+  }
+
+  async #followLines(path: string, signal: AbortSignal, onText: (text: string) => void): Promise<void> {
     let pause = FIRST_PAUSE;
     while (!signal.aborted) {
       try {
-        await this.#readLogs(signal, (text) => {
+        await this.#readLines(path, signal, (text) => {
           pause = FIRST_PAUSE;
-          const line = JSON.parse(text) as RouterLogLine | { dropped: number };
-          if ('dropped' in line) onDropped(line.dropped);
-          else onLine(line);
+          onText(text);
         });
       } catch {
         // Not there: once more below.
@@ -124,22 +135,19 @@ export class RouterClient {
     });
   }
 
-  #readLogs(signal: AbortSignal, onText: (text: string) => void): Promise<void> {
+  #readLines(path: string, signal: AbortSignal, onText: (text: string) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const call = request(
-        { socketPath: this.#socketPath, path: '/logs', agent: false, signal },
-        (response) => {
-          let rest = '';
-          response.setEncoding('utf8');
-          response.on('data', (piece: string) => {
-            const lines = (rest + piece).split('\n');
-            rest = lines.pop() ?? '';
-            for (const line of lines) onText(line);
-          });
-          response.on('error', reject);
-          response.on('close', resolve);
-        },
-      );
+      const call = request({ socketPath: this.#socketPath, path, agent: false, signal }, (response) => {
+        let rest = '';
+        response.setEncoding('utf8');
+        response.on('data', (piece: string) => {
+          const lines = (rest + piece).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) onText(line);
+        });
+        response.on('error', reject);
+        response.on('close', resolve);
+      });
       call.on('error', reject);
       call.end();
     });

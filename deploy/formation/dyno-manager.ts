@@ -17,6 +17,7 @@ export interface DynoManagerOptions {
   publishRoutes: () => Promise<void>;
   /** Takes up a one-off dyno that should go on; false where the container is none. */
   adoptRun: (container: ContainerSummary) => Promise<boolean>;
+  inFlight: (dynos: DynoAddress[]) => Promise<number>;
   drain: (dynos: DynoAddress[], milliseconds: number) => Promise<void>;
 }
 
@@ -63,6 +64,7 @@ export class DynoManager {
     this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
     await this.#options.publishRoutes();
     this.#retire(surplus);
+    void this.wake(release.app);
     await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
   }
 
@@ -86,6 +88,35 @@ export class DynoManager {
     this.#retire(chosen);
   }
 
+  /** True where an app's web dynos are without containers until the next request. */
+  isIdle(app: string): boolean {
+    return this.list(app).some((dyno) => dyno.state === 'idle');
+  }
+
+  /** Lets the web dynos of an app go until `wake`; false where one is not up, or a request is in flight. */
+  async sleep(app: string): Promise<boolean> {
+    const web = this.list(app).filter((dyno) => dyno.isWeb);
+    const addresses = web.flatMap((dyno) => addressOf(dyno) ?? []);
+    if (web.length === 0 || web.some((dyno) => dyno.state !== 'up')) return false;
+    if ((await this.#options.inFlight(addresses)) > 0) return false;
+    const present = this.#dynos.get(app) ?? [];
+    if (web.some((dyno) => !present.includes(dyno) || dyno.state !== 'up')) return false;
+    this.#dynos.set(
+      app,
+      present.map((dyno) => (web.includes(dyno) ? dyno.asIdle() : dyno)),
+    );
+    await this.#options.publishRoutes();
+    this.#retire(web);
+    return true;
+  }
+
+  /** Starts the dynos that `sleep` let go; resolves when they are up or have failed. */
+  async wake(app: string): Promise<void> {
+    const idle = this.list(app).filter((dyno) => dyno.state === 'idle');
+    for (const dyno of idle) dyno.become('starting');
+    await Promise.all(idle.map((dyno) => this.#startWatched(dyno)));
+  }
+
   /** Stops all of an app's dynos and waits until they are gone. */
   async stopAll(app: string): Promise<void> {
     const old = this.#dynos.get(app) ?? [];
@@ -96,13 +127,15 @@ export class DynoManager {
 
   /**
    * After a start of control: takes up the containers of the current releases, publishes them, starts what is
-   * missing, and removes what belongs to nothing (a deploy that was cut off, builds, one-off dynos).
+   * missing (but for web dynos of an app that idles: they come with the next request), and removes what belongs to nothing (a deploy that was cut off, builds, one-off dynos).
    */
-  async resume(current: { release: Release; quantities: Record<string, number> }[]): Promise<void> {
+  async resume(
+    current: { release: Release; quantities: Record<string, number>; idles: boolean }[],
+  ): Promise<void> {
     const containers = await this.#options.engine.list(['paas.kind']);
     const adopted = new Set<string>();
     const missing: Dyno[] = [];
-    for (const { release, quantities } of current) {
+    for (const { release, quantities, idles } of current) {
       const dynos = wantedDynos(release, quantities);
       this.#dynos.set(release.app, dynos);
       for (const dyno of dynos) {
@@ -110,7 +143,8 @@ export class DynoManager {
           (container) => container.running && !adopted.has(container.id) && isOf(container.labels, dyno),
         );
         if (!found) {
-          missing.push(dyno);
+          if (idles && dyno.isWeb) dyno.state = 'idle';
+          else missing.push(dyno);
           continue;
         }
         adopted.add(found.id);
@@ -213,13 +247,18 @@ export class DynoManager {
   }
 
   async #retireOne(dyno: Dyno): Promise<void> {
-    const address = dyno.container?.address;
+    const address = addressOf(dyno);
     const draining = dyno.isWeb && dyno.state === 'up' && address !== undefined;
     clearTimeout(dyno.restart);
     if (dyno.state !== 'stopping') dyno.become('stopping');
-    if (draining) await this.#options.drain([{ address, port: WEB_PORT }], DRAIN_MS);
+    if (draining) await this.#options.drain([address], DRAIN_MS);
     await this.#options.runner.stop(dyno);
   }
+}
+
+function addressOf(dyno: Dyno): DynoAddress | undefined {
+  const address = dyno.container?.address;
+  return address === undefined ? undefined : { address, port: WEB_PORT };
 }
 
 function wantedDynos(release: Release, quantities: Record<string, number>): Dyno[] {

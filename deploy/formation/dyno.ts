@@ -6,6 +6,7 @@ export const WEB_PORT = 5000;
 
 /** Which state may follow which. A dyno that crashed comes back as a new container of the same dyno. */
 const TRANSITIONS: Record<DynoState, DynoState[]> = {
+  idle: ['starting', 'stopping'],
   starting: ['up', 'crashed', 'stopping'],
   up: ['crashed', 'stopping'],
   crashed: ['starting', 'stopping'],
@@ -51,6 +52,13 @@ export class Dyno {
 
   get isWeb(): boolean {
     return this.type === 'web';
+  }
+
+  /** The same place without a container, until somebody asks for it. */
+  asIdle(): Dyno {
+    const dyno = new Dyno(this.release, this.type, this.number);
+    dyno.state = 'idle';
+    return dyno;
   }
 
   /** Throws where the change is no transition: that is a bug, not a user's mistake. */

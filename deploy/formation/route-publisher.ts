@@ -60,5 +60,6 @@ function webState(web: Dyno[]): AppRoute['state'] {
     (dyno) => dyno.state === 'starting' || (dyno.state === 'crashed' && dyno.restartsAtOnce),
   );
   if (booting) return 'booting';
+  if (web.some((dyno) => dyno.state === 'idle')) return 'asleep';
   return 'crashed';
 }

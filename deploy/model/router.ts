@@ -2,6 +2,8 @@
 export interface Router {
   /** Resolves when the table is in effect. */
   setRoutes(apps: AppRoute[]): Promise<void>;
+  /** How many requests to these dynos are in flight. */
+  inFlight(dynos: DynoAddress[]): Promise<number>;
   /** Resolves when no request to these dynos is in flight any more, or after so many milliseconds. */
   drain(dynos: DynoAddress[], milliseconds: number): Promise<void>;
 }
@@ -14,7 +16,7 @@ export interface DynoAddress {
 export interface AppRoute {
   app: string;
   hosts: string[];
-  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
+  state: 'up' | 'booting' | 'asleep' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
   /** HTML for the visitors in maintenance mode, in place of the router's own page. */
   page?: string;
   dynos: (DynoAddress & { name: string })[];

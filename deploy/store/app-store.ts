@@ -10,6 +10,8 @@ export interface AppRecord {
   maintenance: boolean;
   /** HTML for the visitors in maintenance mode. */
   maintenancePage: string | undefined;
+  /** Seconds without a request after which its web dynos go. */
+  idleAfter: number | undefined;
 }
 
 /** Apps with their config vars, formation and domains. */
@@ -105,6 +107,10 @@ export class AppStore {
     );
   }
 
+  setIdleAfter(app: string, seconds: number | undefined): void {
+    this.#db.run('UPDATE apps SET idle_after = ? WHERE name = ?', seconds ?? null, app);
+  }
+
   setMaintenance(app: string, { on, page }: { on: boolean; page: string | undefined }): void {
     this.#db.run(
       'UPDATE apps SET maintenance = ?, maintenance_page = ? WHERE name = ?',
@@ -142,5 +148,6 @@ function toApp(row: Row): AppRecord {
     currentRelease: row.current_release === null ? undefined : Number(row.current_release),
     maintenance: row.maintenance === 1,
     maintenancePage: row.maintenance_page === null ? undefined : String(row.maintenance_page),
+    idleAfter: row.idle_after === null ? undefined : Number(row.idle_after),
   };
 }

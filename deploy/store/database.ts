@@ -115,6 +115,7 @@ const MIGRATIONS = [
      last_at INTEGER, last_dyno TEXT, last_status INTEGER, PRIMARY KEY (app, id)
    ) STRICT;
    ALTER TABLE releases ADD COLUMN cron TEXT NOT NULL DEFAULT '[]';`,
+  'ALTER TABLE apps ADD COLUMN idle_after INTEGER;',
 ];
 
 function migrate(db: DatabaseSync): void {

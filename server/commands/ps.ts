@@ -2,6 +2,7 @@ import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { DynoView, ProcessTypeView, ScaleChange } from '../../deploy/platform.ts';
 import type { Command } from './command.ts';
+import { parseDuration } from './duration.ts';
 import { timeText } from './time-text.ts';
 
 const list: Command = {
@@ -67,7 +68,36 @@ const restart: Command = {
   },
 };
 
-export const psCommands: Command[] = [list, scale, restart];
+const idle: Command = {
+  name: 'ps:idle',
+  aliases: ['idle'],
+  summary: 'Let the web dynos go when nobody visits; without arguments, show it',
+  details: [
+    'After the given time without a request the web dynos stop. The next request is held while they start again, and the',
+    'visitor waits for no more than the boot of the app. Workers and other types run on. `off`: always on.',
+  ],
+  app: 'required',
+  args: [{ name: 'TIME|off', summary: 'e.g. 15m or 2h; off' }],
+  examples: ['ps:idle 15m -a blog', 'ps:idle blog off', 'ps:idle -a blog'],
+  access: 'change',
+  json: true,
+  async run({ platform, caller, app, args, out, json }) {
+    const [time] = args;
+    if (time !== undefined) {
+      const seconds = time === 'off' ? undefined : parseDuration(time);
+      await out.action(
+        `Setting the idling of ${app}`,
+        () => platform.idle.set(app, seconds, caller.user),
+        () => 'done',
+      );
+    }
+    const after = platform.idle.after(app) ?? null;
+    if (json) return out.json({ idleAfterSeconds: after });
+    if (time === undefined) out.line(after === null ? 'off' : `after ${after} s without a request`);
+  },
+};
+
+export const psCommands: Command[] = [list, scale, restart, idle];
 
 /** `web=3`, `worker+1`, `web-1`. Throws `invalid`. */
 export function parseScaleChange(text: string): ScaleChange {

@@ -16,6 +16,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
  *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
  *   GET  /logs                                   → RouterLogLine as JSON lines, and {"dropped":n}, for as long as it is read
+ *   GET  /wakes                                  → {"app"} as JSON lines, for every request to a sleeping app, for as long as it is read
  *   GET  /in-flight                              → 200 {"total":n,"servers":[{"server","inFlight"}],"droppedLogLines":n}
  *
  * Errors are {"error": text} with 400, 404 or 500.
@@ -59,11 +60,13 @@ export class ControlApi {
           return reply(response, 200, await this.#drain(await readJson(request)));
         case 'GET /logs':
           return this.#follow(response);
+        case 'GET /wakes':
+          return this.#followWakes(response);
         case 'GET /in-flight':
           return reply(response, 200, this.#inFlight());
         default:
           return reply(response, 404, {
-            error: 'There is PUT /routes, POST /drain, GET /logs and GET /in-flight.',
+            error: 'There is PUT /routes, POST /drain, GET /logs, GET /wakes and GET /in-flight.',
           });
       }
     } catch (error) {
@@ -117,6 +120,12 @@ export class ControlApi {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     response.flushHeaders();
     this.#log.follow(response);
+  }
+
+  #followWakes(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.flushHeaders();
+    this.#routes.wakes.follow(response);
   }
 
   #inFlight() {

@@ -200,6 +200,10 @@ export class Exchange implements ClientUser, UpstreamUser {
       case 'maintenance':
         this.#fail('H80');
         break;
+      case 'asleep':
+        this.#router.routes.wakes.call(target.app.name);
+        this.#wait();
+        break;
       default:
         this.#chooseDyno(target.app);
     }

@@ -79,7 +79,7 @@ function matching(value: unknown, pattern: RegExp, where: string): string {
   return value;
 }
 
-const STATES = ['up', 'booting', 'crashed', 'stopped', 'no-release', 'maintenance'] as const;
+const STATES = ['up', 'booting', 'asleep', 'crashed', 'stopped', 'no-release', 'maintenance'] as const;
 /** UTF-8 of at most 64 KiB has no more characters. */
 const PAGE = /^.{1,65536}$/s;
 const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;

@@ -1,5 +1,6 @@
 import type { AppRoute, RouteTable } from './route-table.ts';
 import { UpstreamPool } from './upstream-pool.ts';
+import { WakeCalls } from './wake-calls.ts';
 
 /** Where requests for one host go. */
 export type Target = { kind: 'app'; app: App } | { kind: 'dashboard'; pool: UpstreamPool };
@@ -22,6 +23,8 @@ export interface Dyno {
 
 /** The route table in use. A swap takes effect at once for whatever is routed after it. */
 export class RouteMap {
+  /** Sleeping apps that somebody asked for. */
+  readonly wakes = new WakeCalls();
   readonly #maxIdle: number;
   #table: RouteTable | undefined;
   #targets = new Map<string, Target>();

@@ -12,9 +12,9 @@ export interface AppRoute {
   /**
    * up: has dynos. booting: its first web dynos are starting (requests are held up to 75 s, then H20). crashed: every web dyno
    * crashed (H10). stopped: scaled to zero (H14). no-release: H81.
-   * maintenance: closed to visitors (H80).
+   * maintenance: closed to visitors (H80). asleep: as booting, and control is told that somebody came.
    */
-  state: 'up' | 'booting' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
+  state: 'up' | 'booting' | 'asleep' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
   /** HTML in place of the router's own page of H80. */
   page?: string;
   dynos: DynoRoute[];

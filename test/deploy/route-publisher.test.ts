@@ -24,7 +24,7 @@ function publisher(dynos: Dyno[], currentRelease: number | undefined = 1) {
     domains: () => ['www.shop.com'],
   } as unknown as AppStore;
   const setRoutes = (table: AppRoute[]) => new Promise<void>((done) => sent.push({ apps: table, done }));
-  const router = { setRoutes, drain: async () => {} };
+  const router = { setRoutes, inFlight: async () => 0, drain: async () => {} };
   return { sent, routes: new RoutePublisher({ apps, router, domain: 'example.com', dynosOf: () => dynos }) };
 }
 

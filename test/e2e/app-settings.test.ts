@@ -59,6 +59,21 @@ describe('what an operator sets on an app', function () {
     assert.deepEqual(JSON.parse(await paas.paas('cron -a plain --json')), []);
   });
 
+  it('an app that idles lets its dyno go, and the next visitor gets his answer', async () => {
+    await paas.paas('ps:idle 5s -a plain');
+    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
+    const running = async () => JSON.parse(await paas.paas('apps:info -a plain --json')).state;
+    assert.equal(await running(), 'idle');
+    const answers = await Promise.all([paas.get('plain'), paas.get('plain'), paas.get('plain')]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200, 200],
+    );
+    assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+    await paas.paas('ps:idle off -a plain');
+    assert.equal(await paas.paas('ps:idle -a plain'), 'off\n');
+  });
+
   it('the audit trail says who did what, also of an app that is gone', async () => {
     await paas.paas('apps:create other');
     await paas.paas('apps:destroy other --confirm other');

@@ -77,6 +77,13 @@ export class MemoryPlatform implements Platform {
       void this.changes.push(`cron ${app} ${id} suspended=${suspended} by ${user}`),
   };
 
+  readonly idle: Platform['idle'] = {
+    after: () => undefined,
+    set: async (app, seconds, user) => {
+      this.changes.push(`idle ${app} ${seconds} by ${user}`);
+    },
+  };
+
   readonly limits: Platform['limits'] = {
     list: (name) => this.#app(name) && [{ type: 'web', memory: 512 * 1024 ** 2, cpu: undefined }],
     set: async (name, type, change, user) => {

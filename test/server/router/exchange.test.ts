@@ -5,6 +5,7 @@ import { Agent, createServer, type IncomingMessage, request, type Server } from 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, it } from 'mocha';
 import type { Limits } from '../../../server/router/limits.ts';
 import {
@@ -580,6 +581,30 @@ describe('Exchange', () => {
         );
       });
     }
+
+    it('H80: maintenance mode, with the page that the app has', async () => {
+      const router = await startRouter();
+      router.serve([], { state: 'maintenance' });
+      assert.match(await sendRaw(router.port, GET_CLOSE), /^HTTP\/1\.1 503 .*Down for maintenance/s);
+      await router.line(/^at=info code=H80 desc="Maintenance mode" method=GET .* status=503/);
+      router.serve([], { state: 'maintenance', page: '<p>zurück um zwölf' });
+      const answer = await sendRaw(router.port, GET_CLOSE);
+      const page = Buffer.from('<p>zurück um zwölf');
+      assert.ok(answer.includes(`Content-Length: ${page.length}\r\n`));
+      assert.ok(answer.endsWith(`\r\n\r\n${page.toString('latin1')}`));
+    });
+
+    it('a request to a sleeping app waits, and is told', async () => {
+      const { router, backend } = await start();
+      const heard = new PassThrough({ encoding: 'utf8' });
+      router.serve([], { state: 'asleep' });
+      router.routes.wakes.follow(heard);
+      const answer = sendRaw(router.port, GET_CLOSE);
+      assert.deepEqual(JSON.parse(String((await once(heard, 'data'))[0])), { app: 'app' });
+      router.serve([], { state: 'booting' });
+      router.serve([backend.port]);
+      assert.match(await answer, /^HTTP\/1\.1 200 .*ok$/s);
+    });
 
     it('H12: no first byte in time', async () => {
       const { router } = await start(() => {}, { firstByte: 150 });

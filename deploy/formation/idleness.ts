@@ -1,0 +1,92 @@
+import type { Activity } from '../activity.ts';
+import type { AppLogs } from '../logs/app-log.ts';
+import { PaasError } from '../model/paas-error.ts';
+import type { Idle } from '../platform.ts';
+import type { AppStore } from '../store/app-store.ts';
+import type { DynoManager } from './dyno-manager.ts';
+
+/** Shorter, and an app would do nothing but stop and start. */
+const LEAST_SECONDS = 5;
+
+export interface IdlenessOptions {
+  store: AppStore;
+  dynos: DynoManager;
+  logs: AppLogs;
+  activity: Activity;
+}
+
+/** Apps that nobody visits let their web dynos go; the next request is held by the router and brings them back. */
+export class Idleness implements Idle {
+  #options: IdlenessOptions;
+  #lastRequest = new Map<string, number>();
+  #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(options: IdlenessOptions) {
+    this.#options = options;
+  }
+
+  after(app: string): number | undefined {
+    return this.#options.store.find(app).idleAfter;
+  }
+
+  async set(app: string, seconds: number | undefined, user: string): Promise<void> {
+    const { store, activity, dynos } = this.#options;
+    store.find(app);
+    if (seconds !== undefined && seconds < LEAST_SECONDS)
+      throw new PaasError(
+        'invalid',
+        `An app can become idle after ${LEAST_SECONDS} seconds at the earliest.`,
+      );
+    store.setIdleAfter(app, seconds);
+    const text = seconds === undefined ? 'Idling off' : `Idle after ${seconds} s without a request`;
+    activity.note({ app, user, action: 'ps:idle', text });
+    this.#lastRequest.set(app, Date.now());
+    if (seconds === undefined) await dynos.wake(app);
+    this.watch(app);
+  }
+
+  /** Begins to look after an app, if it is one that becomes idle. */
+  watch(app: string): void {
+    clearTimeout(this.#timers.get(app));
+    this.#timers.delete(app);
+    if (!this.#options.store.has(app)) return;
+    const seconds = this.after(app);
+    if (seconds === undefined) return;
+    if (!this.#lastRequest.has(app)) this.#lastRequest.set(app, Date.now());
+    this.#lookAgain(app, seconds * 1000);
+  }
+
+  noteRequest(app: string): void {
+    if (this.#timers.has(app)) this.#lastRequest.set(app, Date.now());
+  }
+
+  /** A visitor waits for an app without web dynos. */
+  async wake(app: string): Promise<void> {
+    const { store, dynos, logs } = this.#options;
+    if (!store.has(app) || !dynos.isIdle(app)) return;
+    this.#lastRequest.set(app, Date.now());
+    logs.append(app, { source: 'paas', dyno: 'router', text: 'Waking up: a request came' });
+    await dynos.wake(app);
+  }
+
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #lookAgain(app: string, milliseconds: number): void {
+    const timer = setTimeout(() => void this.#look(app).catch(() => {}), milliseconds);
+    this.#timers.set(app, timer.unref());
+  }
+
+  async #look(app: string): Promise<void> {
+    const { store, dynos, logs } = this.#options;
+    const seconds = store.has(app) ? this.after(app) : undefined;
+    if (seconds === undefined) return this.watch(app);
+    const quiet = Date.now() - (this.#lastRequest.get(app) ?? 0);
+    if (quiet < seconds * 1000) return this.#lookAgain(app, seconds * 1000 - quiet);
+    if (!dynos.isIdle(app) && (await dynos.sleep(app)))
+      logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
+    this.#lookAgain(app, seconds * 1000);
+  }
+}
