@@ -22,11 +22,13 @@ export class EngineProcess {
   readonly docker: Docker;
   readonly platform: Docker;
   readonly #subnet: string;
+  readonly #nodeArguments: string[];
   #child: ChildProcess | undefined;
 
   /** Two runs of the tests at once must not share a subnet. */
-  constructor(subnet = `172.28.${process.pid % 256}.0/24`) {
+  constructor(subnet = `172.28.${process.pid % 256}.0/24`, nodeArguments: string[] = []) {
     this.#subnet = subnet;
+    this.#nodeArguments = nodeArguments;
     this.docker = new Docker({ socketPath: join(this.root, 'run', 'docker.sock') });
     this.platform = new Docker({ socketPath: join(this.root, 'run', 'engine.sock') });
   }
@@ -36,7 +38,7 @@ export class EngineProcess {
   }
 
   async start(): Promise<void> {
-    this.#child = spawn(process.execPath, [DAEMON], {
+    this.#child = spawn(process.execPath, [...this.#nodeArguments, DAEMON], {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
@@ -107,7 +109,8 @@ export class EngineProcess {
   }
 }
 
-function findBase(): string | undefined {
+/** The folder of the base system, if there is one. */
+export function findBase(): string | undefined {
   if (!existsSync(CACHE)) return undefined;
   const name = readdirSync(CACHE).find(
     (entry) => /^base-(dev|debian-12-[0-9a-f]{12})$/.test(entry) && hasApp(entry),
