@@ -29,7 +29,7 @@ export function inspectView(container: Container, volumes: string, networks: Con
     ExecIDs: null,
     HostConfig: hostView(container),
     GraphDriver: { Name: 'overlay', Data: null },
-    Mounts: mountsView(container, volumes),
+    Mounts: containerMounts(container, volumes),
     Config: {
       ...config.process,
       Image: config.imageName,
@@ -58,7 +58,7 @@ export function listView(container: Container, volumes: string, networks: Contai
     Status: statusText(container, new Date()),
     HostConfig: { NetworkMode: config.host.NetworkMode },
     NetworkSettings: { Networks: endpointViews(container, networks) },
-    Mounts: mountsView(container, volumes),
+    Mounts: containerMounts(container, volumes),
   };
 }
 
@@ -78,7 +78,20 @@ function hostView(container: Container): object {
   };
 }
 
-function mountsView(container: Container, volumes: string): object[] {
+/** One item of `Mounts`. */
+export interface MountView {
+  Type: 'volume' | 'bind';
+  Name?: string;
+  Driver?: string;
+  Source: string;
+  Destination: string;
+  Mode: string;
+  RW: boolean;
+  Propagation: string;
+}
+
+/** What is mounted into it, as `GET /containers/{id}/json` gives it. */
+export function containerMounts(container: Container, volumes: string): MountView[] {
   return container.config.host.Binds.map((text) => {
     const { source, target, readOnly } = parseBind(text)!;
     const named = !source.startsWith('/');

@@ -3,9 +3,9 @@ import type { Engine } from '../containers/engine.ts';
 import { parseSize } from '../containers/execs.ts';
 import type { StopOptions } from '../containers/lifecycle.ts';
 import { EngineError } from '../engine-error.ts';
-import { inspectView, listView } from './container-view.ts';
+import { listContainers } from './container-list.ts';
+import { inspectView } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
-import { Filters } from './filters.ts';
 import { refuseUnsafeContainer } from './policy.ts';
 import type { Route } from './router.ts';
 
@@ -13,7 +13,11 @@ import type { Route } from './router.ts';
 export function containerRoutes(engine: Engine, volumes: string): Route[] {
   const find = (exchange: Exchange) => engine.find(exchange.params.id!, exchange.access);
   return [
-    { method: 'GET', pattern: '/containers/json', handler: (exchange) => list(engine, volumes, exchange) },
+    {
+      method: 'GET',
+      pattern: '/containers/json',
+      handler: (exchange) => listContainers(engine, volumes, exchange),
+    },
     {
       method: 'POST',
       pattern: '/containers/create',
@@ -22,7 +26,7 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'GET',
       pattern: '/containers/{id}/json',
-      handler: (exchange) => exchange.send(200, inspectView(find(exchange), volumes, engine.networks)),
+      handler: (exchange) => inspect(engine, volumes, exchange),
     },
     {
       method: 'POST',
@@ -108,35 +112,12 @@ export function sizeOf(exchange: Exchange): { rows: number; columns: number } {
   return size;
 }
 
-function list(engine: Engine, volumes: string, exchange: Exchange): void {
-  const filters = new Filters(exchange.query.get('filters'));
-  const all = exchange.flag('all') || filters.values('status') !== undefined;
-  const limit = exchange.number('limit') ?? 0;
-  const found = engine
-    .list(exchange.access)
-    .filter(
-      (container) =>
-        (all || limit > 0 || container.running || container.restarting) && fits(container, filters),
-    );
-  const shown = limit > 0 ? found.slice(0, limit) : found;
-  exchange.send(
-    200,
-    shown.map((container) => listView(container, volumes, engine.networks)),
-  );
-}
-
-function fits(container: Container, filters: Filters): boolean {
-  const { config, state } = container;
-  return (
-    filters.labels(config.process.Labels) &&
-    filters.some('id', (id) => config.id.startsWith(id)) &&
-    filters.some('name', (name) => `/${config.name}`.includes(name)) &&
-    filters.some('status', (status) => state.status === status) &&
-    filters.some('exited', (code) => state.status === 'exited' && state.exitCode === Number(code)) &&
-    filters.some('ancestor', (image) =>
-      [config.imageName, config.image, `sha256:${config.image}`].includes(image),
-    )
-  );
+async function inspect(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {
+  const container = engine.find(exchange.params.id!, exchange.access);
+  exchange.send(200, {
+    ...inspectView(container, volumes, engine.networks),
+    ...(exchange.flag('size') ? await engine.size(container) : {}),
+  });
 }
 
 async function create(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {

@@ -1,11 +1,15 @@
 import type { Engine } from '../containers/engine.ts';
 import type { EngineEvent } from '../containers/events.ts';
+import { EngineError } from '../engine-error.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import type { Route } from './router.ts';
 
 /** A client that has not taken so much is cut off: it must ask anew, with `since`. */
 const MAX_UNTAKEN = 1024 * 1024;
+
+/** Node's; a client that waits longer is cut off, too. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What happens, as it happens. */
 export function eventRoutes(engine: Engine): Route[] {
@@ -14,28 +18,43 @@ export function eventRoutes(engine: Engine): Route[] {
 
 function follow(engine: Engine, exchange: Exchange): void {
   const filters = new Filters(exchange.query.get('filters'));
-  const since = Number(exchange.query.get('since') || Number.NaN);
-  const until = Number(exchange.query.get('until') || Number.NaN);
+  const since = parseTime(exchange, 'since');
+  const until = parseTime(exchange, 'until');
   const output = exchange.stream('application/json');
   const write = (event: EngineEvent) => {
     if (!fits(event, filters)) return;
     output.write(`${JSON.stringify(event)}\n`);
     if (output.writableLength > MAX_UNTAKEN) output.destroy();
   };
-  if (!Number.isNaN(since)) for (const event of engine.events.since(since, exchange.access)) write(event);
+  if (!Number.isNaN(since)) {
+    for (const event of engine.events.since(since, exchange.access)) {
+      if (!(event.timeNano / 1e9 > until)) write(event);
+    }
+  }
+  if (until * 1000 <= Date.now()) return void output.end();
   const end = engine.events.subscribe(exchange.access, write);
   exchange.signal.addEventListener('abort', end, { once: true });
   if (!Number.isNaN(until)) {
-    const timer = setTimeout(() => output.end(), Math.max(0, until * 1000 - Date.now()));
+    const timer = setTimeout(() => output.end(), Math.min(until * 1000 - Date.now(), LONGEST_TIMER));
     exchange.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
+}
+
+/** Unix seconds, with fraction; NaN: not said. Throws `invalid`. */
+function parseTime(exchange: Exchange, name: string): number {
+  const text = exchange.query.get(name);
+  if (!text) return Number.NaN;
+  if (!/^\d{1,12}(\.\d{1,9})?$/.test(text)) {
+    throw new EngineError('invalid', `${name} must be seconds since 1970, e.g. 1767225600.5, not "${text}".`);
+  }
+  return Number(text);
 }
 
 function fits(event: EngineEvent, filters: Filters): boolean {
   const { ID, Attributes } = event.Actor;
   return (
     filters.some('type', (type) => event.Type === type) &&
-    filters.some('event', (action) => event.Action === action) &&
+    filters.some('event', (action) => event.Action === action || event.Action.startsWith(`${action}: `)) &&
     filters.some('container', (name) => ID.startsWith(name) || Attributes.name === name) &&
     filters.some('image', (image) => Attributes.image === image) &&
     filters.labels(Attributes)

@@ -17,7 +17,8 @@ const GRANTABLE = new Set([
 /** Fields of HostConfig that ask for no more than a share of the machine, or for less. */
 const HARMLESS = new Set([
   ...['Memory', 'MemoryReservation', 'NanoCpus', 'CpuPeriod', 'CpuQuota', 'CpuShares', 'BlkioWeight'],
-  ...['CpusetCpus', 'CpusetMems', 'ExtraHosts', 'ShmSize', 'AutoRemove', 'ConsoleSize'],
+  ...['CpusetCpus', 'CpusetMems', 'Ulimits', 'OomScoreAdj', 'Tmpfs', 'ReadonlyRootfs'],
+  ...['ExtraHosts', 'ShmSize', 'AutoRemove', 'ConsoleSize'],
   ...['CapDrop', 'Init', 'MemorySwappiness', 'Annotations', 'StorageOpt'],
 ]);
 

@@ -47,22 +47,25 @@ function versionView(version: string): object {
 
 function infoView(engine: Engine, exchange: Exchange, about: { version: string; root: string }): object {
   const containers = engine.list(exchange.access);
-  const running = containers.filter((container) => container.running).length;
+  const inState = (...states: string[]) =>
+    containers.filter(({ state }) => states.includes(state.status)).length;
+  const { swap, cpuset } = engine.kernel.limitFeatures;
   return {
     ID: 'paas',
     Containers: containers.length,
-    ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: containers.length - running,
+    ContainersRunning: inState('running'),
+    ContainersPaused: inState('paused'),
+    ContainersStopped: inState('created', 'restarting', 'exited'),
     Images: engine.images.list().length,
     Driver: 'overlay',
     DriverStatus: [],
     Plugins: { Volume: ['local'], Network: ['bridge', 'none'], Authorization: null, Log: ['json-file'] },
     MemoryLimit: true,
-    SwapLimit: false,
+    SwapLimit: swap,
     CpuCfsPeriod: true,
     CpuCfsQuota: true,
     CPUShares: true,
+    CPUSet: cpuset,
     PidsLimit: true,
     OomKillDisable: false,
     IPv4Forwarding: true,

@@ -13,6 +13,7 @@ import { publishContainerEvent } from './container-events.ts';
 import { ContainerIndex } from './container-index.ts';
 import { ContainerNetworks } from './container-networks.ts';
 import { ContainerOutput } from './container-output.ts';
+import { containerSize } from './container-size.ts';
 import type { ContainerStore } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
 import type { Descriptors } from './descriptors.ts';
@@ -171,6 +172,11 @@ export class Engine {
       action: 'rename',
       attributes: { oldName: `/${oldName}` },
     });
+  }
+
+  /** Bytes that it has written, and that it sees. */
+  size(container: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
+    return containerSize(container, this.#options);
   }
 
   /** Changes limits and restart policy, also of one that runs. Returns warnings. Throws `invalid`, `conflict`. */

@@ -1,11 +1,12 @@
 import type { Operation } from '../init/operation-list.ts';
 import { CLONE } from '../syscall/constants.ts';
 import type { ExecSpec } from './kernel.ts';
-import { planCgroups, planClosing, planResourceLimits } from './launch-plan.ts';
+import { planCgroups, planClosing } from './launch-plan.ts';
 import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { BASE } from './plan/base-namespace.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
+import { planOomScore, planResourceLimits } from './plan/process-limit-plan.ts';
 import { planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What an exec needs beyond the spec; the container's pidfd is the descriptor `container`. */
@@ -22,10 +23,11 @@ export interface ExecContext {
 export function planExec(spec: ExecSpec, context: ExecContext): Operation[] {
   return [
     ...planCgroups(context.cgroups),
+    ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planEntry(),
     ...planNullInput(spec.stdio),
-    ...planResourceLimits(context.host),
+    ...planResourceLimits(context.host, spec),
     ...(context.userNamespace ? planUserNamespace('container') : []),
     ...planClosing(),
     ...planPrivileges(spec, context.host, context.filter),

@@ -1,6 +1,7 @@
 import type { ContainerConfig } from './container-config.ts';
 import type { ExecSpec } from './kernel.ts';
 import { environment } from './launch.ts';
+import { processLimitsOf } from './limits.ts';
 import type { User } from './user.ts';
 
 /** What is asked of one more process in a running container. */
@@ -23,6 +24,7 @@ export function execSpec(config: ContainerConfig, user: User, request: ExecReque
     gid: user.gid,
     groups: user.groups,
     capabilities: user.uid === 0 ? config.host.CapAdd : [],
+    ...processLimitsOf(config.host),
     stdio: request.stdio,
   };
 }

@@ -1,4 +1,5 @@
 import type { PublishedPort, Traffic, TrafficRequest } from '../network/traffic.ts';
+import type { TmpfsMount } from './tmpfs.ts';
 
 /**
  * What the engine (containers/, api/) needs of the kernel side: the one seam between deciding and doing.
@@ -38,7 +39,7 @@ export interface Kernel {
   cleanUp(known: Set<string>): Promise<void>;
 }
 
-export interface LaunchSpec {
+export interface LaunchSpec extends ProcessLimits {
   /** 64 hex digits. */
   id: string;
   rootfs: {
@@ -71,10 +72,24 @@ export interface LaunchSpec {
   extraHosts: string[];
   binds: { source: string; target: string; readOnly: boolean }[];
   shmSize: number;
+  /** File systems in memory. */
+  tmpfs?: TmpfsMount[];
+  /** Nothing can be written to the root file system. */
+  readOnlyRoot?: boolean;
+  /** Settings of the kernel that the container has of its own, e.g. `net.core.somaxconn`. */
+  sysctls?: Record<string, string>;
   /** Descriptors of the runtime, duplicated into the container; the caller closes its own afterwards. */
   stdio: { stdin: number | undefined; stdout: number; stderr: number } | { terminal: TerminalSize };
   /** The file into which init writes the exit status ("0\n") when the main process ends. */
   exitFile: string;
+}
+
+/** What each process may do with what the container has. */
+export interface ProcessLimits {
+  /** By the names of ulimit(1), e.g. `nofile`; -1: no limit. */
+  ulimits?: { name: string; soft: number; hard: number }[];
+  /** 0 to 1000. */
+  oomScoreAdj?: number;
 }
 
 /** Undefined: no limit, or the kernel's default. */
@@ -169,7 +184,7 @@ export interface ContainerExit {
   oomKilled: boolean;
 }
 
-export interface ExecSpec {
+export interface ExecSpec extends ProcessLimits {
   args: string[];
   env: string[];
   cwd: string;

@@ -1,6 +1,6 @@
 import type { Operation } from '../init/operation-list.ts';
 import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
-import { CLONE, RLIMIT } from '../syscall/constants.ts';
+import { CLONE } from '../syscall/constants.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
@@ -17,8 +17,10 @@ import {
   planRootDescriptor,
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
+import { planOomScore, planResourceLimits } from './plan/process-limit-plan.ts';
 import { planRootfs, planRootfsPlacement } from './plan/rootfs-plan.ts';
-import { planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
+import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
+import { outsideId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What a launch needs beyond the spec. */
 export interface LaunchContext {
@@ -43,8 +45,11 @@ export interface LaunchContext {
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
   const { host } = context;
+  const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
+  const ownerOf = (id: number) => (spec.userNamespace ? outsideId(id) : id);
   return [
     ...planCgroups(context.cgroups),
+    ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planNetwork(context.network),
     ...(context.disk ? planDisk(context.disk) : []),
@@ -54,15 +59,18 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planNamespaces(),
     ...planRootfsPlacement(),
     ...planRootDescriptor(),
+    ...planTmpfs(tmpfs.before, ownerOf),
     ...planBinds(context.binds),
+    ...planTmpfs(tmpfs.after, ownerOf),
     ...planDevices(spec),
-    ...planKernelFolders(host),
+    ...planKernelFolders(host, spec.sysctls),
     ...planEtcFiles(context.etcFiles),
     ...planFolder(spec.cwd),
+    ...(spec.readOnlyRoot ? planReadOnlyRoot() : []),
     ...planRootChange(),
     ...planNullInput(spec.stdio),
     ...planHostname(spec.hostname),
-    ...planResourceLimits(host),
+    ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(),
     ...planPrivileges(spec, host, context.filter),
@@ -104,19 +112,6 @@ function planHostname(hostname: string): Operation[] {
       purpose: `set the host name "${hostname}"`,
     },
     { call: 'setdomainname', args: ['(none)', 6], purpose: 'forget the host’s domain name' },
-  ];
-}
-
-/** No core dumps: the kernel would hand them to a program of the host (core_pattern). */
-export function planResourceLimits({ openFiles }: HostFacts): Operation[] {
-  const limit = (resource: number, soft: number, hard: number, purpose: string): Operation => ({
-    call: 'prlimit64',
-    args: [0, resource, Buffer.from(new BigUint64Array([BigInt(soft), BigInt(hard)]).buffer), null],
-    purpose,
-  });
-  return [
-    limit(RLIMIT.CORE, 0, 0, 'forbid core dumps'),
-    limit(RLIMIT.NOFILE, openFiles.soft, openFiles.hard, 'limit open files'),
   ];
 }
 

@@ -3,7 +3,8 @@ import { mergeEnv } from '../images/image.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
 import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from './disk/disk-folders.ts';
 import type { LaunchSpec } from './kernel.ts';
-import { limitsOf } from './limits.ts';
+import { limitsOf, processLimitsOf } from './limits.ts';
+import { parseTmpfs } from './tmpfs.ts';
 import type { User } from './user.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -42,6 +43,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     capabilities: user.uid === 0 ? host.CapAdd : [],
     userNamespace: user.uid === 0 && host.UsernsMode !== 'host',
     limits: limitsOf(host),
+    ...processLimitsOf(host),
     network: host.NetworkMode === 'none' ? 'none' : 'nat',
     traffic: context.traffic,
     extraHosts: host.ExtraHosts,
@@ -50,6 +52,9 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
       source: bind.source.startsWith('/') ? bind.source : join(context.volumes, bind.source),
     })),
     shmSize: host.ShmSize,
+    tmpfs: Object.entries(host.Tmpfs).map(([target, options]) => parseTmpfs(target, options)),
+    readOnlyRoot: host.ReadonlyRootfs,
+    sysctls: host.Sysctls,
     stdio: context.stdio,
     exitFile: join(folder, 'exit'),
   };

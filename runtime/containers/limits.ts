@@ -1,5 +1,5 @@
-import type { LimitsConfig } from './container-config.ts';
-import type { LimitFeatures, Limits } from './kernel.ts';
+import type { LimitsConfig, ProcessLimitsConfig } from './container-config.ts';
+import type { LimitFeatures, Limits, ProcessLimits } from './kernel.ts';
 
 /** What the kernel is asked for. */
 export function limitsOf(host: LimitsConfig): Limits {
@@ -15,6 +15,14 @@ export function limitsOf(host: LimitsConfig): Limits {
     memoryNodes: host.CpusetMems || undefined,
     pids: host.PidsLimit > 0 ? host.PidsLimit : undefined,
     ioWeight: host.BlkioWeight || undefined,
+  };
+}
+
+/** The same for each process. */
+export function processLimitsOf(host: ProcessLimitsConfig): ProcessLimits {
+  return {
+    ulimits: host.Ulimits.map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
+    oomScoreAdj: host.OomScoreAdj,
   };
 }
 

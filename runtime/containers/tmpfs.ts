@@ -21,6 +21,12 @@ export function parseTmpfs(target: string, options: string): TmpfsMount {
   if (!target.startsWith('/') || target.split('/').some((part) => part === '.' || part === '..')) {
     throw new EngineError('invalid', `A tmpfs needs an absolute path without "." or "..", not "${target}".`);
   }
+  if (/^\/+((proc|sys|dev)(\/.*)?)?$/.test(target)) {
+    throw new EngineError(
+      'invalid',
+      `No tmpfs at "${target}": "/", "/proc", "/sys" and "/dev" are reserved.`,
+    );
+  }
   const mount: TmpfsMount = {
     target,
     ...{ size: DEFAULT_SIZE, mode: '1777', uid: 0, gid: 0 },

@@ -59,7 +59,11 @@ export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
 export const SECCOMP_SET_MODE_FILTER = 1;
 
-export const RLIMIT = { CORE: 4, NOFILE: 7 } as const;
+/** For prlimit(2). */
+export const RLIMIT = {
+  ...{ CPU: 0, FSIZE: 1, DATA: 2, STACK: 3, CORE: 4, RSS: 5, NPROC: 6, NOFILE: 7, MEMLOCK: 8, LOCKS: 10 },
+  ...{ SIGPENDING: 11, MSGQUEUE: 12, NICE: 13, RTPRIO: 14, RTTIME: 15 },
+} as const;
 
 export const AF = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16 } as const;
 export const SOCK = {

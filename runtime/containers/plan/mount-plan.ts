@@ -5,6 +5,7 @@ import type { LaunchSpec } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
+import { planWrite } from './process-limit-plan.ts';
 import { outsideId, planOwnerMap } from './user-namespace-plan.ts';
 
 /** A bind mount whose source's type is known. */
@@ -56,7 +57,7 @@ export function planBinds(binds: Bind[]): Operation[] {
     refuseReserved(bind.target);
     return [
       ...planFolder(bind.isFolder ? bind.target : parentOf(bind.target)),
-      ...place({ result: `bind ${index}` }, bind.target, bind.isFolder),
+      ...placeInRoot({ result: `bind ${index}` }, bind.target, bind.isFolder),
     ];
   });
 }
@@ -115,13 +116,16 @@ export function terminalGroup({ userNamespace }: Pick<LaunchSpec, 'userNamespace
   return userNamespace ? outsideId(TTY) : TTY;
 }
 
-/** /proc and /sys, with what tells of or changes the machine hidden or read-only. */
-export function planKernelFolders(host: HostFacts): Operation[] {
+/** /proc and /sys, with what tells of or changes the machine hidden or read-only; its own settings of the kernel are made before. */
+export function planKernelFolders(host: HostFacts, sysctls: Record<string, string> = {}): Operation[] {
   const flags = MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC;
   const inRoot = (path: string) => BASE.root + path;
   return [
     ...requireFolder('proc'),
     mount('proc', inRoot('/proc'), 'proc', { flags }),
+    ...Object.entries(sysctls).flatMap(([name, value]) =>
+      planWrite(inRoot(`/proc/sys/${name.replaceAll('.', '/')}`), value),
+    ),
     ...requireFolder('sys'),
     mount('sysfs', inRoot('/sys'), 'sysfs', { flags: flags | MOUNT.RDONLY }),
     ...(host.cgroupVersion === 2
@@ -166,7 +170,7 @@ export function planEtcFiles(files: Record<string, string>): Operation[] {
           purpose,
           result: 'file',
         },
-        ...place({ result: 'file' }, `/etc/${name}`, false),
+        ...placeInRoot({ result: 'file' }, `/etc/${name}`, false),
       ];
     }),
   ];
@@ -232,7 +236,7 @@ function requireFolder(name: string): Operation[] {
 }
 
 /** Moves a mount to a path of the root file system; a missing file is made. */
-function place(source: { result: string }, target: string, isFolder: boolean): Operation[] {
+export function placeInRoot(source: { result: string }, target: string, isFolder: boolean): Operation[] {
   const purpose = `mount "${target}"`;
   const path = target.replace(/^\/+/, '');
   return [

@@ -6,14 +6,16 @@ import { LIMIT_FIELDS, parseLimits } from './limits-request.ts';
 import type { Machine } from './machine.ts';
 import { MOUNT_FIELDS, parseMounts } from './mounts-request.ts';
 import { NETWORK_FIELDS, parseNetwork } from './network-request.ts';
-import { parseProcessLimits } from './process-limits-request.ts';
+import { PROCESS_LIMIT_FIELDS, parseProcessLimits } from './process-limits-request.ts';
 import { parseRestartPolicy } from './restart-request.ts';
 import { parseStorage, STORAGE_FIELDS } from './storage-request.ts';
-import { parseTmpfsMounts } from './tmpfs-request.ts';
+import { parseTmpfsMounts, TMPFS_FIELDS } from './tmpfs-request.ts';
 
 /** What HostConfig can say that this runtime knows how to do. */
 const KNOWN_FIELDS = new Set([
   ...LIMIT_FIELDS,
+  ...PROCESS_LIMIT_FIELDS,
+  ...TMPFS_FIELDS,
   ...MOUNT_FIELDS,
   ...NETWORK_FIELDS,
   ...ISOLATION_FIELDS,

@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { folderSize, type LayerStore } from '../images/layer-store.ts';
+import type { Container } from './container.ts';
+import type { ContainerStore } from './container-store.ts';
+import { DISK_UPPER, diskImage } from './disk/disk-folders.ts';
+import type { Kernel } from './kernel.ts';
+
+export interface ContainerSizeOptions {
+  kernel: Pick<Kernel, 'openDisk'>;
+  store: ContainerStore;
+  layers: LayerStore;
+}
+
+/** Bytes in the files that a container has written itself, and in all that it sees; spelt as the Engine API does. */
+export async function containerSize(
+  container: Container,
+  options: ContainerSizeOptions,
+): Promise<{ SizeRw: number; SizeRootFs: number }> {
+  const SizeRw = await ownSize(container, options);
+  const layers = await Promise.all(container.config.layers.map((id) => options.layers.size(id)));
+  return { SizeRw, SizeRootFs: layers.reduce((sum, size) => sum + size, SizeRw) };
+}
+
+async function ownSize(container: Container, { kernel, store }: ContainerSizeOptions): Promise<number> {
+  const folder = store.folder(container.id);
+  if (!container.config.host.DiskSize || container.state.status === 'created') {
+    return folderSize(join(folder, 'upper'));
+  }
+  const disk = await kernel.openDisk(diskImage(folder));
+  try {
+    return await folderSize(join(disk.folder, DISK_UPPER));
+  } finally {
+    disk.close();
+  }
+}

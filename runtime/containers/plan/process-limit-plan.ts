@@ -1,0 +1,49 @@
+import type { Operation } from '../../init/operation-list.ts';
+import { AT, OPEN, RLIMIT } from '../../syscall/constants.ts';
+import type { ProcessLimits } from '../kernel.ts';
+import { SetupError } from '../setup-error.ts';
+import type { HostFacts } from './host-facts.ts';
+
+/** What is asked for, over our own: no core dumps, since the kernel would hand them to a program of the host (core_pattern). */
+export function planResourceLimits({ openFiles }: HostFacts, { ulimits = [] }: ProcessLimits): Operation[] {
+  const own = [
+    { name: 'core', soft: 0, hard: 0 },
+    { name: 'nofile', ...openFiles },
+  ];
+  return [...own.filter(({ name }) => !ulimits.some((asked) => asked.name === name)), ...ulimits].map(
+    ({ name, soft, hard }) => ({
+      call: 'prlimit64',
+      args: [0, resourceNumber(name), resourceLimit(soft, hard), null],
+      purpose: `set the limit "${name}" to ${soft} and ${hard}`,
+    }),
+  );
+}
+
+/** Who is killed first when the machine has no memory left; see proc_pid_oom_score_adj(5). With the host's /proc. */
+export function planOomScore({ oomScoreAdj = 0 }: ProcessLimits): Operation[] {
+  if (oomScoreAdj === 0) return [];
+  return planWrite('/proc/self/oom_score_adj', String(oomScoreAdj));
+}
+
+/** Writes into a file that is there. */
+export function planWrite(path: string, text: string): Operation[] {
+  const purpose = `write "${text}" to "${path}"`;
+  return [
+    { call: 'openat', args: [AT.FDCWD, path, OPEN.WRONLY | OPEN.CLOEXEC], purpose, result: 'file' },
+    { call: 'write', args: [{ result: 'file' }, text, Buffer.byteLength(text)], purpose },
+    { call: 'close', args: [{ result: 'file' }], purpose },
+  ];
+}
+
+function resourceNumber(name: string): number {
+  const number = (RLIMIT as Record<string, number>)[name.toUpperCase()];
+  if (number === undefined) throw new SetupError(125, `There is no limit "${name}".`);
+  return number;
+}
+
+/** `struct rlimit64`; -1: no limit. */
+function resourceLimit(soft: number, hard: number): Buffer {
+  return Buffer.from(
+    new BigUint64Array([soft, hard].map((value) => BigInt.asUintN(64, BigInt(value)))).buffer,
+  );
+}
