@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from './plain-http.ts';
+import { parseLogLine } from './router/log-lines.ts';
 import type { RouterLogLine, RouteTable } from './router/route-table.ts';
 
 /** Control's side of the router's interface. The router may be away for a moment: calls wait until it is back. */
@@ -71,7 +72,7 @@ export class RouterClient {
     onDropped: (lines: number) => void = () => {},
   ): Promise<void> {
     await this.#followLines('/logs', signal, (text) => {
-      const line = JSON.parse(text) as RouterLogLine | { dropped: number };
+      const line = parseLogLine(text);
       if ('dropped' in line) onDropped(line.dropped);
       else onLine(line);
     });

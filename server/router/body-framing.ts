@@ -171,8 +171,8 @@ class ChunkedFraming implements BodyFraming {
     if (this.#trailer.length > MAX_TRAILER) throw new FramingError('trailer section too long');
     if (byte !== LF) return at + 1;
     if (this.#trailer === '\r\n' || this.#trailer.endsWith('\r\n\r\n')) {
-      const kept = keptTrailers(this.#trailer.slice(0, -2));
-      if (!this.#decode) this.#out.push(Buffer.from(`${kept}\r\n`, 'latin1'));
+      const kept = keptTrailers(this.#trailer);
+      if (!this.#decode) this.#out.push(Buffer.from(kept, 'latin1'));
       this.#state = 'done';
     } else if (!this.#trailer.endsWith('\r\n')) {
       throw new FramingError('bare LF in the trailer section');
@@ -206,20 +206,23 @@ export const chunks = {
   end: '0\r\n\r\n',
 };
 
-/** Checks a trailer section and takes the fields out that count only in a head (RFC 9110, 6.5.1). Throws FramingError. */
+/**
+ * Checks a trailer section, up to and with its empty line, and takes the fields out that count only in a head (RFC 9110, 6.5.1).
+ * Throws FramingError.
+ */
 function keptTrailers(section: string): string {
-  const scanner = new FieldScanner();
+  const bytes = Buffer.from(section, 'latin1');
+  const scanner = new FieldScanner(NOT_IN_TRAILERS);
+  if (scanner.scan(bytes, 0, bytes.length) < 0) throw new FramingError('malformed trailer field');
   let kept = '';
-  for (let at = 0; at < section.length; at = scanner.next) {
-    if (!scanner.read(section, at)) throw new FramingError('malformed trailer field');
-    const name = section.slice(at, scanner.nameEnd).toLowerCase();
-    const counts =
-      (NOT_IN_TRAILERS.mayHave(section, at, scanner.nameEnd) && NOT_IN_TRAILERS_NAMES.includes(name)) ||
-      name.startsWith('x-forwarded-') ||
-      isLookAlike(name);
-    if (!counts) kept += section.slice(at, scanner.next);
+  let at = 0;
+  for (const line of scanner.lines.slice(0, scanner.count)) {
+    const name = section.slice(line.start, line.nameEnd).toLowerCase();
+    if (line.name === undefined && !name.startsWith('x-forwarded-') && !isLookAlike(name)) continue;
+    kept += section.slice(at, line.start);
+    at = line.next;
   }
-  return kept;
+  return kept + section.slice(at);
 }
 
 function slice(chunk: Buffer, start: number, end: number): Buffer {
@@ -240,7 +243,7 @@ const MAX_DIGITS = 13;
 const MAX_EXTENSION = 256;
 const MAX_TRAILER = 8 * 1024;
 
-const NOT_IN_TRAILERS_NAMES = [
+const NOT_IN_TRAILERS = new FieldNames([
   'transfer-encoding',
   'content-length',
   'content-encoding',
@@ -276,5 +279,4 @@ const NOT_IN_TRAILERS_NAMES = [
   'x-request-id',
   'x-request-start',
   'x-http-method-override',
-];
-const NOT_IN_TRAILERS = new FieldNames(NOT_IN_TRAILERS_NAMES);
+]);

@@ -1,29 +1,11 @@
 import type { Socket } from 'node:net';
 import { formatAnswer, refusal } from './error-page.ts';
 import { Exchange } from './exchange.ts';
-import type { Limits } from './limits.ts';
-import { parseRequestHead, parseRequestLine, Refusal } from './request-head.ts';
-import type { RouteMap } from './route-map.ts';
-import type { RouterLog } from './router-log.ts';
+import { forwardedFields, VIA } from './forwarding.ts';
+import { Refusal } from './refusal.ts';
+import type { RouterContext } from './router-context.ts';
 import { Tunnel } from './tunnel.ts';
-
-/** What every connection shares. */
-export interface RouterContext {
-  routes: RouteMap;
-  log: RouterLog;
-  limits: Limits;
-  scheme: 'http' | 'https';
-  /** Where clients connect. */
-  port: number;
-  /** Connections are closed after the request that they carry. */
-  stopping: boolean;
-  clock: {
-    /** performance.now() of the last sweep: what all limits are reckoned by. */
-    now: number;
-    /** For Date fields. */
-    date: string;
-  };
-}
+import { Wire, type WireUser } from './wire.ts';
 
 /** Whoever a client's connection works for at the moment: an exchange, or a tunnel. */
 export interface ClientUser {
@@ -36,38 +18,32 @@ export interface ClientUser {
 }
 
 /** One client's connection: reads heads, and has one exchange after the other carry them out. */
-export class ClientConnection {
-  readonly socket: Socket;
+export class ClientConnection implements WireUser {
+  readonly wire: Wire;
   readonly peer: string;
+  /** What a request without a past gets told of its client. */
+  readonly forwarded: string;
   readonly #router: RouterContext;
+  readonly #onClose: () => void;
   #user: ClientUser | undefined;
   /** What was read and is nobody's yet: part of a head, or requests that came before the last one's answer. */
   #pending: Buffer | undefined;
-  /** How far the end of the head was looked for. */
-  #searched = 0;
-  #lineChecked = false;
   #readingHeads = false;
   /** When the head that is being read began, or the last answer ended. */
   #since: number;
   #ended = false;
   #closeBy: number | undefined;
 
-  constructor(socket: Socket, router: RouterContext) {
-    this.socket = socket;
+  constructor(accepted: Socket, options: { router: RouterContext; onClose: () => void }) {
+    const { router, onClose } = options;
     this.#router = router;
+    this.#onClose = onClose;
     this.#since = router.clock.now;
-    this.peer = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('end', () => this.#end());
-    socket.on('drain', () => this.#drain());
-    socket.on('error', () => socket.destroy());
-    socket.on('finish', () => {
+    this.wire = Wire.accept(accepted, { user: this, pool: router.buffers });
+    this.peer = (this.wire.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, router);
+    this.wire.socket.on('finish', () => {
       if (this.#closeBy !== undefined) this.#closeBy = router.clock.now + router.limits.linger;
-    });
-    socket.on('close', () => {
-      const user = this.#user;
-      this.#user = undefined;
-      user?.clientClosed();
     });
   }
 
@@ -82,8 +58,8 @@ export class ClientConnection {
 
   /** Keeps bytes that come after the request in progress. */
   hold(bytes: Buffer): void {
-    this.#pending = this.#pending ? Buffer.concat([this.#pending, bytes]) : bytes;
-    this.socket.pause();
+    this.#pending = this.#pending ? Buffer.concat([this.#pending, bytes]) : Buffer.from(bytes);
+    this.wire.pause();
   }
 
   /** Hands over what was held. */
@@ -103,7 +79,7 @@ export class ClientConnection {
     this.#user = undefined;
     this.#since = this.#router.clock.now;
     if (this.#router.stopping) this.finish();
-    else this.#readHeads();
+    else this.#goOn();
   }
 
   /** Sends the rest, if any, and closes; what the client still sends is read for a while, so that it gets to see the answer. */
@@ -111,9 +87,9 @@ export class ClientConnection {
     this.#user = undefined;
     this.#pending = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.silence;
-    if (rest === undefined) this.socket.end();
-    else this.socket.end(rest, 'latin1');
-    this.socket.resume();
+    if (rest === undefined) this.wire.socket.end();
+    else this.wire.socket.end(rest, 'latin1');
+    this.wire.resume();
   }
 
   /** Closes in the middle of an answer. `reset`: its end could else be taken for the end of the answer. */
@@ -121,23 +97,23 @@ export class ClientConnection {
     this.#user = undefined;
     this.#pending = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.linger;
-    if (options.reset) this.socket.resetAndDestroy();
-    else this.socket.destroySoon();
+    if (options.reset) this.wire.socket.resetAndDestroy();
+    else this.wire.socket.destroySoon();
   }
 
   /** Closes it now, whatever it does; its user is told. */
   destroy(): void {
-    this.socket.destroy();
+    this.wire.socket.destroy();
   }
 
   tick(now: number): void {
     const { limits } = this.#router;
     if (this.#closeBy !== undefined) {
       // What the client did not take by now is not kept for it in the kernel either.
-      if (now > this.#closeBy) this.socket.resetAndDestroy();
+      if (now > this.#closeBy) this.wire.socket.resetAndDestroy();
     } else if (this.#user) {
       this.#user.tick(now);
-    } else if (this.socket.writableNeedDrain) {
+    } else if (this.wire.blocked) {
       if (now - this.#since > limits.silence) this.destroy();
     } else if (this.#pending) {
       if (now - this.#since > limits.headTime) this.#refuse(408);
@@ -146,87 +122,81 @@ export class ClientConnection {
     }
   }
 
-  #read(chunk: Buffer): void {
+  read(bytes: Buffer, length: number): void {
     if (this.#closeBy !== undefined) return;
     if (this.#user) {
-      this.#user.fromClient(chunk);
-      return;
-    }
-    if (this.#pending) {
-      this.#pending = Buffer.concat([this.#pending, chunk]);
+      this.#user.fromClient(bytes.subarray(0, length));
+    } else if (this.#pending) {
+      this.#readMore(bytes.subarray(0, length));
     } else {
-      this.#pending = chunk;
       this.#since = this.#router.clock.now;
+      this.#readHead(bytes, length);
+      if (this.#pending) this.#goOn();
     }
-    this.#readHeads();
   }
 
-  #end(): void {
+  ended(): void {
     this.#ended = true;
     if (this.#user) this.#user.clientEnded();
     else if (this.#closeBy === undefined) this.finish();
   }
 
-  #drain(): void {
+  drained(): void {
     if (this.#user) this.#user.clientDrained();
-    else this.#readHeads();
+    else if (this.#closeBy === undefined) this.#goOn();
+  }
+
+  closed(): void {
+    this.#onClose();
+    const user = this.#user;
+    this.#user = undefined;
+    user?.clientClosed();
+  }
+
+  /** The rest of a head cannot have come without the end of a line. */
+  #readMore(bytes: Buffer): void {
+    this.#pending = Buffer.concat([this.#pending!, bytes]);
+    const isTooLong = this.#pending.length > this.#router.limits.requestHead;
+    if (isTooLong || bytes.includes(LF)) this.#goOn();
   }
 
   /** Starts on the next request if all of its head is there; goes round as long as requests are answered at once. */
-  #readHeads(): void {
+  #goOn(): void {
     if (this.#readingHeads) return;
     this.#readingHeads = true;
-    while (this.#isReady() && this.#pending && this.#readHead(this.#pending));
+    while (this.#isReady() && this.#pending && this.#readHead(this.#pending, this.#pending.length));
     this.#readingHeads = false;
     if (!this.#isReady()) return;
     if (this.#ended) this.finish();
-    else if (this.socket.isPaused()) this.socket.resume();
+    else this.wire.resume();
   }
 
   /** May begin another request: one that does not read its answers gets no more of them. */
   #isReady(): boolean {
-    return this.#user === undefined && this.#closeBy === undefined && !this.socket.writableNeedDrain;
+    return this.#user === undefined && this.#closeBy === undefined && !this.wire.blocked;
   }
 
-  #readHead(bytes: Buffer): boolean {
+  /** Starts the request whose head stands at the beginning; false: there is none, or not all of it. */
+  #readHead(bytes: Buffer, length: number): boolean {
     // One empty line before a request is to be skipped (RFC 9112, 2.2).
-    const start = bytes[0] === CR && bytes[1] === LF ? 2 : 0;
-    const end = bytes.indexOf(HEAD_END, Math.max(start, this.#searched - 3));
+    const start = bytes[0] === CR && (length === 1 || bytes[1] === LF) ? 2 : 0;
     try {
-      if (end < 0) {
-        this.#checkPart(bytes, start);
+      const head = this.#router.requestHeads.read(bytes, start, length);
+      if ((head?.end ?? length) - start > this.#router.limits.requestHead)
+        throw tooLong(bytes, start, length);
+      if (!head) {
+        this.#pending ??= Buffer.from(bytes.subarray(0, length));
         return false;
       }
-      if (end - start > this.#router.limits.requestHead) throw tooLong(bytes, start);
-      const head = parseRequestHead(bytes.toString('latin1', start, end + 2));
       this.#pending = undefined;
-      this.#searched = 0;
-      this.#lineChecked = false;
       const exchange = new Exchange(this.#router, this, head);
       this.#user = exchange;
-      exchange.start(bytes.subarray(end + 4));
+      exchange.start(head.end === length ? undefined : bytes.subarray(head.end, length));
       return true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#refuse(error.status);
       return false;
-    }
-  }
-
-  /** Refuses a head that will never be one before it is complete: it may never be. */
-  #checkPart(bytes: Buffer, start: number): void {
-    if (bytes.length - start > this.#router.limits.requestHead) throw tooLong(bytes, start);
-    for (let at = bytes.indexOf(LF, this.#searched); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-      if (bytes[at - 1] !== CR) throw new Refusal(400, 'bare LF');
-    }
-    this.#searched = bytes.length;
-    const lineEnd = bytes.indexOf('\r\n', start);
-    if (lineEnd >= 0 && !this.#lineChecked) {
-      parseRequestLine(bytes.toString('latin1', start, lineEnd));
-      this.#lineChecked = true;
-    } else if (bytes.length > start && !isVisible(bytes[start]!) && bytes[start] !== CR) {
-      // A TLS greeting, for one.
-      throw new Refusal(400, 'not a request');
     }
   }
 
@@ -237,17 +207,12 @@ export class ClientConnection {
   }
 }
 
-function tooLong(bytes: Buffer, start: number): Refusal {
-  const lineEnd = bytes.indexOf('\r\n', start);
-  return lineEnd < 0 || lineEnd - start > 16 * 1024
+function tooLong(bytes: Buffer, start: number, end: number): Refusal {
+  const lineEnd = bytes.subarray(start, end).indexOf('\r\n');
+  return lineEnd < 0 || lineEnd > 16 * 1024
     ? new Refusal(414, 'request line too long')
     : new Refusal(431, 'head too long');
 }
 
-function isVisible(byte: number): boolean {
-  return byte > 0x20 && byte < 0x7f;
-}
-
-const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 0x0d;
 const LF = 0x0a;

@@ -15,7 +15,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  *   PUT  /routes     the whole RouteTable        → 200 {"persisted":true} when it is in effect
  *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
  *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
- *   GET  /logs                                   → RouterLogLine as JSON lines, and {"dropped":n}, for as long as it is read
+ *   GET  /logs                                   → lines as in log-lines.ts, for as long as it is read
  *   GET  /wakes                                  → {"app"} as JSON lines, for every request to a sleeping app, for as long as it is read
  *   GET  /in-flight                              → 200 {"total":n,"servers":[{"server","inFlight"}],"droppedLogLines":n}
  *
@@ -117,7 +117,7 @@ export class ControlApi {
   }
 
   #follow(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.writeHead(200, { 'content-type': 'text/plain; charset=us-ascii' });
     response.flushHeaders();
     this.#log.follow(response);
   }

@@ -1,38 +1,82 @@
-/** A set of field names that can tell in two steps that a name is none of them, without making a string of it. */
+/** A set of field names that is asked without making a string of the name at hand. */
 export class FieldNames {
-  readonly #shapes = new Uint8Array(128 * 64);
+  /** By first letter and length: which of the lists of candidates below, 0 for none. */
+  readonly #shapes = new Uint8Array(128 * MAX_LENGTH);
+  readonly #candidates: string[][] = [[]];
 
+  /** `names`: lower case. */
   constructor(names: Iterable<string>) {
-    for (const name of names) this.#shapes[shapeOf(name.charCodeAt(0), name.length)] = 1;
+    for (const name of names) {
+      const shape = shapeOf(name.charCodeAt(0), name.length);
+      if (this.#shapes[shape] === 0) this.#shapes[shape] = this.#candidates.push([]) - 1;
+      this.#candidates[this.#shapes[shape]!]!.push(name);
+    }
   }
 
-  /** False: it is none of them. */
-  mayHave(text: string, start: number, end: number): boolean {
+  /** The member that stands in `bytes` from `start` to `end`, in whatever case. */
+  find(bytes: Uint8Array, start: number, end: number): string | undefined {
     const length = end - start;
-    return length < 64 && this.#shapes[shapeOf(text.charCodeAt(start) | 0x20, length)] === 1;
+    if (length >= MAX_LENGTH) return undefined;
+    const shape = this.#shapes[shapeOf(bytes[start]! | LOWER, length)]!;
+    if (shape === 0) return undefined;
+    const candidates = this.#candidates[shape]!;
+    for (let i = 0; i < candidates.length; i++)
+      if (isName(bytes, start, candidates[i]!)) return candidates[i];
+    return undefined;
   }
+}
+
+function isName(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const byte = bytes[start + i]!;
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte | LOWER : byte;
+    if (lower !== name.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 function shapeOf(first: number, length: number): number {
-  return (first & 127) * 64 + length;
+  return (first & 127) * MAX_LENGTH + length;
 }
 
-/** The lower-cased members of a list of tokens, undefined if one is none (RFC 9110, 5.6.1). */
-export function parseTokens(list: string): string[] | undefined {
+const MAX_LENGTH = 64;
+const LOWER = 0x20;
+
+/** What a Connection field says (RFC 9110, 7.6.1). */
+export interface ConnectionOptions {
+  readonly close: boolean;
+  readonly keepAlive: boolean;
+  readonly upgrade: boolean;
+  /** The fields that it names, lower case. */
+  readonly named: readonly string[];
+}
+
+/** Reads Connection's value, undefined if it is no list of tokens. */
+export function parseConnection(list: string | undefined): ConnectionOptions | undefined {
+  if (list === undefined) return NO_OPTIONS;
+  if (list === 'keep-alive') return KEEP_ALIVE;
   const tokens = list
     .toLowerCase()
     .split(',')
-    .map((token) => token.trim());
-  if (!tokens.every((token) => /^[!#$%&'*+.^_`|~0-9a-z-]*$/.test(token))) return undefined;
-  return tokens.filter((token) => token !== '');
+    .map((token) => token.trim())
+    .filter((token) => token !== '');
+  if (!tokens.every((token) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(token))) return undefined;
+  return {
+    close: tokens.includes('close'),
+    keepAlive: tokens.includes('keep-alive'),
+    upgrade: tokens.includes('upgrade'),
+    named: tokens.filter((token) => token !== 'close' && token !== 'keep-alive' && token !== 'upgrade'),
+  };
 }
 
-/** Takes the named fields (lower case) out of field lines. */
-export function withoutFields(fields: string, names: string[]): string {
-  return fields
-    .split('\r\n')
-    .filter((line) => !names.includes(line.slice(0, line.indexOf(':')).toLowerCase()))
-    .join('\r\n');
+const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, named: [] };
+const KEEP_ALIVE: ConnectionOptions = { ...NO_OPTIONS, keepAlive: true };
+
+/** Takes the named fields (lower case) out of a head's lines behind the first. */
+export function withoutFields(head: string, names: readonly string[]): string {
+  const [first, ...lines] = head.split('\r\n');
+  const kept = lines.filter((line) => !names.includes(line.slice(0, line.indexOf(':')).toLowerCase()));
+  return [first, ...kept].join('\r\n');
 }
 
 /** A name that servers which fold other characters to hyphens or underscores would take for one that counts (CGI does). */
@@ -42,7 +86,7 @@ export function isLookAlike(name: string): boolean {
 }
 
 /** Between two neighbours only, or the router's own to say (Proxy: CVE-2016-5385). */
-export const DROPPED = new Set([
+export const DROPPED_NAMES = [
   'te',
   'trailer',
   'keep-alive',
@@ -52,11 +96,11 @@ export const DROPPED = new Set([
   'forwarded',
   'x-real-ip',
   'x-request-start',
-]);
+];
 
 /** The fields of a request that the router reads, drops or writes itself. */
 export const HANDLED_NAMES = [
-  ...DROPPED,
+  ...DROPPED_NAMES,
   'host',
   'content-length',
   'transfer-encoding',

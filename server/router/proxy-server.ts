@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { ClientConnection, type RouterContext } from './client-connection.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { ClientConnection } from './client-connection.ts';
+import { Clock } from './clock.ts';
 import type { Limits } from './limits.ts';
+import { RequestHeadReader } from './request-head.ts';
+import { RequestIds } from './request-ids.ts';
+import { ResponseHeadReader } from './response-head.ts';
 import type { RouteMap } from './route-map.ts';
+import type { RouterContext } from './router-context.ts';
 import type { RouterLog } from './router-log.ts';
 
 /** Takes the clients' connections in, and keeps the time for all of them. */
@@ -18,9 +24,13 @@ export class ProxyServer {
       scheme: 'http',
       port: 0,
       stopping: false,
-      clock: { now: performance.now(), date: new Date().toUTCString() },
+      clock: new Clock(),
+      buffers: new BufferPool(),
+      ids: new RequestIds(),
+      requestHeads: new RequestHeadReader(),
+      responseHeads: new ResponseHeadReader(),
     };
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) =>
       this.#accept(socket),
     );
   }
@@ -62,9 +72,11 @@ export class ProxyServer {
       socket.destroy();
       return;
     }
-    const connection = new ClientConnection(socket, this.#router);
+    const connection: ClientConnection = new ClientConnection(socket, {
+      router: this.#router,
+      onClose: () => this.#connections.delete(connection),
+    });
     this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
   }
 
   /** Closes the oldest connection that has no request in progress. */
@@ -80,8 +92,7 @@ export class ProxyServer {
 
   #sweep(): void {
     const { clock, routes } = this.#router;
-    clock.now = performance.now();
-    clock.date = new Date().toUTCString();
+    clock.tick();
     for (const connection of this.#connections) connection.tick(clock.now);
     routes.sweep(clock.now);
   }

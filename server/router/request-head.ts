@@ -1,13 +1,16 @@
 import { CHUNKED, NO_BODY } from './body-framing.ts';
 import {
-  DROPPED,
+  type ConnectionOptions,
   FieldNames,
   HANDLED_NAMES,
   isLookAlike,
-  parseTokens,
+  parseConnection,
   withoutFields,
 } from './field-names.ts';
-import { FieldScanner } from './field-scanner.ts';
+import { type FieldLine, FieldScanner, INCOMPLETE, MALFORMED, TOO_MANY } from './field-scanner.ts';
+import { parseHost } from './host.ts';
+import { Refusal } from './refusal.ts';
+import { inOriginForm, RequestLineScanner } from './request-line.ts';
 
 /** A request's head that nobody can read in two ways, and what of it goes to the dyno. */
 export interface RequestHead {
@@ -18,8 +21,8 @@ export interface RequestHead {
   minor: 0 | 1;
   /** What routes are looked up by: lower case, no port, no trailing dot. */
   host: string;
-  /** The field lines to pass on, in their order, each with its CRLF. */
-  fields: string;
+  /** What is passed on: the request line, and field lines in their order, each with its CRLF. */
+  text: string;
   /** Bytes of the body, CHUNKED or NO_BODY. */
   body: number;
   keepAlive: boolean;
@@ -31,61 +34,24 @@ export interface RequestHead {
   via: string | undefined;
   /** Max-Forwards is spent: the router is the one to answer. */
   isForRouter: boolean;
+  /** Offset behind the head in the bytes that it was read from. */
+  end: number;
 }
 
-/** Why a request is not taken: it is answered with the status, and the connection closed. */
-export class Refusal extends Error {
-  readonly status: number;
-
-  constructor(status: number, why: string) {
-    super(why);
-    this.name = 'Refusal';
-    this.status = status;
-  }
-}
-
-/**
- * Parses a request's head: `text` is all of it up to and with the CRLF of its last field line, one character a byte.
- * Throws Refusal for whatever another parser could understand differently (RFC 9112, RFC 9110).
- */
-export function parseRequestHead(text: string): RequestHead {
-  const lineEnd = text.indexOf('\r\n');
-  const line = parseRequestLine(text.slice(0, lineEnd));
-  return new FieldReader(text, line).read(lineEnd + 2);
-}
-
-export interface RequestLine {
-  method: string;
-  target: string;
-  minor: 0 | 1;
-}
-
-/** Parses the first line, without its CRLF. Throws Refusal. */
-export function parseRequestLine(line: string): RequestLine {
-  if (line.length > MAX_LINE) throw new Refusal(414, 'request line too long');
-  const match = REQUEST_LINE.exec(line);
-  if (!match) throw new Refusal(400, 'malformed request line');
-  const method = match[1]!;
-  const target = match[2]!;
-  const version = match[3]!;
-  if (version !== '1.1' && version !== '1.0') {
-    throw new Refusal(version === '0.9' ? 400 : 505, `HTTP/${version} is not spoken here`);
-  }
-  if (method === 'CONNECT') throw new Refusal(405, 'CONNECT');
-  return { method, target, minor: version === '1.1' ? 1 : 0 };
-}
-
-/** Takes the field lines in, one by one, and decides about each. */
-class FieldReader {
-  readonly #text: string;
-  readonly #line: RequestLine;
-  readonly #scanner = new FieldScanner();
-  #fields = '';
+/** Reads one request's head after the other, refusing whatever another parser could understand differently (RFC 9112, RFC 9110). */
+export class RequestHeadReader {
+  readonly #line = new RequestLineScanner();
+  readonly #scanner = new FieldScanner(new FieldNames(HANDLED_NAMES));
+  /** The head at hand; what is at `offset` in the bytes is at 0 here. */
+  #text = '';
+  #offset = 0;
+  #method = '';
+  #target = '';
+  #authority: string | undefined;
+  #out = '';
   /** The start of what is passed on as it came, up to the line being read. */
   #keptFrom = 0;
-  #hostSeen = false;
-  #host = '';
-  #target: string;
+  #host: string | undefined;
   #body = NO_BODY;
   #connection: string | undefined;
   #upgrade: string | undefined;
@@ -95,231 +61,217 @@ class FieldReader {
   #via: string | undefined;
   #isForRouter = false;
 
-  constructor(text: string, line: RequestLine) {
-    this.#text = text;
-    this.#line = line;
-    this.#target = line.target;
+  /** Reads the head that starts at `start`; undefined: its end is not there yet. Throws Refusal. */
+  read(bytes: Buffer, start: number, end: number): RequestHead | undefined {
+    const lineEnd = this.#line.scan(bytes, start, end);
+    if (lineEnd === INCOMPLETE) return undefined;
+    const next = this.#scanner.scan(bytes, lineEnd, end);
+    this.#reset(start);
+    this.#text = bytes.toString('latin1', start, next < 0 ? lineEnd : next - 2);
+    this.#takeLine(bytes, lineEnd);
+    if (next === INCOMPLETE) return undefined;
+    if (next === MALFORMED) throw new Refusal(400, 'malformed field line');
+    if (next === TOO_MANY) throw new Refusal(431, 'too many fields');
+    for (let i = 0; i < this.#scanner.count; i++) this.#take(this.#scanner.lines[i]!);
+    return this.#finish(next);
   }
 
-  read(start: number): RequestHead {
-    const authority = this.#readTarget();
-    this.#readFields(start);
-    if (!this.#hostSeen) throw new Refusal(400, 'no Host');
-    if (authority !== undefined) this.#host = parseHost(authority);
-    const tokens = this.#connectionTokens();
-    const upgrade = this.#isWebSocket(tokens);
-    if (this.#expects && this.#line.minor === 1 && this.#body !== NO_BODY)
-      this.#fields += 'Expect: 100-continue\r\n';
+  #reset(start: number): void {
+    this.#offset = start;
+    this.#authority = undefined;
+    this.#out = '';
+    this.#keptFrom = 0;
+    this.#host = undefined;
+    this.#body = NO_BODY;
+    this.#connection = undefined;
+    this.#upgrade = undefined;
+    this.#expects = false;
+    this.#requestId = undefined;
+    this.#forwardedFor = undefined;
+    this.#via = undefined;
+    this.#isForRouter = false;
+  }
+
+  #takeLine(bytes: Buffer, lineEnd: number): void {
+    const { methodEnd, targetEnd, minor } = this.#line;
+    const offset = this.#offset;
+    const isGet = methodEnd - offset === 3 && this.#text.startsWith(GET);
+    this.#method = isGet ? GET : this.#text.slice(0, methodEnd - offset);
+    if (this.#method === 'CONNECT') throw new Refusal(405, 'CONNECT');
+    this.#target = this.#text.slice(methodEnd + 1 - offset, targetEnd - offset);
+    const isOrigin = bytes[methodEnd + 1] === SLASH;
+    if (!isOrigin) {
+      const { target, authority } = inOriginForm(this.#method, this.#target);
+      this.#target = target;
+      this.#authority = authority;
+    }
+    if (isOrigin && minor === 1) return;
+    this.#out = `${this.#method} ${this.#target} HTTP/1.1\r\n`;
+    this.#keptFrom = lineEnd - offset;
+  }
+
+  #finish(end: number): RequestHead {
+    this.#out = this.#keptFrom === 0 ? this.#text : this.#out + this.#text.slice(this.#keptFrom);
+    if (this.#host === undefined) throw new Refusal(400, 'no Host');
+    const { minor } = this.#line;
+    const options = this.#connectionOptions();
+    if (this.#expects && minor === 1 && this.#body !== NO_BODY) this.#out += 'Expect: 100-continue\r\n';
     return {
-      method: this.#line.method,
+      method: this.#method,
       target: this.#target,
-      minor: this.#line.minor,
-      host: this.#host,
-      fields: this.#fields,
+      minor,
+      host: this.#authority === undefined ? this.#host : parseHost(this.#authority),
+      text: this.#out,
       body: this.#body,
-      keepAlive: this.#line.minor === 1 ? !tokens.includes('close') : tokens.includes('keep-alive'),
-      upgrade,
+      keepAlive: minor === 1 ? !options.close : options.keepAlive,
+      upgrade: options.upgrade && this.#isWebSocket(),
       requestId: this.#requestId,
       forwardedFor: this.#forwardedFor,
       via: this.#via,
       isForRouter: this.#isForRouter,
+      end,
     };
   }
 
-  /** Brings the target into origin-form; returns the authority if it had one (RFC 9112, 3.2). */
-  #readTarget(): string | undefined {
-    const target = this.#line.target;
-    if (target.charCodeAt(0) === SLASH) return undefined;
-    if (target === '*') {
-      if (this.#line.method !== 'OPTIONS') throw new Refusal(400, '* is for OPTIONS alone');
-      return undefined;
-    }
-    const match = ABSOLUTE.exec(target);
-    if (!match) throw new Refusal(400, 'malformed target');
-    const rest = match[2]!;
-    if (rest === '' && this.#line.method === 'OPTIONS') this.#target = '*';
-    else this.#target = rest.startsWith('/') ? rest : `/${rest}`;
-    return match[1]!;
-  }
-
-  #readFields(start: number): void {
-    const text = this.#text;
-    const scanner = this.#scanner;
-    let at = start;
-    let count = 0;
-    this.#keptFrom = start;
-    while (at < text.length) {
-      if (!scanner.read(text, at)) throw new Refusal(400, 'malformed field line');
-      if (++count > MAX_FIELDS) throw new Refusal(431, 'too many fields');
-      if (scanner.odd || HANDLED.mayHave(text, at, scanner.nameEnd) || isX(text.charCodeAt(at))) {
-        this.#readField(at, text.slice(at, scanner.nameEnd).toLowerCase());
-      }
-      at = scanner.next;
-    }
-    this.#fields += text.slice(this.#keptFrom);
-  }
-
-  #readField(start: number, name: string): void {
-    switch (name) {
+  #take(line: FieldLine): void {
+    switch (line.name) {
       case 'host':
-        this.#readHost(start);
+        this.#takeHost(line);
         break;
       case 'content-length':
-        this.#readContentLength(start);
+        this.#takeContentLength(line);
         break;
       case 'transfer-encoding':
-        this.#readTransferEncoding(start);
+        this.#takeTransferEncoding(line);
         break;
       case 'connection':
-        this.#connection = joined(this.#connection, this.#value());
-        this.#drop(start);
+        this.#connection = joined(this.#connection, this.#value(line));
+        this.#drop(line);
         break;
       case 'upgrade':
-        this.#upgrade = joined(this.#upgrade, this.#value());
-        this.#drop(start);
+        this.#upgrade = joined(this.#upgrade, this.#value(line));
+        this.#drop(line);
         break;
       case 'expect':
-        this.#readExpect(start);
+        this.#takeExpect(line);
         break;
       case 'max-forwards':
-        this.#readMaxForwards(start);
+        this.#takeMaxForwards(line);
         break;
       case 'x-forwarded-for':
-        this.#forwardedFor = joined(this.#forwardedFor, this.#value());
-        this.#drop(start);
+        this.#forwardedFor = joined(this.#forwardedFor, this.#value(line));
+        this.#drop(line);
         break;
       case 'x-request-id':
-        this.#requestId =
-          this.#requestId === undefined && REQUEST_ID.test(this.#value()) ? this.#value() : '';
-        this.#drop(start);
+        this.#takeRequestId(line);
         break;
       case 'via':
-        this.#via = joined(this.#via, this.#value());
-        this.#drop(start);
+        this.#via = joined(this.#via, this.#value(line));
+        this.#drop(line);
         break;
       default:
-        if (
-          DROPPED.has(name) ||
-          name.startsWith('x-forwarded-') ||
-          (this.#scanner.odd && isLookAlike(name))
-        ) {
-          this.#drop(start);
-        }
+        if (line.name !== undefined || this.#isDropped(line)) this.#drop(line);
     }
   }
 
-  #readHost(start: number): void {
-    if (this.#hostSeen) throw new Refusal(400, 'two Host fields');
-    this.#hostSeen = true;
-    this.#host = parseHost(this.#value());
-    const target = this.#line.target;
-    if (target.charCodeAt(0) !== SLASH && target !== '*') {
-      this.#replace(start, `Host: ${ABSOLUTE.exec(target)![1]}\r\n`);
-    }
+  #takeHost(line: FieldLine): void {
+    if (this.#host !== undefined) throw new Refusal(400, 'two Host fields');
+    this.#host = parseHost(this.#value(line));
+    if (this.#authority !== undefined) this.#replace(line, `Host: ${this.#authority}\r\n`);
   }
 
-  #readContentLength(start: number): void {
+  #takeContentLength(line: FieldLine): void {
     if (this.#body !== NO_BODY) throw new Refusal(400, 'two lengths');
-    if (!CONTENT_LENGTH.test(this.#value())) throw new Refusal(400, 'malformed Content-Length');
-    this.#body = Number(this.#value());
-    this.#replace(start, `Content-Length: ${this.#body}\r\n`);
+    const value = this.#value(line);
+    if (!CONTENT_LENGTH.test(value)) throw new Refusal(400, 'malformed Content-Length');
+    this.#body = Number(value);
+    this.#replace(line, `Content-Length: ${this.#body}\r\n`);
   }
 
-  #readTransferEncoding(start: number): void {
+  #takeTransferEncoding(line: FieldLine): void {
     if (this.#body !== NO_BODY) throw new Refusal(400, 'two lengths');
     if (this.#line.minor === 0) throw new Refusal(400, 'Transfer-Encoding in HTTP/1.0');
-    if (this.#value().toLowerCase() !== 'chunked') throw new Refusal(400, 'unknown Transfer-Encoding');
+    if (this.#value(line).toLowerCase() !== 'chunked') throw new Refusal(400, 'unknown Transfer-Encoding');
     this.#body = CHUNKED;
-    this.#replace(start, 'Transfer-Encoding: chunked\r\n');
+    this.#replace(line, 'Transfer-Encoding: chunked\r\n');
   }
 
-  #readExpect(start: number): void {
-    if (this.#value().toLowerCase() !== '100-continue' && this.#line.minor === 1) {
+  #takeExpect(line: FieldLine): void {
+    if (this.#value(line).toLowerCase() !== '100-continue' && this.#line.minor === 1) {
       throw new Refusal(417, 'unknown expectation');
     }
     this.#expects = true;
-    this.#drop(start);
+    this.#drop(line);
   }
 
   /** RFC 9110, 7.6.2: for OPTIONS and TRACE alone. */
-  #readMaxForwards(start: number): void {
-    if (this.#line.method !== 'OPTIONS' && this.#line.method !== 'TRACE') return;
-    if (!/^\d{1,10}$/.test(this.#value())) throw new Refusal(400, 'malformed Max-Forwards');
-    const left = Number(this.#value());
+  #takeMaxForwards(line: FieldLine): void {
+    if (this.#method !== 'OPTIONS' && this.#method !== 'TRACE') return;
+    const value = this.#value(line);
+    if (!/^\d{1,10}$/.test(value)) throw new Refusal(400, 'malformed Max-Forwards');
+    const left = Number(value);
     if (left === 0) this.#isForRouter = true;
-    this.#replace(start, `Max-Forwards: ${Math.max(0, left - 1)}\r\n`);
+    this.#replace(line, `Max-Forwards: ${Math.max(0, left - 1)}\r\n`);
+  }
+
+  /** One that is malformed, or one of two, is none. */
+  #takeRequestId(line: FieldLine): void {
+    const value = this.#value(line);
+    this.#requestId = this.#requestId === undefined && REQUEST_ID.test(value) ? value : '';
+    this.#drop(line);
+  }
+
+  /** Of names that start with x, and odd ones. */
+  #isDropped(line: FieldLine): boolean {
+    const name = this.#text.slice(line.start - this.#offset, line.nameEnd - this.#offset).toLowerCase();
+    return name.startsWith('x-forwarded-') || isLookAlike(name);
   }
 
   /** Reads Connection's list and takes the fields that it names out of what is passed on (RFC 9110, 7.6.1). */
-  #connectionTokens(): string[] {
-    if (this.#connection === undefined) return [];
-    const tokens = parseTokens(this.#connection);
-    if (!tokens) throw new Refusal(400, 'malformed Connection');
-    const named = tokens.filter((token) => !CONNECTION_OPTIONS.has(token));
-    if (named.some((token) => FRAMING.has(token)))
+  #connectionOptions(): ConnectionOptions {
+    const options = parseConnection(this.#connection);
+    if (!options) throw new Refusal(400, 'malformed Connection');
+    const { named } = options;
+    if (named.length === 0) return options;
+    if (named.some((name) => FRAMING.has(name)))
       throw new Refusal(400, 'Connection names a field it must not');
-    if (named.length > 0) this.#fields = withoutFields(this.#fields, named);
+    this.#out = withoutFields(this.#out, named);
     if (named.includes('x-forwarded-for')) this.#forwardedFor = undefined;
-    return tokens;
+    return options;
   }
 
   /** Other upgrades (h2c above all) are not taken: what they carry could not be checked. */
-  #isWebSocket(tokens: string[]): boolean {
+  #isWebSocket(): boolean {
     return (
       this.#upgrade?.toLowerCase() === 'websocket' &&
-      tokens.includes('upgrade') &&
       this.#line.minor === 1 &&
-      this.#line.method === 'GET' &&
+      this.#method === GET &&
       this.#body === NO_BODY
     );
   }
 
-  #value(): string {
-    return this.#text.slice(this.#scanner.valueStart, this.#scanner.valueEnd);
+  #value(line: FieldLine): string {
+    return this.#text.slice(line.valueStart - this.#offset, line.valueEnd - this.#offset);
   }
 
-  #drop(start: number): void {
-    this.#fields += this.#text.slice(this.#keptFrom, start);
-    this.#keptFrom = this.#scanner.next;
+  #drop(line: FieldLine): void {
+    this.#out += this.#text.slice(this.#keptFrom, line.start - this.#offset);
+    this.#keptFrom = line.next - this.#offset;
   }
 
-  #replace(start: number, line: string): void {
-    this.#drop(start);
-    this.#fields += line;
+  #replace(line: FieldLine, text: string): void {
+    this.#drop(line);
+    this.#out += text;
   }
-}
-
-/** Checks a Host field's value; returns the host alone in lower case, without a trailing dot. Throws Refusal. */
-export function parseHost(value: string): string {
-  const match = HOST.exec(value);
-  if (!match || value.length > 255 || value.includes('..') || Number(match[2] ?? 0) > 65535) {
-    throw new Refusal(400, 'malformed Host');
-  }
-  const host = match[1]!.toLowerCase();
-  return host.endsWith('.') ? host.slice(0, -1) : host;
 }
 
 function joined(list: string | undefined, value: string): string {
   return list === undefined ? value : `${list}, ${value}`;
 }
 
-function isX(code: number): boolean {
-  return (code | 0x20) === 0x78;
-}
-
-const MAX_LINE = 16 * 1024;
-const MAX_FIELDS = 256;
-const SLASH = 0x2f;
-
-// The target: visible ASCII without "#", which no client may send.
-const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!"$-~]+) HTTP\/(\d\.\d)$/;
-const ABSOLUTE = /^http:\/\/([^/?]*)(.*)$/i;
-const HOST = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?)(?::(\d{0,5}))?$/i;
 const CONTENT_LENGTH = /^\d{1,15}$/;
 const REQUEST_ID = /^[A-Za-z0-9+/=._-]{20,200}$/;
-
-const CONNECTION_OPTIONS = new Set(['close', 'keep-alive', 'upgrade']);
+const GET = 'GET';
+const SLASH = 0x2f;
 /** A Connection that names one of these would make the next server read the request differently. */
 const FRAMING = new Set(['host', 'content-length', 'transfer-encoding']);
-
-const HANDLED = new FieldNames(HANDLED_NAMES);

@@ -1,14 +1,17 @@
 import { CHUNKED, NO_BODY, UNTIL_CLOSE } from './body-framing.ts';
-import { FieldNames, parseTokens, withoutFields } from './field-names.ts';
-import { FieldScanner } from './field-scanner.ts';
+import { type ConnectionOptions, FieldNames, parseConnection, withoutFields } from './field-names.ts';
+import { type FieldLine, FieldScanner, INCOMPLETE } from './field-scanner.ts';
 
 /** A response's head, and what of it goes to the client. */
 export interface ResponseHead {
   status: number;
-  /** Status and reason, e.g. `404 Not Found`. */
-  statusText: string;
-  /** The field lines to pass on, each with its CRLF: without Transfer-Encoding and what is between two neighbours only. */
-  fields: string;
+  /**
+   * What is passed on: the status line, and field lines in their order, each with its CRLF; without Transfer-Encoding and what is
+   * between two neighbours only.
+   */
+  text: string;
+  /** What stands in the bytes from the empty line on, if that is not much. */
+  rest: string | undefined;
   /** Bytes of the body, CHUNKED, NO_BODY or UNTIL_CLOSE. */
   body: number;
   /** How long its connection may be kept idle in milliseconds: 0 not at all, undefined if it does not say. */
@@ -16,6 +19,8 @@ export interface ResponseHead {
   /** What a 101 switches to, in lower case. */
   upgrade: string | undefined;
   hasDate: boolean;
+  /** Offset behind the head in the bytes that it was read from. */
+  end: number;
 }
 
 /** What a dyno sent is not HTTP (503), or can be understood in two ways (502). */
@@ -29,35 +34,17 @@ export class BadResponse extends Error {
   }
 }
 
-/**
- * Parses a response's head: `text` is all of it up to and with the CRLF of its last field line, one character a byte; `method`
- * the request's. Throws BadResponse.
- */
-export function parseResponseHead(text: string, method: string): ResponseHead {
-  const lineEnd = text.indexOf('\r\n');
-  const line = STATUS_LINE.exec(text.slice(0, lineEnd));
-  if (!line) throw new BadResponse(503, 'malformed status line');
-  const status = Number(line[2]);
-  return new FieldReader(text, {
-    minor: line[1] === '1' ? 1 : 0,
-    status,
-    reason: line[3] ?? '',
-    method,
-  }).read(lineEnd + 2);
-}
-
-interface StatusLine {
-  minor: 0 | 1;
-  status: number;
-  reason: string;
-  method: string;
-}
-
-class FieldReader {
-  readonly #text: string;
-  readonly #line: StatusLine;
-  readonly #scanner = new FieldScanner();
-  #fields = '';
+/** Reads one response's head after the other. */
+export class ResponseHeadReader {
+  readonly #scanner = new FieldScanner(HANDLED);
+  /** The head at hand; what is at `offset` in the bytes is at 0 here. */
+  #text = '';
+  #offset = 0;
+  #method = '';
+  #minor = 1;
+  #status = 0;
+  #out = '';
+  /** The start of what is passed on as it came, up to the line being read. */
   #keptFrom = 0;
   #length: number | undefined;
   #chunked = false;
@@ -66,117 +53,170 @@ class FieldReader {
   #upgrade: string | undefined;
   #hasDate = false;
 
-  constructor(text: string, line: StatusLine) {
-    this.#text = text;
-    this.#line = line;
+  /**
+   * Reads the head that starts at `start`; undefined: its end is not there yet. `method`: the request's. Throws BadResponse, as soon
+   * as it can be none.
+   */
+  read(bytes: Buffer, start: number, end: number, method: string): ResponseHead | undefined {
+    const lineEnd = scanStatusLine(bytes, start, end);
+    if (lineEnd === INCOMPLETE) return undefined;
+    const next = this.#scanner.scan(bytes, lineEnd, end);
+    if (next === INCOMPLETE) return undefined;
+    if (next < 0) throw new BadResponse(502, 'malformed fields');
+    const isShort = end - start <= SHORT;
+    this.#text = bytes.toString('latin1', start, isShort ? end : next);
+    this.#offset = start;
+    this.#method = method;
+    this.#reset();
+    for (let i = 0; i < this.#scanner.count; i++) this.#take(this.#scanner.lines[i]!);
+    return this.#finish(next, isShort);
   }
 
-  read(start: number): ResponseHead {
-    this.#readFields(start);
-    const tokens = this.#connectionTokens();
-    return {
-      status: this.#line.status,
-      statusText: `${this.#line.status} ${this.#line.reason}`,
-      fields: this.#fields,
-      body: this.#bodyLength(),
-      keepAlive: this.#keepAlive(tokens),
-      upgrade: this.#upgrade?.toLowerCase(),
-      hasDate: this.#hasDate,
-    };
-  }
-
-  #readFields(start: number): void {
+  #reset(): void {
     const text = this.#text;
-    const scanner = this.#scanner;
-    let at = start;
-    this.#keptFrom = start;
-    while (at < text.length) {
-      if (!scanner.read(text, at)) throw new BadResponse(502, 'malformed field line');
-      if (HANDLED.mayHave(text, at, scanner.nameEnd)) {
-        this.#readField(at, text.slice(at, scanner.nameEnd).toLowerCase());
-      }
-      at = scanner.next;
-    }
-    this.#fields += text.slice(this.#keptFrom);
+    this.#minor = text.charCodeAt(MINOR) - ZERO;
+    this.#status =
+      (text.charCodeAt(STATUS) - ZERO) * 100 +
+      (text.charCodeAt(STATUS + 1) - ZERO) * 10 +
+      (text.charCodeAt(STATUS + 2) - ZERO);
+    // Whatever the dyno speaks, the router speaks HTTP/1.1.
+    this.#out = this.#minor === 0 ? 'HTTP/1.1' : '';
+    this.#keptFrom = this.#out.length;
+    this.#length = undefined;
+    this.#chunked = false;
+    this.#connection = undefined;
+    this.#idle = undefined;
+    this.#upgrade = undefined;
+    this.#hasDate = false;
   }
 
-  #readField(start: number, name: string): void {
-    switch (name) {
+  #take(line: FieldLine): void {
+    switch (line.name) {
       case 'content-length':
-        if (this.#length !== undefined) throw new BadResponse(502, 'two Content-Length fields');
-        if (!/^\d{1,15}$/.test(this.#value())) throw new BadResponse(502, 'malformed Content-Length');
-        this.#length = Number(this.#value());
-        if (hasNoContent(this.#line.status)) this.#drop(start);
-        return;
+        this.#takeLength(line);
+        break;
       case 'transfer-encoding':
-        if (this.#chunked || this.#line.minor === 0 || this.#value().toLowerCase() !== 'chunked') {
+        if (this.#chunked || this.#minor === 0 || this.#value(line).toLowerCase() !== 'chunked') {
           throw new BadResponse(502, 'unknown Transfer-Encoding');
         }
         this.#chunked = true;
-        this.#drop(start);
+        this.#drop(line);
         break;
       case 'connection':
         this.#connection =
-          this.#connection === undefined ? this.#value() : `${this.#connection},${this.#value()}`;
-        this.#drop(start);
+          this.#connection === undefined ? this.#value(line) : `${this.#connection},${this.#value(line)}`;
+        this.#drop(line);
         break;
       case 'keep-alive':
-        this.#idle = parseIdle(this.#value());
-        this.#drop(start);
+        this.#idle = parseIdle(this.#value(line));
+        this.#drop(line);
         break;
       case 'upgrade':
-        this.#upgrade = this.#value();
-        this.#drop(start);
+        this.#upgrade = this.#value(line);
+        this.#drop(line);
         break;
       case 'date':
         this.#hasDate = true;
-        return;
+        break;
       case 'te':
       case 'trailer':
       case 'proxy-connection':
-        this.#drop(start);
+        this.#drop(line);
     }
   }
 
-  #connectionTokens(): string[] {
-    if (this.#connection === undefined) return [];
-    const tokens = parseTokens(this.#connection);
-    if (!tokens) throw new BadResponse(502, 'malformed Connection');
-    const named = tokens.filter(
-      (token) => token !== 'close' && token !== 'keep-alive' && token !== 'upgrade',
-    );
+  #finish(end: number, isShort: boolean): ResponseHead {
+    const fieldsEnd = end - 2 - this.#offset;
+    this.#out += this.#text.slice(this.#keptFrom, fieldsEnd);
+    const options = this.#connectionOptions();
+    return {
+      status: this.#status,
+      text: this.#out,
+      rest: isShort ? this.#text.slice(fieldsEnd) : undefined,
+      body: this.#bodyLength(),
+      keepAlive: this.#keepAlive(options),
+      upgrade: this.#upgrade?.toLowerCase(),
+      hasDate: this.#hasDate,
+      end,
+    };
+  }
+
+  #takeLength(line: FieldLine): void {
+    if (this.#length !== undefined) throw new BadResponse(502, 'two Content-Length fields');
+    const length = parseLength(this.#value(line));
+    if (length === undefined) throw new BadResponse(502, 'malformed Content-Length');
+    this.#length = length;
+    if (hasNoContent(this.#status)) this.#drop(line);
+  }
+
+  #connectionOptions(): ConnectionOptions {
+    const options = parseConnection(this.#connection);
+    if (!options) throw new BadResponse(502, 'malformed Connection');
+    const { named } = options;
+    if (named.length === 0) return options;
     if (named.includes('content-length')) throw new BadResponse(502, 'Connection names a field it must not');
-    if (named.length > 0) this.#fields = withoutFields(this.#fields, named);
-    return tokens;
+    this.#out = withoutFields(this.#out, named);
+    return options;
   }
 
   /** RFC 9112, 6.3. */
   #bodyLength(): number {
     if (this.#chunked && this.#length !== undefined) throw new BadResponse(502, 'two lengths');
-    const { status, method } = this.#line;
-    if (method === 'HEAD' || hasNoContent(status) || status === 304) return NO_BODY;
+    if (this.#method === 'HEAD' || hasNoContent(this.#status) || this.#status === 304) return NO_BODY;
     if (this.#chunked) return CHUNKED;
     return this.#length ?? UNTIL_CLOSE;
   }
 
-  #keepAlive(tokens: string[]): number | undefined {
-    if (tokens.includes('close')) return 0;
-    if (this.#line.minor === 0 && !tokens.includes('keep-alive')) return 0;
+  #keepAlive(options: ConnectionOptions): number | undefined {
+    if (options.close || (this.#minor === 0 && !options.keepAlive)) return 0;
     return this.#idle;
   }
 
-  #value(): string {
-    return this.#text.slice(this.#scanner.valueStart, this.#scanner.valueEnd);
+  #value(line: FieldLine): string {
+    return this.#text.slice(line.valueStart - this.#offset, line.valueEnd - this.#offset);
   }
 
-  #drop(start: number): void {
-    this.#fields += this.#text.slice(this.#keptFrom, start);
-    this.#keptFrom = this.#scanner.next;
+  #drop(line: FieldLine): void {
+    this.#out += this.#text.slice(this.#keptFrom, line.start - this.#offset);
+    this.#keptFrom = line.next - this.#offset;
   }
+}
+
+/** `HTTP/1.1 200 OK`; returns where the next line starts, INCOMPLETE if it is not all there. */
+function scanStatusLine(bytes: Buffer, start: number, end: number): number {
+  for (let i = 0; i < STATUS_LINE.length && start + i < end; i++) {
+    const byte = bytes[start + i]!;
+    const wanted = STATUS_LINE.charCodeAt(i);
+    if (wanted === DIGIT ? !isDigit(byte) : byte !== wanted) throw notHttp();
+  }
+  let at = start + STATUS_LINE.length;
+  if (at >= end) return INCOMPLETE;
+  const isMinor = bytes[start + MINOR]! <= ONE;
+  if (!isMinor || bytes[start + STATUS] === ZERO) throw notHttp();
+  if (bytes[at] !== SPACE && bytes[at] !== CR) throw notHttp();
+  while (at < end && isReason(bytes[at]!)) at++;
+  if (at === end) return INCOMPLETE;
+  if (bytes[at] !== CR) throw notHttp();
+  if (at + 1 === end) return INCOMPLETE;
+  if (bytes[at + 1] !== LF) throw notHttp();
+  return at + 2;
+}
+
+/** At most 15 digits, so that it is exact. */
+function parseLength(value: string): number | undefined {
+  if (value.length === 0 || value.length > 15) return undefined;
+  let length = 0;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (!isDigit(code)) return undefined;
+    length = length * 10 + code - ZERO;
+  }
+  return length;
 }
 
 /** `timeout=5` → 4000: one second less, so that the router is the one that closes; at most a minute. */
 function parseIdle(value: string): number | undefined {
+  if (value === USUAL_IDLE) return 4000;
   const match = /(?:^|[,;\s])timeout=(\d{1,9})/i.exec(value);
   return match ? Math.min(Math.max(Number(match[1]) - 1, 0), 60) * 1000 : undefined;
 }
@@ -185,7 +225,33 @@ function hasNoContent(status: number): boolean {
   return status < 200 || status === 204;
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?$/;
+function notHttp(): BadResponse {
+  return new BadResponse(503, 'not HTTP');
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= 0x39;
+}
+
+function isReason(byte: number): boolean {
+  return (byte >= SPACE && byte !== 0x7f) || byte === 0x09;
+}
+
+/** # stands for any digit. */
+const STATUS_LINE = 'HTTP/1.# ###';
+const MINOR = 7;
+const STATUS = 9;
+const DIGIT = 0x23;
+const ZERO = 0x30;
+const ONE = 0x31;
+const SPACE = 0x20;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** A response of so many bytes is made a string of as a whole. */
+const SHORT = 16 * 1024;
+/** What Node's own servers say. */
+const USUAL_IDLE = 'timeout=5';
 const HANDLED = new FieldNames([
   'content-length',
   'transfer-encoding',

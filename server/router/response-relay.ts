@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net';
-import { type BodyFraming, CHUNKED, chunks, framingOf, UNTIL_CLOSE } from './body-framing.ts';
+import { type BodyFraming, CHUNKED, chunks, framingOf, NO_BODY, UNTIL_CLOSE } from './body-framing.ts';
 import { formatResponseHead } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import { BadResponse, type ResponseHead } from './response-head.ts';
+import type { Wire } from './wire.ts';
 
 /** One response on its way from a dyno to a client: head and body, framed for whom it goes to, no faster than he reads. */
 export class ResponseRelay {
@@ -11,31 +11,26 @@ export class ResponseRelay {
   readonly keepAlive: boolean;
   /** Of the body, as far as it came. */
   bytes = 0;
-  readonly #client: Socket;
-  readonly #dyno: Socket;
-  readonly #framing: BodyFraming;
-  /** The body ends with the dyno's connection; for the client it is put into chunks. */
-  readonly #wrap: boolean;
+  done = false;
+  readonly #client: Wire;
+  readonly #dyno: Wire;
+  readonly #isOld: boolean;
+  /** Of a body that did not come whole with the head. */
+  #framing: BodyFraming | undefined;
   /** The beginning of the response. */
   #heldBack: { head: string; body: Buffer[] } | undefined;
 
   /** `keepAlive`: the connection may be kept if the response's end can be told. */
   constructor(
     head: ResponseHead,
-    options: { request: RequestHead; client: Socket; dyno: Socket; keepAlive: boolean },
+    options: { request: RequestHead; client: Wire; dyno: Wire; keepAlive: boolean },
   ) {
-    const isOld = options.request.minor === 0;
-    const endsWithConnection = isOld && (head.body === UNTIL_CLOSE || head.body === CHUNKED);
+    this.#isOld = options.request.minor === 0;
+    const endsWithConnection = this.#isOld && (head.body === UNTIL_CLOSE || head.body === CHUNKED);
     this.head = head;
     this.keepAlive = options.keepAlive && !endsWithConnection;
     this.#client = options.client;
     this.#dyno = options.dyno;
-    this.#framing = framingOf(head.body, { decode: isOld });
-    this.#wrap = head.body === UNTIL_CLOSE && !isOld;
-  }
-
-  get done(): boolean {
-    return this.#framing.done;
   }
 
   /** Nothing was sent yet: an error can be answered instead. */
@@ -44,28 +39,29 @@ export class ResponseRelay {
   }
 
   /**
-   * Takes what came with the head, from `start` on. Throws BadResponse if there is more than the response, FramingError if its body is
-   * malformed; nothing was sent then.
+   * Takes what came with the head. Throws BadResponse if there is more than the response, FramingError if its body is malformed;
+   * nothing was sent then.
    */
-  begin(chunk: Buffer, options: { start: number; isOld: boolean; date: string }): void {
-    const body: Buffer[] = [];
-    const end = this.#framing.feed(chunk, options.start, body);
-    if (end < chunk.length) throw new BadResponse(502, 'bytes after the end');
-    const { isOld, date } = options;
-    const text = formatResponseHead(this.head, {
-      date,
-      chunked: !isOld && (this.head.body === CHUNKED || this.head.body === UNTIL_CLOSE),
-      connection: this.keepAlive ? (isOld ? 'keep-alive' : undefined) : 'close',
-    });
-    if (this.done) this.#write(text, body);
-    else this.#holdBack(text, body);
+  begin(bytes: Buffer, length: number, date: string): void {
+    const { body, end } = this.head;
+    const isWhole = body === NO_BODY ? length === end : body >= 0 && length === end + body;
+    const text = this.#formatHead(date);
+    if (!isWhole) {
+      this.#beginPart(`${text}\r\n`, bytes.subarray(end, length));
+      return;
+    }
+    this.done = true;
+    this.bytes = length - end;
+    if (this.head.rest !== undefined) this.#client.write(text + this.head.rest);
+    else this.#client.writeBoth(`${text}\r\n`, bytes.subarray(end, length));
   }
 
   /** Takes more of the body; returns false if there was more than that. Throws FramingError. */
   feed(chunk: Buffer): boolean {
     this.#release();
     const body: Buffer[] = [];
-    const end = this.#framing.feed(chunk, 0, body);
+    const end = this.#framing!.feed(chunk, 0, body);
+    this.done = this.#framing!.done;
     this.#write('', body);
     return end === chunk.length;
   }
@@ -73,7 +69,7 @@ export class ResponseRelay {
   /** The dyno has closed the connection, and that was the end of the body. */
   end(): void {
     this.#release();
-    if (this.#wrap) this.#client.write(chunks.end, 'latin1');
+    if (this.#isWrapped) this.#client.write(chunks.end);
   }
 
   /** Nothing more is sent, not even what is held back. */
@@ -81,14 +77,40 @@ export class ResponseRelay {
     this.#heldBack = undefined;
   }
 
+  /** The body ends with the dyno's connection; for the client it is put into chunks. */
+  get #isWrapped(): boolean {
+    return this.head.body === UNTIL_CLOSE && !this.#isOld;
+  }
+
+  #formatHead(date: string): string {
+    const { body } = this.head;
+    const isChunked = !this.#isOld && (body === CHUNKED || body === UNTIL_CLOSE);
+    const connection = this.keepAlive ? (this.#isOld ? 'keep-alive' : undefined) : 'close';
+    return formatResponseHead(this.head, { date, chunked: isChunked, connection });
+  }
+
+  #beginPart(head: string, chunk: Buffer): void {
+    this.#framing = framingOf(this.head.body, { decode: this.#isOld });
+    const body: Buffer[] = [];
+    const end = this.#framing.feed(chunk, 0, body);
+    if (end < chunk.length) throw new BadResponse(502, 'bytes after the end');
+    this.done = this.#framing.done;
+    if (this.done) this.#write(head, body);
+    else this.#holdBack(head, body);
+  }
+
   /**
    * Waits a moment for the rest of a short response: if the connection is lost instead, the client can still be told by an error.
    * Whatever comes next lets go of it.
    */
   #holdBack(head: string, body: Buffer[]): void {
-    this.#heldBack = { head, body };
-    const isShort = this.head.body >= 0 && (body[0]?.length ?? 0) <= SMALL;
-    if (isShort) setTimeout(() => this.#release(), HOLD_BACK);
+    const size = body.reduce((sum, { length }) => sum + length, 0);
+    if (size > HELD_BACK) {
+      this.#write(head, body);
+      return;
+    }
+    this.#heldBack = { head, body: body.map((piece) => Buffer.from(piece)) };
+    if (this.head.body >= 0) setTimeout(() => this.#release(), HOLD_BACK);
     else setImmediate(() => this.#release());
   }
 
@@ -102,23 +124,10 @@ export class ResponseRelay {
   #write(head: string, body: Buffer[]): void {
     const client = this.#client;
     for (const piece of body) this.bytes += piece.length;
-    const pieces = this.#wrap ? chunks.wrap(body) : body;
-    if (pieces.length === 0) {
-      if (head) client.write(head, 'latin1');
-    } else if (pieces.length === 1 && head && pieces[0]!.length <= SMALL) {
-      // One string and one system call; latin1 keeps every byte as it is.
-      client.write(head + pieces[0]!.toString('latin1'), 'latin1');
-    } else if (pieces.length === 1 && !head) {
-      client.write(pieces[0]!);
-    } else {
-      client.cork();
-      if (head) client.write(head, 'latin1');
-      for (const piece of pieces) client.write(piece);
-      client.uncork();
-    }
-    if (client.writableNeedDrain && !this.done) this.#dyno.pause();
+    client.writeAll(head, this.#isWrapped ? chunks.wrap(body) : body);
+    if (client.blocked && !this.done) this.#dyno.pause();
   }
 }
 
 const HOLD_BACK = 10;
-const SMALL = 16 * 1024;
+const HELD_BACK = 16 * 1024;

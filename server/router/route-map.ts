@@ -127,7 +127,10 @@ export class RouteMap {
 }
 
 /** The least busy dyno that is not in `tried`; those equally busy take turns. */
-export function pickDyno(app: App, options: { tried: Set<UpstreamPool>; now: number }): Dyno | undefined {
+export function pickDyno(
+  app: App,
+  options: { tried: Set<UpstreamPool> | undefined; now: number },
+): Dyno | undefined {
   const { dynos } = app;
   let best: Dyno | undefined;
   let bestAt = 0;
@@ -135,8 +138,8 @@ export function pickDyno(app: App, options: { tried: Set<UpstreamPool>; now: num
   for (let i = 0; i < dynos.length; i++) {
     const at = (app.turn + i) % dynos.length;
     const dyno = dynos[at]!;
-    if (options.tried.has(dyno.pool)) continue;
-    const load = dyno.pool.inFlight + (dyno.pool.avoidUntil > options.now ? AVOIDED : 0);
+    if (options.tried?.has(dyno.pool)) continue;
+    const load = dyno.pool.inFlight + (dyno.pool.health.isAvoided(options.now) ? AVOIDED : 0);
     if (load >= bestLoad) continue;
     best = dyno;
     bestAt = at;

@@ -27,7 +27,7 @@ export interface DynoRoute {
   port: number;
 }
 
-/** One line for an app's log, as the router streams them (NDJSON) on `GET /logs`. */
+/** One line for an app's log. */
 export interface RouterLogLine {
   app: string;
   /** Milliseconds since the epoch. */

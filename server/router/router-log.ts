@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type ErrorCode, routerErrors } from './error-page.ts';
-import type { RouterLogLine } from './route-table.ts';
+import { droppedLine, logLine } from './log-lines.ts';
 
 /** What the log says of one request. */
 export interface Outcome {
@@ -39,22 +39,30 @@ function inMs(time: number | undefined): string {
   return time === undefined ? '' : `${Math.round(time)}ms`;
 }
 
+function isSafe(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code > 0x7e || code === QUOTE) return false;
+  }
+  return true;
+}
+
 /** Keeps what a client wrote inside its quotes and on its line. */
 function quoted(text: string): string {
-  if (!UNSAFE.test(text) && text.length <= MAX_QUOTED) return text;
+  if (text.length <= MAX_QUOTED && isSafe(text)) return text;
   return text
     .slice(0, MAX_QUOTED)
-    .replace(EVERY_UNSAFE, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
+    .replace(UNSAFE, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
 }
 
 const MAX_QUOTED = 4096;
-const UNSAFE = /[^ !#-~]/;
-const EVERY_UNSAFE = /[^ !#-~]/g;
+const QUOTE = 0x22;
+const UNSAFE = /[^ !#-~]/g;
 
 /** Log lines on their way to whoever follows them; kept while nobody does. */
 export class RouterLog {
   readonly #capacity: number;
-  #lines: RouterLogLine[] = [];
+  #lines: string[] = [];
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #followers = new Map<Writable, { missed: number }>();
@@ -68,8 +76,9 @@ export class RouterLog {
     return this.#dropped;
   }
 
-  write(line: RouterLogLine): void {
-    this.#lines.push(line);
+  /** `stamp`: milliseconds since the epoch. */
+  write(app: string, stamp: string, text: string): void {
+    this.#lines.push(logLine(app, stamp, text));
     if (this.#followers.size > 0) {
       if (this.#lines.length >= BATCH) this.flush();
       else this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY);
@@ -78,7 +87,7 @@ export class RouterLog {
     }
   }
 
-  /** Sends what was kept, and from now on every line, as JSON lines; `{"dropped":n}` stands for n lines lost. Ends with the stream. */
+  /** Sends what was kept, and from now on every line, and how many were lost. Ends with the stream. */
   follow(stream: Writable): void {
     this.#trim();
     this.#followers.set(stream, {
@@ -96,7 +105,7 @@ export class RouterLog {
     if (this.#followers.size === 0) return;
     const lines = this.#lines;
     this.#lines = [];
-    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const text = lines.join('');
     for (const [stream, follower] of this.#followers) {
       // A follower that does not keep up loses lines; it must not cost memory or hold others up.
       if (stream.writableLength > MAX_BEHIND) {
@@ -104,9 +113,9 @@ export class RouterLog {
         this.#dropped += lines.length;
         continue;
       }
-      const missed = follower.missed > 0 ? `{"dropped":${follower.missed}}\n` : '';
+      const missed = follower.missed > 0 ? droppedLine(follower.missed) : '';
       follower.missed = 0;
-      if (missed || text) stream.write(missed + text);
+      if (missed || text) stream.write(missed + text, 'latin1');
     }
     this.#toldDropped = this.#dropped;
   }

@@ -1,6 +1,7 @@
-import type { ClientConnection, ClientUser, RouterContext } from './client-connection.ts';
+import type { ClientConnection, ClientUser } from './client-connection.ts';
 import type { ErrorCode } from './error-page.ts';
-import type { UpstreamConnection, UpstreamUser } from './upstream-pool.ts';
+import type { RouterContext } from './router-context.ts';
+import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 
 /** Bytes both ways between a client and a dyno, after an upgrade. */
 export class Tunnel implements ClientUser, UpstreamUser {
@@ -27,42 +28,46 @@ export class Tunnel implements ClientUser, UpstreamUser {
     this.#done = done;
     this.#client.use(this);
     this.#connection.user = this;
-    if (first.fromUpstream.length > 0) this.fromUpstream(first.fromUpstream);
+    if (first.fromUpstream.length > 0) this.fromUpstream(first.fromUpstream, first.fromUpstream.length);
     if (first.fromClient) this.fromClient(first.fromClient);
-    this.#client.socket.resume();
-    this.#connection.socket.resume();
+    this.#client.wire.resume();
+    this.#connection.wire.resume();
   }
 
   fromClient(chunk: Buffer): void {
     this.#lastActivity = this.#router.clock.now;
-    if (!this.#connection.socket.write(chunk)) this.#client.socket.pause();
+    const { wire } = this.#connection;
+    wire.writeBoth('', chunk);
+    if (wire.blocked) this.#client.wire.pause();
   }
 
-  fromUpstream(chunk: Buffer): void {
+  fromUpstream(bytes: Buffer, length: number): void {
     this.#lastActivity = this.#router.clock.now;
-    this.bytes += chunk.length;
-    if (!this.#client.socket.write(chunk)) this.#connection.socket.pause();
+    this.bytes += length;
+    const { wire } = this.#client;
+    wire.writeBoth('', bytes.subarray(0, length));
+    if (wire.blocked) this.#connection.wire.pause();
   }
 
   clientDrained(): void {
-    this.#connection.socket.resume();
+    this.#connection.wire.resume();
   }
 
   upstreamDrained(): void {
-    this.#client.socket.resume();
+    this.#client.wire.resume();
   }
 
   clientEnded(): void {
-    this.#connection.socket.end();
+    this.#connection.wire.socket.end();
   }
 
   upstreamEnded(): void {
-    this.#client.socket.end();
+    this.#client.wire.socket.end();
   }
 
   clientClosed(): void {
     this.#connection.user = undefined;
-    const { socket } = this.#connection;
+    const { socket } = this.#connection.wire;
     socket.destroySoon();
     setTimeout(() => socket.destroy(), this.#router.limits.linger).unref();
     this.#end(undefined);

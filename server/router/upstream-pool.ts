@@ -1,59 +1,7 @@
-import { connect, type Socket } from 'node:net';
-
-/** Whoever a connection to a dyno works for at the moment: an exchange, or a tunnel. */
-export interface UpstreamUser {
-  upstreamConnected(connection: UpstreamConnection): void;
-  fromUpstream(chunk: Buffer): void;
-  /** The dyno will send nothing more. */
-  upstreamEnded(): void;
-  upstreamClosed(error: Error | undefined): void;
-  upstreamDrained(): void;
-}
-
-/** One connection to a dyno. */
-export class UpstreamConnection {
-  readonly socket: Socket;
-  /** It has carried a request before. */
-  reused = false;
-  user: UpstreamUser | undefined;
-  /** While idle: when it is closed. */
-  expires = 0;
-  idleSince = 0;
-  #error: Error | undefined;
-
-  constructor(socket: Socket, user: UpstreamUser) {
-    this.socket = socket;
-    this.user = user;
-    socket.on('connect', () => this.user?.upstreamConnected(this));
-    socket.on('data', (chunk: Buffer) => {
-      // An idle dyno has nothing to say: what it sends now would be taken for the answer to somebody's next request.
-      if (this.user) this.user.fromUpstream(chunk);
-      else socket.destroy();
-    });
-    socket.on('end', () => {
-      if (this.user) this.user.upstreamEnded();
-      else socket.destroy();
-    });
-    socket.on('drain', () => this.user?.upstreamDrained());
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
-    socket.on('close', () => {
-      const user = this.user;
-      this.user = undefined;
-      user?.upstreamClosed(this.#error);
-    });
-  }
-
-  /** Closes it; its user hears nothing more of it. */
-  destroy(): void {
-    this.user = undefined;
-    this.socket.destroy();
-  }
-}
-
-/** Where a server listens: a dyno's address, or a unix socket. */
-export type Address = { host: string; port: number } | { path: string };
+import type { BufferPool } from './buffer-pool.ts';
+import { DynoHealth } from './dyno-health.ts';
+import { UpstreamConnection, type UpstreamUser } from './upstream-connection.ts';
+import type { Address } from './wire.ts';
 
 /** The connections to one server, and how many requests it is busy with. */
 export class UpstreamPool {
@@ -62,8 +10,7 @@ export class UpstreamPool {
   inFlight = 0;
   /** No longer in the route table: its connections are closed as they become idle. */
   retired = false;
-  /** It refused a connection; until then (performance.now()) others are preferred. */
-  avoidUntil = 0;
+  readonly health = new DynoHealth();
   readonly #maxIdle: number;
   /** The one used last is at the end, and is used first. */
   readonly #idle: UpstreamConnection[] = [];
@@ -80,7 +27,7 @@ export class UpstreamPool {
       const connection = this.#idle.at(-1);
       if (!connection || connection.idleSince + options.maxAge < options.now) return undefined;
       this.#idle.pop();
-      if (connection.expires > options.now && isOpen(connection.socket)) {
+      if (connection.expires > options.now && connection.wire.open) {
         connection.user = user;
         connection.reused = true;
         return connection;
@@ -90,23 +37,18 @@ export class UpstreamPool {
   }
 
   /** Opens a connection; the user is told when it stands, or closes. */
-  connect(user: UpstreamUser): UpstreamConnection {
-    return new UpstreamConnection(connect({ ...this.address, allowHalfOpen: true, noDelay: true }), user);
+  connect(user: UpstreamUser, buffers: BufferPool): UpstreamConnection {
+    return new UpstreamConnection(this.address, { user, buffers });
   }
 
   /** Takes back a connection that may carry another request within `idle` milliseconds. */
   release(connection: UpstreamConnection, options: { now: number; idle: number }): void {
     connection.user = undefined;
-    if (
-      this.retired ||
-      options.idle <= 0 ||
-      this.#idle.length >= this.#maxIdle ||
-      !isOpen(connection.socket)
-    ) {
+    if (this.retired || options.idle <= 0 || this.#idle.length >= this.#maxIdle || !connection.isOpen) {
       connection.destroy();
       return;
     }
-    if (connection.socket.isPaused()) connection.socket.resume();
+    connection.wire.resume();
     connection.idleSince = options.now;
     connection.expires = options.now + options.idle;
     this.#idle.push(connection);
@@ -134,13 +76,9 @@ export class UpstreamPool {
   sweep(now: number): void {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const connection = this.#idle[i]!;
-      if (connection.expires > now && isOpen(connection.socket)) continue;
+      if (connection.expires > now && connection.isOpen) continue;
       this.#idle.splice(i, 1);
       connection.destroy();
     }
   }
-}
-
-function isOpen(socket: Socket): boolean {
-  return socket.readable && socket.writable && socket.writableLength === 0;
 }

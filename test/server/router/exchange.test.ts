@@ -82,7 +82,7 @@ describe('Exchange', () => {
         backend.all,
         new RegExp(
           '^GET /x HTTP/1\\.1\r\nHost: app\\.localhost\r\nX-Forwarded-For: 9\\.9\\.9\\.9, 127\\.0\\.0\\.1\r\nX-Forwarded-Proto: http\r\n' +
-            `X-Forwarded-Port: ${router.port}\r\nX-Request-Id: [0-9a-f-]{36}\r\nX-Request-Start: \\d{13}\r\nVia: 1\\.1 cdn, 1\\.1 paas\r\n\r\n$`,
+            `X-Forwarded-Port: ${router.port}\r\nVia: 1\\.1 cdn, 1\\.1 paas\r\nX-Request-Id: [0-9a-f-]{36}\r\nX-Request-Start: \\d{13}\r\n\r\n$`,
         ),
       );
       const started = Number(/X-Request-Start: (\d+)/.exec(backend.all)![1]);

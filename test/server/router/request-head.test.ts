@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { CHUNKED, NO_BODY } from '../../../server/router/body-framing.ts';
-import { parseHost, parseRequestHead, Refusal } from '../../../server/router/request-head.ts';
+import { parseHost } from '../../../server/router/host.ts';
+import { Refusal } from '../../../server/router/refusal.ts';
+import { type RequestHead, RequestHeadReader } from '../../../server/router/request-head.ts';
 
 const HOST = 'Host: app.example\r\n';
 
-describe('parseRequestHead()', () => {
+/** Reads a head given without its empty line. `fields`: what is passed on behind the request line. */
+function parseRequestHead(text: string): RequestHead & { fields: string } {
+  const bytes = Buffer.from(`${text}\r\n`, 'latin1');
+  const head = new RequestHeadReader().read(bytes, 0, bytes.length);
+  assert.ok(head);
+  return { ...head, fields: head.text.slice(head.text.indexOf('\r\n') + 2) };
+}
+
+describe('RequestHeadReader.read()', () => {
   it('takes a plain request and passes its fields on as they came, in their order', () => {
     const fields =
       'Host: App.Example:8080\r\nAccept:*/*\r\nx-custom:  a b \r\nCookie: c\r\nAccept: text/html\r\n';

@@ -74,9 +74,9 @@ describe('pickDyno()', () => {
   it('leaves out those that were tried, and prefers those that did not refuse lately', () => {
     const app = threeDynos();
     const tried = new Set([app.dynos[0]!.pool]);
-    app.dynos[1]!.pool.avoidUntil = 100;
+    app.dynos[1]!.pool.health.unreachable(0);
     assert.equal(pickDyno(app, { tried, now: 50 })!.name, 'web.3');
-    app.dynos[2]!.pool.avoidUntil = 100;
+    app.dynos[2]!.pool.health.unreachable(0);
     assert.notEqual(pickDyno(app, { tried, now: 50 }), undefined);
     assert.equal(pickDyno(app, { tried: new Set(app.dynos.map(({ pool }) => pool)), now: 0 }), undefined);
   });

@@ -207,7 +207,7 @@ class Collector extends Writable {
 
   override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
     for (const line of String(chunk).split('\n')) {
-      if (line) this.#lines.push((JSON.parse(line) as { text: string }).text);
+      if (line) this.#lines.push(line.split(' ').slice(2).join(' '));
     }
     done();
   }

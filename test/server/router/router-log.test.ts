@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { describe, it } from 'mocha';
+import { parseLogLine } from '../../../server/router/log-lines.ts';
 import { formatOutcome, RouterLog } from '../../../server/router/router-log.ts';
 import { eventually } from './router-fixture.ts';
 
@@ -54,7 +55,7 @@ describe('formatOutcome()', () => {
 describe('RouterLog', () => {
   it('keeps the last lines while nobody follows, and says how many it dropped', async () => {
     const log = new RouterLog({ capacity: 10 });
-    for (let i = 0; i < 35; i++) log.write({ app: 'a', at: i, text: `line ${i}` });
+    for (let i = 0; i < 35; i++) log.write('a', String(i), `line ${i}`);
     const lines = await linesOf(log, 11);
     assert.deepEqual(lines[0], { dropped: 25 });
     assert.deepEqual(lines[1], { app: 'a', at: 25, text: 'line 25' });
@@ -65,8 +66,8 @@ describe('RouterLog', () => {
     const log = new RouterLog();
     const one = linesOf(log, 2);
     const two = linesOf(log, 2);
-    log.write({ app: 'a', at: 1, text: 'x' });
-    log.write({ app: 'a', at: 2, text: 'y' });
+    log.write('a', '1', 'x');
+    log.write('a', '2', 'y');
     assert.deepEqual(await one, await two);
     assert.equal(log.dropped, 0);
   });
@@ -80,8 +81,5 @@ async function linesOf(log: RouterLog, count: number): Promise<unknown[]> {
   });
   log.follow(stream);
   await eventually(() => text.split('\n').length > count || undefined, 'lines');
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line));
+  return text.split('\n').slice(0, -1).map(parseLogLine);
 }

@@ -1,0 +1,197 @@
+import { dashboardAway, unknownHost } from './error-page.ts';
+import type { Exchange } from './exchange.ts';
+import type { RequestRelay } from './request-relay.ts';
+import { type App, pickDyno } from './route-map.ts';
+import type { RouterContext } from './router-context.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+
+/**
+ * Finds a connection for one request, and counts it where it is:
+ *
+ *   idle ──► (kept connection) ──────────► reached
+ *    │ ▲ └─► connecting ─────────────────────┘
+ *    ▼ └──────── │  refused, too slow: the next dyno
+ *   waiting ◄────┘  no dyno yet; the dashboard restarts
+ */
+export class DynoSearch {
+  app: App | undefined;
+  /** Name of the dyno that was chosen last. */
+  dyno: string | undefined;
+  /** Milliseconds; undefined: none was reached yet. */
+  connectTime: number | undefined;
+  readonly #router: RouterContext;
+  readonly #exchange: Exchange;
+  readonly #request: RequestRelay;
+  #state: 'idle' | 'waiting' | 'connecting' | 'reached' = 'idle';
+  #pool: UpstreamPool | undefined;
+  #connection: UpstreamConnection | undefined;
+  #connectStart = 0;
+  /** When it began to wait, of the first time. */
+  #waitStart: number | undefined;
+  #stopWaiting: (() => void) | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** Dynos that could not be connected to. */
+  #tried: Set<UpstreamPool> | undefined;
+  #connectError: 'H19' | 'H21' = 'H21';
+  #onlyFresh = false;
+
+  constructor(router: RouterContext, options: { exchange: Exchange; request: RequestRelay }) {
+    this.#router = router;
+    this.#exchange = options.exchange;
+    this.#request = options.request;
+  }
+
+  /** Tells the exchange when there is a connection, or that there will be none. */
+  start(): void {
+    const target = this.#router.routes.find(this.#request.head.host);
+    if (!target) {
+      if (this.#router.routes.isEmpty) this.#wait();
+      else this.#exchange.answer(unknownHost);
+    } else if (target.kind === 'dashboard') {
+      this.app = undefined;
+      this.#reach(target.pool);
+    } else {
+      this.app = target.app;
+      this.#chooseDyno(target.app);
+    }
+  }
+
+  /** Once more, on a connection of its own: the one that was kept is lost. */
+  startAfresh(): void {
+    this.#onlyFresh = true;
+    this.#leavePool();
+    this.start();
+  }
+
+  connected(): void {
+    this.connectTime = performance.now() - this.#connectStart;
+    this.#reached(this.#connection!);
+  }
+
+  connectFailed(code: 'H19' | 'H21'): void {
+    const pool = this.#pool!;
+    this.#connection?.destroy();
+    this.#leavePool();
+    if (this.app) {
+      pool.health.unreachable(this.#router.clock.now);
+      this.#tried ??= new Set();
+      this.#tried.add(pool);
+      this.#connectError = code;
+      this.start();
+      return;
+    }
+    this.#waitStart ??= this.#connectStart;
+    if (performance.now() - this.#waitStart > this.#router.limits.dashboard) {
+      this.#exchange.answer(dashboardAway);
+      return;
+    }
+    this.#state = 'waiting';
+    this.#retry = setTimeout(() => this.start(), DASHBOARD_RETRY);
+  }
+
+  tick(now: number): void {
+    const { limits } = this.#router;
+    if (this.#state === 'connecting') {
+      if (performance.now() - this.#connectStart > limits.connect) this.connectFailed('H19');
+    } else if (this.#state === 'waiting') {
+      const waited = now - this.#waitStart!;
+      if (this.app) {
+        if (waited > limits.booting) this.#exchange.fail('H20');
+      } else if (waited > limits.dashboard) {
+        this.#exchange.answer(dashboardAway);
+      }
+    }
+  }
+
+  /** The response is whole. `idle`: how long its connection may be kept, in milliseconds. */
+  done(connection: UpstreamConnection, idle: number): void {
+    const pool = this.#pool!;
+    pool.health.answered();
+    pool.release(connection, { now: this.#router.clock.now, idle });
+    this.#leavePool();
+  }
+
+  /** The dyno that was reached did not do its part. */
+  blame(): void {
+    this.#pool?.health.failed(this.#router.clock.now);
+  }
+
+  /** Gives up whatever it does. */
+  end(): void {
+    this.#connection?.destroy();
+    this.#stopWaiting?.();
+    clearTimeout(this.#retry);
+    this.#leavePool();
+    this.#state = 'idle';
+  }
+
+  #chooseDyno(app: App): void {
+    const error = STATE_ERRORS[app.state];
+    if (error) {
+      this.#exchange.fail(error);
+      return;
+    }
+    if (app.state === 'asleep') this.#router.routes.wakes.call(app.name);
+    if (app.state === 'asleep' || app.dynos.length === 0) {
+      this.#wait();
+      return;
+    }
+    const dyno = pickDyno(app, { tried: this.#tried, now: this.#router.clock.now });
+    if (!dyno) {
+      this.#exchange.fail(this.#connectError);
+      return;
+    }
+    this.dyno = dyno.name;
+    this.#reach(dyno.pool);
+  }
+
+  /** Until the routes change. */
+  #wait(): void {
+    this.#state = 'waiting';
+    this.#waitStart ??= this.#router.clock.now;
+    this.#stopWaiting = this.#router.routes.waitForChange(() => this.start());
+  }
+
+  /** Takes a kept connection, or opens one. */
+  #reach(pool: UpstreamPool): void {
+    this.#pool = pool;
+    pool.began();
+    const { now } = this.#router.clock;
+    const maxAge = this.#request.isRepeatable ? Number.POSITIVE_INFINITY : UNREPEATABLE_MAX_AGE;
+    const kept = this.#onlyFresh ? undefined : pool.take(this.#exchange, { now, maxAge });
+    if (kept) {
+      this.connectTime = 0;
+      this.#reached(kept);
+      return;
+    }
+    this.#state = 'connecting';
+    this.#connectStart = performance.now();
+    this.#connection = pool.connect(this.#exchange, this.#router.buffers);
+  }
+
+  #reached(connection: UpstreamConnection): void {
+    this.#state = 'reached';
+    this.#connection = undefined;
+    this.#exchange.reached(connection);
+  }
+
+  #leavePool(): void {
+    this.#connection = undefined;
+    this.#pool?.ended();
+    this.#pool = undefined;
+  }
+}
+
+const STATE_ERRORS = {
+  up: undefined,
+  booting: undefined,
+  asleep: undefined,
+  crashed: 'H10',
+  stopped: 'H14',
+  maintenance: 'H80',
+  'no-release': 'H81',
+} as const;
+/** What must not be sent twice goes only on connections that were in use a moment ago. */
+const UNREPEATABLE_MAX_AGE = 1_000;
+const DASHBOARD_RETRY = 100;
