@@ -1,7 +1,7 @@
 import type { Container } from '../containers/container.ts';
 import { parseBind } from '../containers/container-config.ts';
 import type { ContainerNetworks } from '../containers/container-networks.ts';
-import { endpointViews, networkSettings } from './network-view.ts';
+import { endpointViews, networkSettings, portList } from './network-view.ts';
 import { restartCount, stateView, statusText } from './state-view.ts';
 
 /** The answer to `GET /containers/{id}/json`. */
@@ -52,7 +52,7 @@ export function listView(container: Container, volumes: string, networks: Contai
     ImageID: `sha256:${config.image}`,
     Command: [...config.process.Entrypoint, ...config.process.Cmd].join(' '),
     Created: Math.floor(Date.parse(config.created) / 1000),
-    Ports: [],
+    Ports: portList(container),
     Labels: config.process.Labels,
     State: state.status,
     Status: statusText(container, new Date()),

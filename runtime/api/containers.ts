@@ -76,8 +76,8 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'POST',
       pattern: '/containers/{id}/rename',
-      handler: (exchange) => {
-        engine.rename(find(exchange), exchange.query.get('name') ?? '');
+      handler: async (exchange) => {
+        await engine.rename(find(exchange), exchange.query.get('name') ?? '');
         exchange.send(204);
       },
     },

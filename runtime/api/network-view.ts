@@ -4,6 +4,7 @@ import type { ContainerNetworks } from '../containers/container-networks.ts';
 import { isAlive } from '../containers/state.ts';
 import { GATEWAY } from '../network/container-network.ts';
 import type { Network } from '../network/network.ts';
+import type { PublishedPort } from '../network/traffic.ts';
 
 /** `NetworkSettings` of a container, as `GET /containers/{id}/json` gives it. */
 export function networkSettings(container: Container, networks: ContainerNetworks) {
@@ -15,7 +16,7 @@ export function networkSettings(container: Container, networks: ContainerNetwork
     IPAddress: address,
     IPPrefixLen: address ? PREFIX : 0,
     Gateway: address ? GATEWAY : '',
-    Ports: {},
+    Ports: portMap(container),
     Networks: endpointViews(container, networks),
   };
 }
@@ -88,6 +89,44 @@ export function networkInspectView(network: Network, members: Container[]): obje
       ]),
     ),
   };
+}
+
+/** `Ports` of `GET /containers/json`. */
+export function portList(container: Container): object[] {
+  const published = portsOf(container);
+  const inside = Object.keys(container.config.process.ExposedPorts)
+    .map(splitPort)
+    .filter(([port, type]) => !published.some((other) => other.port === port && other.protocol === type));
+  return [
+    ...inside.map(([port, type]) => ({ PrivatePort: port, Type: type })),
+    ...published.map(({ hostAddress, hostPort, port, protocol }) => ({
+      IP: hostAddress,
+      PrivatePort: port,
+      PublicPort: hostPort,
+      Type: protocol,
+    })),
+  ];
+}
+
+/** `NetworkSettings.Ports` of a running container: null for a port that nothing leads to. */
+function portMap(container: Container): Record<string, object[] | null> {
+  if (!addressOf(container)) return {};
+  const inside = Object.keys(container.config.process.ExposedPorts).map((port) => [port, null]);
+  const published = Map.groupBy(portsOf(container), ({ port, protocol }) => `${port}/${protocol}`);
+  const outside = [...published].map(([port, list]) => [
+    port,
+    list.map(({ hostAddress, hostPort }) => ({ HostIp: hostAddress, HostPort: String(hostPort) })),
+  ]);
+  return Object.fromEntries([...inside, ...outside]);
+}
+
+function portsOf({ state }: Container): PublishedPort[] {
+  return ('process' in state && state.process.ports) || [];
+}
+
+function splitPort(text: string): [number, string] {
+  const [port, protocol = 'tcp'] = text.split('/');
+  return [Number(port), protocol];
 }
 
 const PREFIX = 32;

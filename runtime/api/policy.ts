@@ -39,11 +39,19 @@ const TIGHTENING_OPTIONS = ['no-new-privileges', 'no-new-privileges=true', 'no-n
  */
 export function refuseUnsafeContainer(body: unknown, host: { volumes: string }): void {
   const fields = new RequestFields(body).object('HostConfig');
+  refusePorts(fields);
   for (const name of fields.names()) {
     if (HARMLESS.has(name)) continue;
     if (Object.hasOwn(HARMLESS_VALUES, name))
       refuseOtherValues(name, [fields.string(name)], HARMLESS_VALUES[name]!);
     else refuseField(name, { fields, ...host });
+  }
+}
+
+/** Also one that says nothing more than that it is to be published somewhere. */
+function refusePorts(fields: RequestFields): void {
+  if (Object.keys(fields.set('PortBindings')).length > 0) {
+    throw new EngineError('forbidden', 'HostConfig.PortBindings is not allowed on this socket.');
   }
 }
 

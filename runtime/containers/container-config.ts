@@ -66,6 +66,7 @@ export interface HostConfig
     TmpfsConfig,
     MountsConfig,
     NetworkConfig,
+    PortsConfig,
     IsolationConfig,
     StorageConfig {
   AutoRemove: boolean;
@@ -145,6 +146,21 @@ export interface NetworkConfig {
   Dns: string[];
   DnsSearch: string[];
   DnsOptions: string[];
+}
+
+/** Which ports of the host lead to it. */
+export interface PortsConfig {
+  /** By `80/tcp`. */
+  PortBindings: Record<string, PortBinding[]>;
+  /** Those of Config.ExposedPorts, too. */
+  PublishAllPorts: boolean;
+}
+
+export interface PortBinding {
+  /** IPv4; empty: all addresses of the host. */
+  HostIp: string;
+  /** `8080`, `8000-8010`, or empty: any. */
+  HostPort: string;
 }
 
 /** What it may do that others may not. */

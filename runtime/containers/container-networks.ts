@@ -8,6 +8,7 @@ import type { ContainerIndex } from './container-index.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { EventLog } from './events.ts';
 import type { Kernel } from './kernel.ts';
+import { portRequests } from './request/ports-request.ts';
 
 export interface ContainerNetworksOptions {
   catalog: NetworkCatalog;
@@ -60,11 +61,13 @@ export class ContainerNetworks {
   /** What a container may do besides what all may. */
   trafficOf(config: ContainerConfig): TrafficRequest {
     const networks = this.of(config);
+    const egress = networks.some(([{ internal }]) => !internal);
     const { Dns, DnsSearch, DnsOptions } = config.host;
     return {
-      publish: [],
-      dns: { servers: Dns ?? [], search: DnsSearch ?? [], options: DnsOptions ?? [] },
-      egress: networks.some(([{ internal }]) => !internal),
+      egress,
+      // Nothing could come back.
+      publish: egress ? portRequests(config.host, Object.keys(config.process.ExposedPorts)) : [],
+      dns: { servers: Dns, search: DnsSearch, options: DnsOptions },
       networks: networks
         .filter(([network]) => network !== this.catalog.bridge && network !== this.catalog.none)
         .map(([network, endpoint]) => this.#membership(config, network, endpoint)),

@@ -163,11 +163,12 @@ export class Engine {
   }
 
   /** Throws `invalid`, and `conflict` for a name that another has. */
-  rename(container: Container, name: string): void {
+  async rename(container: Container, name: string): Promise<void> {
     const oldName = container.config.name;
     if (name === oldName) throw new EngineError('invalid', 'Renaming a container to its own name.');
     container.config = { ...container.config, name: this.#containers.claimName(name) };
     this.#options.store.saveConfig(container.config);
+    await this.networks.refresh(container);
     publishContainerEvent(this.events, container, {
       action: 'rename',
       attributes: { oldName: `/${oldName}` },

@@ -111,7 +111,7 @@ export class LinuxKernel implements Kernel {
       const taken = spec.network === 'nat' ? await this.#networks.take(spec.id) : undefined;
       if (taken) open.add({ namespace: taken.namespace });
       this.#cgroups.create(spec.id, spec.limits);
-      const ports = taken ? await this.#traffic.admit(spec.id, taken.network.address, spec.traffic) : [];
+      const ports = taken ? await this.#traffic.admit(spec.id, taken.network, spec.traffic) : [];
       return { ...(await this.#launch(spec, taken)), ports };
     } catch (error) {
       await this.release(spec.id);

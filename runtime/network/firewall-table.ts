@@ -58,6 +58,7 @@ export function firewallTable(options: FirewallOptions): string {
     type filter hook prerouting priority raw; policy accept;
     iifname ${containers} fib saddr . iif oif missing drop
     iifname ${containers} meta nfproto ipv6 drop
+    iifname ${containers} ip daddr 127.0.0.0/8 drop
   }
   chain to_published {
     type nat hook prerouting priority dstnat; policy accept;
@@ -104,8 +105,8 @@ export function firewallTable(options: FirewallOptions): string {
   chain to_world {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr ${subnet} oifname != ${containers} masquerade
-    oifname ${containers} ip saddr 127.0.0.0/8 masquerade
-    oifname ${containers} ip saddr . ip daddr @selves masquerade
+    oifname ${containers} ip saddr 127.0.0.0/8 snat ip to ${GATEWAY}
+    oifname ${containers} ip saddr . ip daddr @selves snat ip to ${GATEWAY}
   }
 }
 `;

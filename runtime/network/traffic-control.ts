@@ -1,8 +1,10 @@
-import { GATEWAY } from './container-network.ts';
+import { writeControl } from '../syscall/files.ts';
+import { type ContainerNetwork, GATEWAY } from './container-network.ts';
 import { NameServer } from './dns/name-server.ts';
 import { containerResolvConf, HostResolvConf } from './dns/resolv-conf.ts';
 import { resolver } from './dns/resolver.ts';
 import { Firewall } from './firewall.ts';
+import { HostPorts } from './host-ports.ts';
 import { NameDirectory } from './name-directory.ts';
 import { Subnet } from './subnet.ts';
 import type { DnsOptions, PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
@@ -13,6 +15,8 @@ export class TrafficControl {
   readonly #nameServer: NameServer;
   readonly #host = new HostResolvConf();
   readonly #names = new NameDirectory();
+  readonly #ports = new HostPorts();
+  readonly #resuming: Promise<void>[] = [];
   readonly #addresses = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
 
@@ -37,9 +41,14 @@ export class TrafficControl {
     this.#firewall = new Firewall({ ...options, dnsPort: this.#nameServer.port, publicAddress: undefined });
   }
 
-  /** Lets a container in before it starts; returns the ports of the host that lead to it. */
-  async admit(id: string, address: string, request: TrafficRequest): Promise<PublishedPort[]> {
-    const ports: PublishedPort[] = [];
+  /** Lets a container in before it starts; returns the ports of the host that lead to it. Throws `conflict` for one that is taken. */
+  async admit(
+    id: string,
+    { address, name }: Pick<ContainerNetwork, 'address' | 'name'>,
+    request: TrafficRequest,
+  ): Promise<PublishedPort[]> {
+    const ports = await this.#ports.take(id, request.publish);
+    if (ports.some(isOnLoopback)) writeControl(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1');
     const traffic = { ...request, ports };
     this.#addresses.set(id, address);
     this.#keep(address, traffic);
@@ -52,6 +61,7 @@ export class TrafficControl {
     this.#addresses.set(id, address);
     this.#keep(address, traffic);
     this.#firewall.note(address, traffic);
+    this.#resuming.push(this.#ports.resume(id, traffic.ports));
   }
 
   /** Gives a running container other networks. */
@@ -72,12 +82,14 @@ export class TrafficControl {
     this.#addresses.delete(id);
     this.#traffic.delete(address);
     this.#names.delete(address);
+    // At once: whoever waited for the container's end may want them.
+    this.#ports.free(id);
     if (!isOrdinary(traffic)) await this.#firewall.set(address, undefined);
   }
 
   /** Lets exactly those in that are known, and begins to answer their questions. */
   async replace(): Promise<void> {
-    await this.#firewall.replace();
+    await Promise.all([this.#firewall.replace(), ...this.#resuming.splice(0)]);
     this.#nameServer.listen();
   }
 
@@ -89,6 +101,7 @@ export class TrafficControl {
   /** Containers keep what they may do. */
   close(): void {
     this.#nameServer.close();
+    for (const id of this.#addresses.keys()) this.#ports.free(id);
   }
 
   #keep(address: string, traffic: Traffic): void {
@@ -106,6 +119,14 @@ function nameServerPorts(tag: string): number[] {
   const COUNT = 10_000;
   const start = Number.parseInt(tag, 16);
   return Array.from({ length: 100 }, (_, step) => FIRST + ((start + step) % COUNT));
+}
+
+/**
+ * What the host sends to 127.0.0.1 leaves by the container's interface then, which must let addresses of loopback pass. The
+ * firewall drops what a container itself would send there.
+ */
+function isOnLoopback({ hostAddress }: PublishedPort): boolean {
+  return hostAddress === '0.0.0.0' || hostAddress.startsWith('127.');
 }
 
 /** Nothing of it stands in the firewall. */

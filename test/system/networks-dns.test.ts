@@ -100,8 +100,10 @@ describe('names in containers', function () {
     await docker('network', 'connect', '--alias', 'late', 'one', 'stranger');
     assert.deepEqual(await lookUp('friend', 'late'), [await addressOf('stranger')]);
     assert.deepEqual(await lookUp('stranger', 'server'), [address]);
-    await docker('network', 'disconnect', 'one', 'server');
-    assert.deepEqual(await lookUp('friend', 'server'), []);
+    await docker('rename', 'server', 'renamed');
+    assert.deepEqual(await lookUp('friend', 'renamed'), [address]);
+    await docker('network', 'disconnect', 'one', 'renamed');
+    assert.deepEqual(await lookUp('friend', 'renamed'), []);
   });
 
   it('of one alias are those of all who have it', async () => {

@@ -6,6 +6,7 @@ import { LIMIT_FIELDS, parseLimits } from './limits-request.ts';
 import type { Machine } from './machine.ts';
 import { MOUNT_FIELDS, parseMounts } from './mounts-request.ts';
 import { NETWORK_FIELDS, parseNetwork } from './network-request.ts';
+import { PORT_FIELDS, parsePorts } from './ports-request.ts';
 import { PROCESS_LIMIT_FIELDS, parseProcessLimits } from './process-limits-request.ts';
 import { parseRestartPolicy } from './restart-request.ts';
 import { parseStorage, STORAGE_FIELDS } from './storage-request.ts';
@@ -18,6 +19,7 @@ const KNOWN_FIELDS = new Set([
   ...TMPFS_FIELDS,
   ...MOUNT_FIELDS,
   ...NETWORK_FIELDS,
+  ...PORT_FIELDS,
   ...ISOLATION_FIELDS,
   ...STORAGE_FIELDS,
   ...['AutoRemove', 'RestartPolicy'],
@@ -42,6 +44,7 @@ export function parseHostConfig(fields: RequestFields, machine: Machine): HostCo
     ...parseTmpfsMounts(fields, machine),
     ...parseMounts(fields),
     ...parseNetwork(fields),
+    ...parsePorts(fields),
     ...parseIsolation(fields),
     ...parseStorage(fields),
     AutoRemove,
