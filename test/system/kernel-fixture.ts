@@ -54,10 +54,10 @@ export class KernelFixture {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** The program that does one system call, to be mounted into containers. */
-  probe(): string {
-    const program = join(this.folder, 'probe');
-    const source = new URL('probe/probe.c', import.meta.url).pathname;
+  /** A program that does one system call (or every one of a range), to be mounted into containers. */
+  probe(name: 'probe' | 'sweep' = 'probe'): string {
+    const program = join(this.folder, name);
+    const source = new URL(`probe/${name}.c`, import.meta.url).pathname;
     if (!existsSync(program)) {
       execFileSync('cc', [
         '-Os',

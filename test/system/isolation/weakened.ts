@@ -62,20 +62,23 @@ export class WeakenedContainers {
     return { code: this.#code(spec), output: this.#containers.output(spec) };
   }
 
-  /** Starts it as it should be, execs with the weakness, and ends it. */
+  /**
+   * Starts `main` as it should be, execs `command` with the weakness, and waits for both: `main` has to end by itself (or with its
+   * input, which ends after the exec).
+   */
   async exec(
     command: string,
     weakness: Weakness,
-    overrides: Partial<LaunchSpec> = {},
-  ): Promise<{ output: string }> {
-    const spec = this.#containers.spec('read line', { ...overrides });
-    const hold = openPipe();
+    { main = 'read line', ...overrides }: Partial<LaunchSpec> & { main?: string } = {},
+  ): Promise<{ output: string; ofMain: string }> {
+    const spec = this.#containers.spec(main, overrides);
     const exec = this.#containers.spec(command, overrides);
+    const input = openPipe();
     const { pidfd } = await this.#start(
-      { ...spec, stdio: { ...(spec.stdio as Pipes), stdin: hold.read } },
+      { ...spec, stdio: { ...(spec.stdio as Pipes), stdin: input.read } },
       {},
     );
-    closeSync(hold.read);
+    closeSync(input.read);
     try {
       const operations = planExec(exec, {
         host: readHostFacts(2),
@@ -87,11 +90,11 @@ export class WeakenedContainers {
         container: pidfd,
       });
       await ended(born.pidfd);
-      return { output: this.#containers.output(exec) };
     } finally {
-      closeSync(hold.write);
+      closeSync(input.write);
       await ended(pidfd);
     }
+    return { output: this.#containers.output(exec), ofMain: this.#containers.output(spec) };
   }
 
   async #start(spec: LaunchSpec, weakness: Weakness): Promise<{ pidfd: number }> {
