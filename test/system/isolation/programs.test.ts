@@ -33,9 +33,10 @@ const ATTACK = `
       next unless (<$f> // "") =~ /^paas-init/;
       $got{looked}++;
       $got{joining}++ if $p != 1;
-      if (sysopen(my $exe, "/proc/$p/exe", 010000000) && (readlink("/proc/self/fd/" . fileno($exe)) // "") =~ /memfd/) {
+      my ($exe, $w);
+      if (sysopen($exe, "/proc/$p/exe", 010000000) && (readlink("/proc/self/fd/" . fileno($exe)) // "") =~ /memfd/) {
         $got{exe}++;
-        $got{written}++ if open(my $w, "+<", "/proc/self/fd/" . fileno($exe)) && syswrite($w, "#!/bin/sh");
+        $got{written}++ if open($w, "+<", "/proc/self/fd/" . fileno($exe)) && syswrite($w, "#!/bin/sh");
       }
       $got{fds}++ if opendir(my $fds, "/proc/$p/fd") && init($p);
       $got{mem}++ if sysopen(my $mem, "/proc/$p/mem", 2) && init($p);
@@ -43,6 +44,7 @@ const ATTACK = `
         waitpid($p, 0);
         $got{traced}++ if init($p);
         syscall(101, 17, $p + 0, 0, 0);
+        kill "CONT", $p;
       }
     }
   }
@@ -76,7 +78,8 @@ describe('our program in a container', function () {
     it(`cannot be opened, traced or written by ${who} during ${EXECS} execs (CVE-2016-9962, CVE-2019-5736)`, async () => {
       const spec = containers.spec(attack, user);
       await containers.during(spec, async ({ pid }) => {
-        const before = await initHashes(pid);
+        const zygote = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+        const before = await initHashes(zygote);
         for (let done = 0; done < EXECS; done += 10) {
           await Promise.all(
             Array.from({ length: 10 }, () => containers.exec(spec, '', { ...user, args: ['/bin/true'] })),
@@ -88,7 +91,7 @@ describe('our program in a container', function () {
         const { looked, joining, ...succeeded } = counts(containers.output(spec));
         assert.ok(Number(looked) > 100, `looked ${looked} times, at ${joining} execs`);
         assert.deepEqual(succeeded, { exe: '0', fds: '0', mem: '0', traced: '0', written: '0' });
-        assert.deepEqual(await initHashes(pid), before);
+        assert.deepEqual(await initHashes(zygote), before);
       });
     });
   }
@@ -102,7 +105,7 @@ describe('our program in a container', function () {
   };
 
   it('is met by that attack, which succeeds in everything but to write if the program can be looked into', async () => {
-    const options = { main: attack };
+    const options = { main: attack, ...HOST_ROOT };
     const shut = counts((await weakened.exec('touch /tmp/stop', { edit: slowly }, options)).ofMain);
     assert.ok(Number(shut.joining) > 0);
     assert.deepEqual([shut.exe, shut.fds, shut.mem, shut.traced, shut.written], Array(5).fill('0'));
@@ -118,22 +121,21 @@ describe('our program in a container', function () {
   it('is run by nobody as an entrypoint that does harm, and a program that is not sealed is written by the same means', async () => {
     const { code, output } = await containers.run(['/proc/self/exe', 'x']);
     assert.deepEqual({ code, output }, { code: 0, output: '' }, 'a zygote without socket: it ends');
-    const script = `cp /bin/sleep /tmp/victim; perl -e 'my $p = fork; exec "/tmp/victim", "0.2" unless $p; select undef, undef, undef, 0.1;
+    const script = `cp /bin/sleep /tmp/victim; perl -e 'my $p = fork; exec "/tmp/victim", "0.5" unless $p; select undef, undef, undef, 0.01 until readlink("/proc/$p/exe") eq "/tmp/victim";
       sysopen(my $exe, "/proc/$p/exe", 010000000) or die; my $f = "/proc/self/fd/" . fileno $exe;
-      open(my $busy, "+<", $f) and print "not busy"; waitpid $p, 0; open(my $w, "+<", $f) and syswrite($w, "#!/bin/sh") and print "written"'`;
+      open(my $busy, "+<", $f) and print "not busy"; waitpid $p, 0; my $w; open($w, "+<", $f) and syswrite($w, "#!/bin/sh") and print "written"'`;
     assert.equal((await containers.run(script)).output, 'written');
   });
 
   /** Of the file on the disk, and of what the zygote runs. */
-  async function initHashes(pid: number): Promise<string[]> {
-    const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1];
-    return [await ensureInit('/var/cache/paas'), `/proc/${parent}/exe`].map((file) =>
+  async function initHashes(zygote: string): Promise<string[]> {
+    return [await ensureInit('/var/cache/paas'), `/proc/${zygote}/exe`].map((file) =>
       createHash('sha256').update(readFileSync(file)).digest('hex'),
     );
   }
 
   describe('a working folder behind a descriptor (CVE-2024-21626)', () => {
-    const NUMBERS = [...Array.from({ length: 253 }, (_, index) => index + 3), 1000, 1023];
+    const NUMBERS = [...Array.from({ length: 40 }, (_, index) => index + 3), 100, 200, 255, 1000, 1023];
 
     it(`is refused: ${NUMBERS.length} descriptors, at start and exec, by name and by links of the image`, async () => {
       const layer = join(containers.folder, 'descriptors');
@@ -163,11 +165,13 @@ describe('our program in a container', function () {
     });
 
     it('is refused twice over if a folder of the host leaks, and else leads there', async () => {
-      writeFileSync(join(containers.folder, 'marker'), 'of the host');
+      const leaked = join(containers.folder, 'leaked');
+      mkdirSync(leaked);
+      writeFileSync(join(leaked, 'marker'), 'of the host');
       const leak: Operation[] = [
         {
           call: 'openat',
-          args: [AT.FDCWD, containers.folder, OPEN.PATH | OPEN.DIRECTORY],
+          args: [AT.FDCWD, leaked, OPEN.PATH | OPEN.DIRECTORY],
           purpose: 'leak',
           result: 'leak',
         },
@@ -189,7 +193,7 @@ describe('our program in a container', function () {
       assert.match(await weak((operations) => operations), /Could not enter the working folder/);
       assert.match(await weak(noClosing), /Could not enter the working folder/);
       assert.match(await weak(noCheck), /Could not enter the working folder/);
-      assert.equal(await weak((operations) => noClosing(noCheck(operations))), 'of the host');
+      assert.match(await weak((operations) => noClosing(noCheck(operations))), /of the host$/);
     });
   });
 
