@@ -1,4 +1,5 @@
 import { BuildpackError } from './buildpack.ts';
+import { type HealthCheck, parseHealthChecks } from './health-checks.ts';
 import { asObject, parseJson } from './json.ts';
 
 /** What of an app.json the platform uses. */
@@ -7,6 +8,8 @@ export interface AppJson {
   formation: Record<string, number>;
   /** Commands to run by a schedule, as written. */
   cron: AppJsonCronJob[];
+  /** Of web dynos. */
+  checks: HealthCheck[];
 }
 
 export interface AppJsonCronJob {
@@ -29,7 +32,11 @@ export function parseAppJson(text: string): AppJson {
     }
     return [[type, quantity as number]];
   });
-  return { formation: Object.fromEntries(formation), cron: parseCron(json.cron) };
+  return {
+    formation: Object.fromEntries(formation),
+    cron: parseCron(json.cron),
+    checks: parseHealthChecks(json.healthchecks),
+  };
 }
 
 function parseCron(jobs: unknown): AppJsonCronJob[] {

@@ -68,6 +68,7 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
         processes: types.commands,
         config: options.configOf(build.app),
         cron,
+        checks: appJson.checks,
       });
       if (types.commands.release) {
         await stages.time('release command', () => options.runReleaseCommand(release, write, signal));

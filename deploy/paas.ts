@@ -11,6 +11,8 @@ import { BuildManager } from './build-manager.ts';
 import { CronClock } from './cron/cron-clock.ts';
 import { CronJobs } from './cron/cron-jobs.ts';
 import { type ContainerSummary, Engine } from './engine.ts';
+import { AppChecks } from './formation/app-checks.ts';
+import { DynoChecks } from './formation/dyno-checks.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
@@ -91,7 +93,13 @@ export function openPaas(options: PaasOptions): Paas {
 
   const limitsOf = (app: string, type: string) => apps.limits(app)[type] ?? {};
 
-  const runner = new DynoRunner({
+  const checks = new DynoChecks({
+    hostOf: (app) => `${app}.${domain}`,
+    say: (dyno, text) => runner.say(dyno, text),
+  });
+  const runner: DynoRunner = new DynoRunner({
+    checks,
+    onReadiness: () => void publishRoutes().catch(() => {}),
     engine,
     logs,
     bootTimeout: options.bootTimeout,
@@ -198,6 +206,7 @@ export function openPaas(options: PaasOptions): Paas {
     events: activity,
     cron,
     idle: idleness,
+    checks: new AppChecks({ releases, dynos, checks }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { HealthCheck } from '../buildpacks/health-checks.ts';
 import type { CronEntry } from './model/cron-entry.ts';
 import type { DynoLimits } from './model/dyno-limits.ts';
 
@@ -22,6 +23,7 @@ export interface Platform {
   readonly events: Events;
   readonly limits: Limits;
   readonly idle: Idle;
+  readonly checks: Checks;
   readonly cron: Cron;
   readonly maintenance: Maintenance;
 }
@@ -104,6 +106,22 @@ export interface Limits {
   set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]>;
   /** Back to the defaults. */
   clear(app: string, type: string, user: string): Promise<LimitsView[]>;
+}
+
+export type CheckView = HealthCheck;
+
+export interface CheckResult {
+  dyno: string;
+  check: CheckView;
+  /** In words; undefined: it passed. */
+  problem: string | undefined;
+}
+
+export interface Checks {
+  /** Of the current release. */
+  list(app: string): CheckView[];
+  /** Each once, on each web dyno that is up. Throws `conflict` where there is none. */
+  run(app: string, signal: AbortSignal): Promise<CheckResult[]>;
 }
 
 export interface Idle {

@@ -185,7 +185,7 @@ export class DynoManager {
     if (await this.#options.runner.waitUntilUp(dyno)) return;
     const exit = await container.ended;
     await this.#options.runner.sayExit(dyno, container);
-    throw new PaasError('invalid', bootProblem(dyno, exit.code));
+    throw new PaasError('invalid', bootProblem(dyno, { status: exit.code, killedFor: container.killedFor }));
   }
 
   async #abandon(dyno: Dyno): Promise<void> {
@@ -209,7 +209,8 @@ export class DynoManager {
     container.ended.then(async (exit) => {
       if (dyno.state === 'stopping' || dyno.container !== container) return;
       const before = dyno.state;
-      this.#crashed(dyno, `exited with status ${exit.code}${exit.oomKilled ? ' (out of memory)' : ''}`);
+      const how = `exited with status ${exit.code}${exit.oomKilled ? ' (out of memory)' : ''}`;
+      this.#crashed(dyno, container.killedFor ?? how);
       await this.#options.runner.sayExit(dyno, container);
       this.#options.logs.append(dyno.app, {
         source: 'paas',
@@ -278,7 +279,11 @@ function isOf(labels: Record<string, string>, dyno: Dyno): boolean {
   );
 }
 
-function bootProblem(dyno: Dyno, status: number): string {
+function bootProblem(
+  dyno: Dyno,
+  { status, killedFor }: { status: number; killedFor: string | undefined },
+): string {
+  if (killedFor) return `${dyno.name} ${killedFor}.`;
   if (dyno.isWeb && status === 137) {
     return `${dyno.name} did not listen on $PORT in time, or was killed (status 137). Does the app bind to 0.0.0.0:$PORT?`;
   }

@@ -4,6 +4,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
+import type { DynoChecks } from './dyno-checks.ts';
 import { dynoRequest } from './dyno-request.ts';
 import { waitUntilListening } from './health-check.ts';
 import { LogFollower, type LogPlace } from './log-follower.ts';
@@ -15,6 +16,9 @@ export interface DynoRunnerOptions {
   bootTimeout: number;
   /** Seconds between SIGTERM and SIGKILL. */
   stopTimeout: number;
+  checks: DynoChecks;
+  /** A dyno became ready, or is no more. */
+  onReadiness: () => void;
   limitsOf: (app: string, type: string) => DynoLimits;
 }
 
@@ -33,7 +37,7 @@ export class DynoRunner {
   /** Starts a container for the dyno; resolves when it runs (not yet when it listens). */
   async start(dyno: Dyno): Promise<DynoContainer> {
     const { engine } = this.#options;
-    this.#say(dyno, `Starting process with command \`${dyno.command}\``);
+    this.say(dyno, `Starting process with command \`${dyno.command}\``);
     const { release, name, command } = dyno;
     const limits = this.#options.limitsOf(dyno.app, dyno.type);
     const request = dynoRequest({ release, name, command, limits });
@@ -72,6 +76,7 @@ export class DynoRunner {
     this.#containers.set(id, container);
     const last = this.#options.logs.lastOf(dyno.app, dyno.name);
     container.logged = this.#followLog(dyno, container, last ?? { at: state.startedAt, count: 0 });
+    this.#check(dyno);
   }
 
   /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
@@ -85,15 +90,24 @@ export class DynoRunner {
     const listening =
       container.address !== undefined &&
       (await waitUntilListening({ address: container.address, port: WEB_PORT }, over.signal));
+    const problem = listening ? await this.#options.checks.startUp(dyno, over.signal) : undefined;
     clearTimeout(timer);
-    if (listening) return this.#markUp(dyno);
+    if (problem !== undefined) {
+      container.killedFor = `failed its startup check: ${problem}`;
+      this.say(dyno, `Startup check failed: ${problem}`);
+      this.say(dyno, 'Stopping process with SIGKILL');
+      await engine.kill(container.id, 'SIGKILL');
+      return false;
+    }
+    if (listening && !over.signal.aborted) return this.#markUp(dyno);
     if (!container.exit && over.signal.reason === 'timeout') {
       const seconds = bootTimeout / 1000;
-      this.#say(
+      const failed = listening ? 'pass its startup checks' : 'bind to $PORT';
+      this.say(
         dyno,
-        `Error R10 (Boot timeout) -> Web process failed to bind to $PORT within ${seconds} seconds of launch`,
+        `Error R10 (Boot timeout) -> Web process failed to ${failed} within ${seconds} seconds of launch`,
       );
-      this.#say(dyno, 'Stopping process with SIGKILL');
+      this.say(dyno, 'Stopping process with SIGKILL');
       await engine.kill(container.id, 'SIGKILL');
     }
     return false;
@@ -106,12 +120,12 @@ export class DynoRunner {
     const container = dyno.container;
     if (!container) return;
     if (!container.exit) {
-      this.#say(dyno, 'Stopping all processes with SIGTERM');
+      this.say(dyno, 'Stopping all processes with SIGTERM');
       const began = Date.now();
       await this.#options.engine.stop(container.id, this.#options.stopTimeout);
       const state = await this.#options.engine.inspect(container.id).catch(() => undefined);
       if (Date.now() - began >= this.#options.stopTimeout * 1000) {
-        this.#say(
+        this.say(
           dyno,
           `Error R12 (Exit timeout) -> At least one process failed to exit within ${this.#options.stopTimeout} seconds of SIGTERM`,
         );
@@ -133,8 +147,8 @@ export class DynoRunner {
   async sayExit(dyno: Dyno, container: DynoContainer): Promise<void> {
     const exit = await container.ended;
     await within(container.logged, 1000);
-    if (exit.oomKilled) this.#say(dyno, 'Error R15 (Memory quota vastly exceeded)');
-    this.#say(dyno, `Process exited with status ${exit.code}`);
+    if (exit.oomKilled) this.say(dyno, 'Error R15 (Memory quota vastly exceeded)');
+    this.say(dyno, `Process exited with status ${exit.code}`);
   }
 
   /** Hears of every container's end, also of those that ended while the runtime was away; until `close`. */
@@ -158,8 +172,32 @@ export class DynoRunner {
   #markUp(dyno: Dyno): boolean {
     if (dyno.container?.exit || dyno.state !== 'starting') return false;
     dyno.become('up');
-    this.#say(dyno, 'State changed from starting to up');
+    this.say(dyno, 'State changed from starting to up');
+    this.#check(dyno);
     return true;
+  }
+
+  /** Its readiness and liveness, for as long as it runs. */
+  #check(dyno: Dyno): void {
+    const container = dyno.container!;
+    const over = new AbortController();
+    container.ended.then(() => over.abort());
+    this.#options.checks.watch(
+      dyno,
+      {
+        onReady: (_, ready) => {
+          dyno.ready = ready;
+          this.#options.onReadiness();
+        },
+        onDead: (_, reason) => {
+          if (dyno.state !== 'up') return;
+          container.killedFor = reason;
+          this.say(dyno, 'Stopping process with SIGKILL');
+          this.#options.engine.kill(container.id, 'SIGKILL').catch(() => {});
+        },
+      },
+      AbortSignal.any([over.signal, this.#closing.signal]),
+    );
   }
 
   async #findEnded(): Promise<void> {
@@ -182,7 +220,8 @@ export class DynoRunner {
     return this.#follower.follow(source, { from, isOver: () => container.exit !== undefined });
   }
 
-  #say(dyno: Dyno, text: string): void {
+  /** As a line of the dyno in its app's log. */
+  say(dyno: Dyno, text: string): void {
     this.#options.logs.append(dyno.app, { source: 'paas', dyno: dyno.name, text });
   }
 }

@@ -31,6 +31,8 @@ export class Dyno {
   restart: NodeJS.Timeout | undefined;
   /** Crashed, but about to start again without a pause: requests may wait for it. */
   restartsAtOnce = false;
+  /** False: up, but out of the router's list by its readiness check. */
+  ready = true;
 
   constructor(release: Release, type: string, number: number) {
     this.release = release;
@@ -93,6 +95,8 @@ export class DynoContainer {
   /** Resolves when all that it wrote is in the app's log. */
   logged: Promise<void> = Promise.resolve();
   exit: DynoExit | undefined;
+  /** Why we ended it, in words. */
+  killedFor: string | undefined;
 
   constructor(id: string) {
     this.id = id;

@@ -36,7 +36,7 @@ export class RoutePublisher {
   #table(): AppRoute[] {
     return this.#options.apps.list().map((app) => {
       const web = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
-      const up = web.filter((dyno) => dyno.state === 'up' && dyno.container?.address);
+      const up = web.filter((dyno) => dyno.state === 'up' && dyno.ready && dyno.container?.address);
       return {
         app: app.name,
         hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
@@ -55,9 +55,12 @@ function stateOf(app: AppRecord, web: Dyno[]): AppRoute['state'] {
 
 function webState(web: Dyno[]): AppRoute['state'] {
   if (web.length === 0) return 'stopped';
-  if (web.some((dyno) => dyno.state === 'up')) return 'up';
+  if (web.some((dyno) => dyno.state === 'up' && dyno.ready)) return 'up';
   const booting = web.some(
-    (dyno) => dyno.state === 'starting' || (dyno.state === 'crashed' && dyno.restartsAtOnce),
+    (dyno) =>
+      dyno.state === 'starting' ||
+      (dyno.state === 'up' && !dyno.ready) ||
+      (dyno.state === 'crashed' && dyno.restartsAtOnce),
   );
   if (booting) return 'booting';
   if (web.some((dyno) => dyno.state === 'idle')) return 'asleep';

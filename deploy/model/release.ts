@@ -1,3 +1,4 @@
+import type { HealthCheck } from '../../buildpacks/health-checks.ts';
 import type { CronEntry } from './cron-entry.ts';
 
 /** Numbered and immutable: what runs. Only `state` changes, once. */
@@ -16,6 +17,7 @@ export interface Release {
   config: Record<string, string>;
   /** Of its app.json. */
   cron: CronEntry[];
+  checks: HealthCheck[];
   state: 'pending' | 'succeeded' | 'failed';
 }
 

@@ -116,6 +116,7 @@ const MIGRATIONS = [
    ) STRICT;
    ALTER TABLE releases ADD COLUMN cron TEXT NOT NULL DEFAULT '[]';`,
   'ALTER TABLE apps ADD COLUMN idle_after INTEGER;',
+  "ALTER TABLE releases ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';",
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -31,8 +31,8 @@ export class ReleaseStore {
       const last = this.#db.get('SELECT max(version) AS version FROM releases WHERE app = ?', release.app);
       const version = Number(last?.version ?? 0) + 1;
       this.#db.run(
-        `INSERT INTO releases (app, version, description, user, created_at, commit_id, build_id, image, processes, config, cron, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
+        `INSERT INTO releases (app, version, description, user, created_at, commit_id, build_id, image, processes, config, cron, checks, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
         release.app,
         version,
         release.description,
@@ -44,6 +44,7 @@ export class ReleaseStore {
         JSON.stringify(release.processes),
         JSON.stringify(release.config),
         JSON.stringify(release.cron),
+        JSON.stringify(release.checks),
       );
       return this.find(release.app, version);
     });
@@ -94,6 +95,7 @@ function toRelease(row: Row): Release {
     processes: JSON.parse(String(row.processes)),
     config: JSON.parse(String(row.config)),
     cron: JSON.parse(String(row.cron)),
+    checks: JSON.parse(String(row.checks)),
     state: row.state as Release['state'],
   };
 }

@@ -1,5 +1,6 @@
 import { appsCommands } from './apps.ts';
 import { buildsCommands } from './builds.ts';
+import { checksCommands } from './checks.ts';
 import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
 import { cronCommands } from './cron.ts';
@@ -19,6 +20,7 @@ export const commands: Command[] = [
   ...appsCommands,
   ...psCommands,
   ...limitsCommands,
+  ...checksCommands,
   ...logsCommands,
   ...configCommands,
   ...releasesCommands,

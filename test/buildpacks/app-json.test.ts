@@ -9,7 +9,7 @@ describe('parseAppJson()', () => {
       "website": "https://example.com/", // not a comment before
       "formation": { "web": { "quantity": 2 }, "worker": { "size": "standard-1x" }, "cron": { "quantity": 0 } }
     }`;
-    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 }, cron: [] });
+    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 }, cron: [], checks: [] });
   });
 
   it('says where it is broken', () => {

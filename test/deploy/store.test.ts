@@ -47,6 +47,7 @@ describe('the store', () => {
     processes: { web: 'node .' },
     config,
     cron: [],
+    checks: [],
   });
 
   it('Database keeps everything when it is opened again', () => {

@@ -5,6 +5,7 @@ import { PaasError } from '../../deploy/model/paas-error.ts';
 import type {
   AppSummary,
   BuildView,
+  CheckView,
   CronJobView,
   EventQuery,
   KeyView,
@@ -75,6 +76,17 @@ export class MemoryPlatform implements Platform {
     run: (app, id, user) => this.runs.detach(app, { command: id, user }),
     setSuspended: (app, id, suspended, user) =>
       void this.changes.push(`cron ${app} ${id} suspended=${suspended} by ${user}`),
+  };
+
+  storedChecks: CheckView[] = [];
+  readonly checks: Platform['checks'] = {
+    list: () => this.storedChecks,
+    run: async () =>
+      this.storedChecks.map((check) => ({
+        dyno: 'web.1',
+        check,
+        problem: check.path === '/' ? undefined : 'status 500',
+      })),
   };
 
   readonly idle: Platform['idle'] = {

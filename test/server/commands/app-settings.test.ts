@@ -135,3 +135,33 @@ describe('cron', () => {
     assert.match(stdout, /^bbbbbbbb +@daily +suspended +- +command +true$/m);
   });
 });
+
+describe('checks', () => {
+  it('checks:run fails where a check does', async () => {
+    const check = {
+      type: 'startup' as const,
+      name: 'startup check',
+      path: '/',
+      content: 'ok',
+      status: undefined,
+      attempts: 3,
+      initialDelay: 0,
+      wait: 5,
+      timeout: 5,
+    };
+    paas.platform.storedChecks = [check];
+    assert.match(
+      (await paas.run('checks -a blog')).stdout,
+      /^startup +startup check +\/ +below 400, "ok" +3 +5 s +5 s$/m,
+    );
+    assert.equal((await paas.run('checks:run -a blog')).status, 0);
+    paas.platform.storedChecks = [check, { ...check, path: '/broken' }];
+    const { status, stdout } = await paas.run('checks:run -a blog');
+    assert.equal(status, 1);
+    assert.match(stdout, /^web\.1 +startup check +status 500$/m);
+  });
+
+  it('says where checks come from when there are none', async () => {
+    assert.match((await paas.run('checks -a blog')).stderr, /blog has no health checks.*app\.json/);
+  });
+});
