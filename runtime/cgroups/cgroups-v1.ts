@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
@@ -7,7 +7,9 @@ import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
+import { type GroupEntry, planControl, planGroup, planJoining } from './group-plan.ts';
 import { type ControlWriteV1, planLimitsV1 } from './limit-plan.ts';
+import { favourQuickMoves } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
 const OPTIONAL = ['freezer', 'blkio', 'cpuset'] as const;
@@ -22,10 +24,12 @@ export class CgroupsV1 implements Cgroups {
   readonly features: LimitFeatures;
   readonly #name: string;
   readonly #mounts: ReadonlyMap<Controller, string>;
+  #quickMoves: number | undefined;
 
   constructor(name: string) {
     this.#name = name;
     this.#mounts = findMounts();
+    this.#quickMoves = favourQuickMoves();
     for (const controller of this.#controllers()) this.#group(controller).ensure();
     this.features = {
       swap: this.#group('memory').has('memory.memsw.limit_in_bytes'),
@@ -36,13 +40,19 @@ export class CgroupsV1 implements Cgroups {
     };
   }
 
-  /** In cpuset a container is only if it asks for that: its group must be filled in first. */
-  create(id: string, limits: Limits): void {
-    for (const controller of this.#controllers()) {
-      if (controller !== 'cpuset') this.#group(controller, id).ensure();
-    }
+  enter(id: string, limits: Limits): GroupEntry {
     if (wantsCpuset(limits)) this.#ensureCpuset(id);
-    this.#apply(id, limits);
+    const groups = this.#hierarchies(id).map(([controller]) => this.#group(controller, id).path);
+    const none = { memory: Number.POSITIVE_INFINITY, memoryAndSwap: Number.POSITIVE_INFINITY };
+    const writes = planLimitsV1(limits, none).filter((write) => this.#knows(write));
+    return {
+      operations: [
+        ...groups.flatMap(planGroup),
+        ...writes.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
+        ...groups.flatMap(planJoining),
+      ],
+      descriptors: {},
+    };
   }
 
   update(id: string, limits: Limits): void {
@@ -140,6 +150,11 @@ export class CgroupsV1 implements Cgroups {
   /** Its service's group is one of a hierarchy that limits nothing here. */
   adoptZygote(): void {}
 
+  close(): void {
+    if (this.#quickMoves !== undefined) closeSync(this.#quickMoves);
+    this.#quickMoves = undefined;
+  }
+
   async removeAll(): Promise<void> {
     for (const id of this.list()) await this.remove(id);
     for (const controller of this.#controllers()) await this.#group(controller).remove();
@@ -156,6 +171,11 @@ export class CgroupsV1 implements Cgroups {
 
   #write(id: string, write: ControlWriteV1): void {
     if (this.#mounts.has(write.controller)) this.#group(write.controller, id).apply(write);
+  }
+
+  /** Whether there is such a file, as far as it is optional. */
+  #knows({ controller, file, optional }: ControlWriteV1): boolean {
+    return this.#mounts.has(controller) && (!optional || this.#group(controller).has(file));
   }
 
   #hasCpuset(id: string): boolean {
@@ -191,7 +211,7 @@ export class CgroupsV1 implements Cgroups {
     return [...this.#mounts.keys()];
   }
 
-  /** Each hierarchy that the container has a group in, once: `cpu` and `cpuacct` may be one. */
+  /** Each hierarchy that the container has a group in, once: `cpu` and `cpuacct` may be one. In cpuset it is only if it asks for that, since a new group there must be filled in first. */
   #hierarchies(id: string): [Controller, string][] {
     const byMount = new Map<string, Controller>();
     for (const [controller, path] of this.#mounts) {

@@ -6,6 +6,7 @@ import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
+import { type GroupEntry, planControl } from './group-plan.ts';
 import { planLimitsV2 } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
@@ -33,9 +34,11 @@ export class CgroupsV2 implements Cgroups {
     };
   }
 
-  create(id: string, limits: Limits): void {
+  enter(id: string, limits: Limits): GroupEntry {
+    const { path } = this.#group(id);
     this.#group(id).ensure();
-    this.#apply(id, limits);
+    const writes = planLimitsV2(limits).filter(({ file, optional }) => !optional || this.#top.has(file));
+    return { operations: writes.flatMap((write) => planControl(path, write)), descriptors: this.open(id) };
   }
 
   /** The kernel would obey at once, by killing: v1 refuses instead. */
@@ -122,6 +125,8 @@ export class CgroupsV2 implements Cgroups {
     group.ensure();
     group.set('cgroup.procs', pid);
   }
+
+  close(): void {}
 
   async removeAll(): Promise<void> {
     for (const name of this.#top.children()) await this.remove(name);

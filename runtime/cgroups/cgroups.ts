@@ -2,17 +2,18 @@ import { existsSync } from 'node:fs';
 import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
 import { CgroupsV2 } from './cgroups-v2.ts';
+import type { GroupEntry } from './group-plan.ts';
 
 /** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
 export interface Cgroups {
   readonly version: 1 | 2;
   /** Which limits this kernel knows. */
   readonly features: LimitFeatures;
-  /** Makes the container's group with its limits; an empty leftover of the same name is taken over. */
-  create(id: string, limits: Limits): void;
+  /** What makes the container's group with its limits and gets a new process in; an empty leftover of the same name is taken over. */
+  enter(id: string, limits: Limits): GroupEntry;
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
-  /** Opens what a new process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */
+  /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */
   open(id: string): Record<string, number>;
   /** Stops every process of the group where it stands. Throws `unavailable` if they cannot be stopped. */
   freeze(id: string): Promise<void>;
@@ -32,6 +33,8 @@ export interface Cgroups {
   oomKills(id: string): number;
   /** Takes the zygote out of our own service's group, so that stopping us does not stop it. */
   adoptZygote(pid: number): void;
+  /** Lets go; the groups stay. */
+  close(): void;
   /** Removes every group of this instance, with what runs in them. */
   removeAll(): Promise<void>;
 }

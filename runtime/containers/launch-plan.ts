@@ -35,12 +35,12 @@ export interface LaunchContext {
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
   filter: Uint8Array;
-  /** Names of the descriptors of cgroup v1 to join. */
-  cgroups: string[];
+  /** What gets the process into its control groups and sets their limits. */
+  group: Operation[];
 }
 
 /**
- * Everything that a container's first process does between its birth in a new pid namespace and the app's start:
+ * Everything that a container's first process does (control groups first: before anything that costs memory or time) between its birth in a new pid namespace and the app's start:
  * policy as data, carried out by init.c.
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
@@ -48,7 +48,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
   const ownerOf = (id: number) => (spec.userNamespace ? outsideId(id) : id);
   return [
-    ...planCgroups(context.cgroups),
+    ...context.group,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planNetwork(context.network),
@@ -79,7 +79,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   ];
 }
 
-/** Cgroup v1: before anything that costs memory or time. With v2 the process is born there. */
+/** Joins groups of cgroup v1. With v2 the process is born there. */
 export function planCgroups(names: string[]): Operation[] {
   return names.map((descriptor) => ({
     call: 'write',

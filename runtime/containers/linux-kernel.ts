@@ -110,7 +110,6 @@ export class LinuxKernel implements Kernel {
       using open = new Descriptors();
       const taken = spec.network === 'nat' ? await this.#networks.take(spec.id) : undefined;
       if (taken) open.add({ namespace: taken.namespace });
-      this.#cgroups.create(spec.id, spec.limits);
       const ports = taken ? await this.#traffic.admit(spec.id, taken.network, spec.traffic) : [];
       return { ...(await this.#launch(spec, taken)), ports };
     } catch (error) {
@@ -244,6 +243,7 @@ export class LinuxKernel implements Kernel {
   /** Lets go; containers go on, and a later runtime adopts them. */
   close(): void {
     this.#exits.close();
+    this.#cgroups.close();
     this.#networks.close();
     this.#traffic.close();
     this.#processes.close();
@@ -260,7 +260,8 @@ export class LinuxKernel implements Kernel {
     const { spec, mappedFolders } = this.#userNamespace.decide(asked);
     using open = new Descriptors();
     const network = taken?.network;
-    const cgroups = open.add(this.#cgroups.open(spec.id));
+    const group = this.#cgroups.enter(spec.id, spec.limits);
+    open.add(group.descriptors);
     const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
     const disk = await openDisk(spec.rootfs);
     if (disk) open.add({ disk: disk.descriptor });
@@ -286,13 +287,13 @@ export class LinuxKernel implements Kernel {
             resolvConf: network ? this.#traffic.resolvConf(spec.traffic.dns) : '',
           }),
           filter: this.#filter,
-          cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
+          group: group.operations,
         }),
         descriptors: {
           'base namespace': this.#processes.baseNamespace,
           ...(taken ? { 'network namespace': taken.namespace } : {}),
           ...(spec.userNamespace && { 'user namespace': this.#userNamespace.descriptor! }),
-          ...cgroups,
+          ...group.descriptors,
           ...stdio,
         },
         exitFile: exitFile!,

@@ -62,7 +62,10 @@ describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${
     );
     const mounted = join(engine.root, 'mounted');
     for (const folder of [...folders, mounted]) mkdirSync(folder);
-    cgroups.create(stray, { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined });
+    const limits = { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined };
+    for (const { call, args } of cgroups.enter(stray, limits).operations) {
+      if (call === 'mkdirat') mkdirSync(args[1] as string);
+    }
     spawnSync('mount', ['-t', 'tmpfs', 'none', mounted]);
     try {
       const found = await leftovers(engine.docker, engine.root);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { planControl, planGroup, planJoining } from '../../../runtime/cgroups/group-plan.ts';
 import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
@@ -50,7 +51,7 @@ const CONTEXT: LaunchContext = {
   mappedFolders: [],
   etcFiles: { hosts: '127.0.0.1 localhost\n' },
   filter: Buffer.alloc(8),
-  cgroups: [],
+  group: [],
 };
 
 describe('planLaunch()', () => {
@@ -149,11 +150,21 @@ describe('planLaunch()', () => {
     ]);
   });
 
-  it('joins cgroups of version 1 first of all', () => {
-    const first = planLaunch(SPEC, { ...CONTEXT, cgroups: ['memory cgroup', 'pids cgroup'] }).slice(0, 3);
-    assert.deepEqual(first.map(shown).slice(0, 2), [
-      'write(memory cgroup, "0", 1)',
-      'write(pids cgroup, "0", 1)',
+  it('enters its control groups first of all', () => {
+    const group = [
+      ...planGroup('/g'),
+      ...planControl('/g', { file: 'pids.max', value: 9 }),
+      ...planJoining('/g'),
+    ];
+    const first = planLaunch(SPEC, { ...CONTEXT, group }).slice(0, group.length + 1);
+    assert.deepEqual(first.map(shown).slice(0, 7), [
+      'mkdirat(-100, "/g", 493)',
+      'openat(-100, "/g/pids.max", 524289)',
+      'write(control, "9", 1)',
+      'close(control)',
+      'openat(-100, "/g/cgroup.procs", 524289)',
+      'write(control, "0", 1)',
+      'close(control)',
     ]);
   });
 

@@ -105,7 +105,7 @@ export class WeakenedContainers {
       mappedFolders: [],
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
-      cgroups: [],
+      group: [],
     });
     return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
       'base namespace': this.#maker.baseNamespace,

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import type { Operation } from '../init/operation-list.ts';
+import { AT, OPEN } from '../syscall/constants.ts';
+
+/** How a container's first process gets into its group: it does most of it itself, beside whatever we do meanwhile. */
+export interface GroupEntry {
+  operations: Operation[];
+  /** What the process is sent or born with, by name; the caller closes them. */
+  descriptors: Record<string, number>;
+}
+
+/** Makes a group, or takes over an empty one. */
+export function planGroup(path: string): Operation[] {
+  return [
+    {
+      call: 'mkdirat',
+      args: [AT.FDCWD, path, 0o755],
+      purpose: `make the cgroup "${path}"`,
+      tolerate: 'EEXIST',
+    },
+  ];
+}
+
+/** Writes into a control file of a group. */
+export function planControl(
+  path: string,
+  { file, value }: { file: string; value: string | number },
+): Operation[] {
+  const text = String(value);
+  const purpose = `set ${file} to ${text}`;
+  return [
+    {
+      call: 'openat',
+      args: [AT.FDCWD, join(path, file), OPEN.WRONLY | OPEN.CLOEXEC],
+      purpose,
+      result: 'control',
+    },
+    { call: 'write', args: [{ result: 'control' }, text, text.length], purpose },
+    { call: 'close', args: [{ result: 'control' }], purpose },
+  ];
+}
+
+/** Moves the process that does it into a group. */
+export function planJoining(path: string): Operation[] {
+  return planControl(path, { file: 'cgroup.procs', value: 0 });
+}
