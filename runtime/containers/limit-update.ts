@@ -52,7 +52,15 @@ function applyOrRestore(
   try {
     kernel.update(id, limitsOf(wanted));
   } catch (error) {
-    kernel.update(id, limitsOf(current));
+    restore(() => kernel.update(id, limitsOf(current)));
     throw error;
+  }
+}
+
+function restore(apply: () => void): void {
+  try {
+    apply();
+  } catch (error) {
+    console.error('Could not restore limits after a refused update:', error);
   }
 }

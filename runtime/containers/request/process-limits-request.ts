@@ -10,7 +10,7 @@ export const PROCESS_LIMIT_FIELDS = ['Ulimits', 'OomScoreAdj', 'Sysctls'];
 const OWN_SYSCTLS = [
   /^kernel\.(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)$/,
   /^fs\.mqueue\.[a-z_]{1,64}$/,
-  /^net\.[a-zA-Z0-9_./-]{1,128}$/,
+  /^net\.[a-zA-Z0-9_.-]{1,128}$/,
 ];
 
 /** Reads what a container's processes may do with what they have. Throws `invalid`. */
@@ -50,7 +50,7 @@ function parseOomScoreAdj(fields: RequestFields): number {
 
 function parseSysctls(asked: Record<string, string>): Record<string, string> {
   for (const [name, value] of Object.entries(asked)) {
-    if (!OWN_SYSCTLS.some((own) => own.test(name)) || name.split(/[./]/).includes('')) {
+    if (!OWN_SYSCTLS.some((own) => own.test(name)) || name.split('.').includes('')) {
       throw new EngineError(
         'invalid',
         `The sysctl "${name}" is not a container's own, as net.* and kernel.shm* are.`,

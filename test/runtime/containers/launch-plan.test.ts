@@ -4,6 +4,7 @@ import { planControl, planGroup, planJoining } from '../../../runtime/cgroups/gr
 import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
+import { parseTmpfs } from '../../../runtime/containers/tmpfs.ts';
 import { encodeOperations, type Operation } from '../../../runtime/init/operation-list.ts';
 import { ORDINARY_TRAFFIC } from '../../../runtime/network/traffic.ts';
 
@@ -177,6 +178,60 @@ describe('planLaunch()', () => {
     assertOrder(none, ['unshare(1073741824)', 'netlink(inside', 'fsopen("overlay"']);
     assert.equal(none.filter(({ call }) => call === 'netlink').length, 1);
     assert.ok(!none.map(shown).some((text) => text.includes('network namespace')));
+  });
+
+  it('sets limits of processes over its own, and the OOM score while it sees the host’s /proc', () => {
+    const limited = planLaunch(
+      { ...SPEC, oomScoreAdj: 300, ulimits: [{ name: 'nofile', soft: 5, hard: -1 }] },
+      CONTEXT,
+    );
+    assertOrder(limited, ['openat(-100, "/proc/self/oom_score_adj"', 'write(file, "300", 3)', 'unshare(']);
+    const set = limited
+      .filter(({ call }) => call === 'prlimit64')
+      .map(({ args }) => ({
+        resource: args[1],
+        limits: [...new BigUint64Array(new Uint8Array(args[2] as Buffer).buffer)],
+      }));
+    assert.deepEqual(set, [
+      { resource: 4, limits: [0n, 0n] },
+      { resource: 7, limits: [5n, 2n ** 64n - 1n] },
+    ]);
+    assert.ok(!plan.map(shown).some((line) => line.includes('oom_score_adj')));
+  });
+
+  it('makes settings of the kernel in its own /proc, before that is read-only', () => {
+    const sysctls = { 'net.core.somaxconn': '77' };
+    assertOrder(planLaunch({ ...SPEC, sysctls }, CONTEXT), [
+      'setns(network namespace',
+      'unshare(235012096)',
+      'mount("proc", "/m/proc"',
+      'openat(-100, "/m/proc/sys/net/core/somaxconn"',
+      'write(file, "77", 2)',
+      'mount("/m/proc/sys", "/m/proc/sys"',
+    ]);
+  });
+
+  it('mounts memory around the binds: outer folders first, and what lies in a bind after it', () => {
+    const tmpfs = ['/data/x/tmp', '/data', '/run'].map((target) => parseTmpfs(target, 'size=5k,mode=0700'));
+    const binds = [{ source: '/v', target: '/data/x', readOnly: false, isFolder: true }];
+    const mounts = planLaunch({ ...SPEC, tmpfs }, { ...CONTEXT, binds })
+      .filter(({ call, purpose }) => call === 'move_mount' && !purpose.includes('/etc/'))
+      .map(({ purpose }) => purpose);
+    assert.deepEqual(mounts, [
+      'place the root file system',
+      ...['mount "/run"', 'mount "/data"', 'mount "/data/x"', 'mount "/data/x/tmp"'],
+    ]);
+    const flags = planLaunch({ ...SPEC, tmpfs: [parseTmpfs('/run', '')] }, CONTEXT)
+      .filter(({ call, purpose }) => call === 'fsmount' && purpose.includes('/run'))
+      .map(({ args }) => args[2]);
+    const NOSUID_NODEV_NOEXEC = 2 | 4 | 8;
+    assert.deepEqual(flags, [NOSUID_NODEV_NOEXEC]);
+  });
+
+  it('makes the root read-only when everything has its place in it', () => {
+    const readOnly = planLaunch({ ...SPEC, readOnlyRoot: true }, CONTEXT);
+    assertOrder(readOnly, ['mkdirat(parent, "app"', 'mount_setattr(-100, "/m", 0, [bytes], 32)', 'chroot(']);
+    assert.ok(!plan.map(shown).some((line) => line.startsWith('mount_setattr(-100, "/m"')));
   });
 
   it('can be encoded', () => {

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
+import { ProcessKernel } from '../process-kernel.ts';
+
+describe('Lifecycle, through the API', () => {
+  let fixture: EngineFixture;
+  let docker: Docker;
+  let kernel: ProcessKernel;
+
+  beforeEach(async () => {
+    kernel = new ProcessKernel();
+    fixture = await createEngineFixture(kernel);
+    docker = fixture.docker;
+  });
+
+  afterEach(async () => {
+    for (const { Id } of await docker.listContainers({ all: true })) {
+      await docker.getContainer(Id).remove({ force: true });
+    }
+    await fixture.remove();
+  });
+
+  function create(script: string, HostConfig: object = {}, more: object = {}) {
+    return docker.createContainer({ Image: BASE, Cmd: ['/bin/sh', '-c', script], HostConfig, ...more });
+  }
+
+  async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
+    for (let tries = 0; !(await condition()); tries++) {
+      assert.ok(tries < 500, `waited for ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  const state = async (container: Docker.Container) => (await container.inspect()).State;
+  const logOf = async (container: Docker.Container) =>
+    (await container.logs({ stdout: true, stderr: true })).toString();
+
+  it('pauses a process where it stands, and lets it go on', async () => {
+    const container = await create('while :; do echo tick; sleep 0.01; done');
+    await container.start();
+    await until(async () => (await logOf(container)).includes('tick'), 'output');
+    await container.pause();
+    const pid = (await state(container)).Pid;
+    assert.match(readFileSync(`/proc/${pid}/status`, 'latin1'), /^State:\tT/m);
+    assert.deepEqual([(await state(container)).Status, (await state(container)).Paused], ['paused', true]);
+    await assert.rejects(container.pause(), { statusCode: 409 });
+    await assert.rejects(container.start(), { statusCode: 409 });
+    await assert.rejects(container.remove(), { statusCode: 409 });
+    await assert.rejects(container.exec({ Cmd: ['true'] }), { statusCode: 409 });
+    await container.unpause();
+    assert.doesNotMatch(readFileSync(`/proc/${pid}/status`, 'latin1'), /^State:\tT/m);
+    await assert.rejects(container.unpause(), { statusCode: 409 });
+  });
+
+  it('starts again what its policy wants, and stops when a client does', async () => {
+    const container = await create('exit 4', { RestartPolicy: { Name: 'always' } });
+    await container.start();
+    await until(async () => (await container.inspect()).RestartCount >= 2, 'two restarts');
+    await until(async () => (await state(container)).Restarting, 'the pause before the next');
+    assert.equal((await docker.listContainers()).length, 1);
+    await assert.rejects(container.start(), { statusCode: 304 });
+    await assert.rejects(container.exec({ Cmd: ['true'] }), { statusCode: 409 });
+    await assert.rejects(container.commit(), { statusCode: 409 });
+    const waiting = container.wait({ condition: 'not-running' });
+    await container.stop();
+    assert.deepEqual(await waiting, { StatusCode: 4 });
+    const ended = await container.inspect();
+    assert.deepEqual([ended.State.Status, ended.State.ExitCode], ['exited', 4]);
+    const starts = kernel.launched.length;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.equal(kernel.launched.length, starts);
+    await container.remove();
+  });
+
+  it('counts from nought again when a client starts it', async () => {
+    const container = await create('exit 4', { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 1 } });
+    for (let round = 0; round < 2; round++) {
+      const before = kernel.launched.length;
+      await container.start();
+      await until(async () => (await state(container)).Status === 'exited', 'the last end');
+      assert.equal((await container.inspect()).RestartCount, 1);
+      assert.equal(kernel.launched.length - before, 2);
+    }
+  });
+
+  it('gives up what cannot be started again, and says why', async () => {
+    const program = join(fixture.settings.data, 'program');
+    writeFileSync(program, `#!/bin/sh\nrm ${program}\n`, { mode: 0o755 });
+    const container = await docker.createContainer({
+      Image: BASE,
+      Cmd: [program],
+      HostConfig: { RestartPolicy: { Name: 'always' } },
+    });
+    await container.start();
+    await until(async () => (await state(container)).Status === 'exited', 'the end');
+    assert.deepEqual([(await state(container)).ExitCode, existsSync(program)], [127, false]);
+    assert.match((await state(container)).Error, /program/);
+  });
+
+  it('restarts with another process, and does not remove what would remove itself', async () => {
+    const container = await create('sleep 99', { AutoRemove: true });
+    await container.start();
+    const { Pid } = await state(container);
+    await container.restart({ t: 0 });
+    assert.equal((await state(container)).Running, true);
+    assert.notEqual((await state(container)).Pid, Pid);
+    const removed = container.wait({ condition: 'removed' });
+    await container.kill();
+    await removed;
+  });
+
+  it('tells health in inspect, in the list, and as an event', async () => {
+    const flag = join(fixture.settings.data, 'well');
+    const Healthcheck = { Test: ['CMD-SHELL', `test -e ${flag} && echo well`], Interval: 2e7, Retries: 2 };
+    const container = await create('sleep 99', {}, { Healthcheck });
+    const events: string[] = [];
+    const stream = await docker.getEvents({ filters: { event: ['health_status'] } });
+    stream.on('data', (chunk: Buffer) =>
+      events.push(...(chunk.toString().match(/health_status: \w+/g) ?? [])),
+    );
+    await container.start();
+    assert.equal((await state(container)).Health?.Status, 'starting');
+    await until(async () => (await state(container)).Health?.Status === 'unhealthy', 'unhealthy');
+    writeFileSync(flag, '');
+    await until(async () => (await state(container)).Health?.Status === 'healthy', 'healthy');
+    const listed = await docker.listContainers({ filters: { health: ['healthy'] } });
+    assert.match(listed[0]!.Status, /\(healthy\)$/);
+    assert.deepEqual(await docker.listContainers({ filters: { health: ['none', 'unhealthy'] } }), []);
+    await until(() => events.includes('health_status: healthy'), 'the event');
+    (stream as unknown as { destroy(): void }).destroy();
+    await container.stop({ t: 0 });
+    assert.equal((await state(container)).Health?.Status, 'unhealthy');
+  });
+
+  it('updates limits of what runs and of what does not, all or nothing', async () => {
+    const container = await create('sleep 99', { Memory: 64 << 20 });
+    await container.update({ Memory: 128 << 20, PidsLimit: 9 });
+    await container.start();
+    assert.equal(kernel.launched.at(-1)?.limits.memory, 128 << 20);
+    await container.update({ NanoCpus: 5e8, RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } });
+    const { HostConfig } = await container.inspect();
+    assert.deepEqual(
+      [
+        HostConfig.Memory,
+        HostConfig.PidsLimit,
+        HostConfig.NanoCpus,
+        HostConfig.RestartPolicy?.MaximumRetryCount,
+      ],
+      [128 << 20, 9, 5e8, 3],
+    );
+    assert.deepEqual(kernel.limits.get(container.id)?.nanoCpus, 5e8);
+    kernel.update = () => {
+      throw Object.assign(new Error('the kernel says no'), { code: 'conflict' });
+    };
+    await assert.rejects(container.update({ PidsLimit: 77 }), { statusCode: 409 });
+    assert.equal((await container.inspect()).HostConfig.PidsLimit, 9);
+    for (const wrong of [{ Privileged: true }, { Memory: -1 }, { Binds: ['/:/x'] }, [], 'x']) {
+      await assert.rejects(container.update(wrong), { statusCode: 400 }, JSON.stringify(wrong));
+    }
+  });
+
+  it('renames, and lets nobody have a name twice', async () => {
+    const [one, two] = [await create('true', {}, { name: 'one' }), await create('true', {}, { name: 'two' })];
+    await assert.rejects(one.rename({ name: 'two' }), { statusCode: 409 });
+    await assert.rejects(one.rename({ name: 'one' }), { statusCode: 400 });
+    await assert.rejects(one.rename({ name: 'a/b' }), { statusCode: 400 });
+    await two.rename({ name: 'three' });
+    await one.rename({ name: 'two' });
+    assert.equal((await docker.getContainer('two').inspect()).Id, one.id);
+    assert.equal((await docker.getContainer('three').inspect()).Id, two.id);
+  });
+
+  describe('GET /containers/json', () => {
+    const names = async (filters: object, more: object = {}) => {
+      const found = await docker.listContainers({ all: true, filters: JSON.stringify(filters), ...more });
+      return found.map(({ Names }) => Names[0]!.slice(1)).sort();
+    };
+
+    it('filters by everything that a container is', async () => {
+      const first = await create('exit 3', {}, { name: 'first', Labels: { app: 'a' } });
+      await first.start();
+      await first.wait();
+      const second = await create('sleep 99', { Binds: ['cache:/cache'] }, { name: 'second' });
+      await second.start();
+      await create('true', { NetworkMode: 'none' }, { name: 'third' });
+      const expected: [object, string[]][] = [
+        [{ name: ['ir'] }, ['first', 'third']],
+        [{ name: ['^/first$'] }, ['first']],
+        [{ name: ['^th', 'nd$'] }, ['second', 'third']],
+        [{ name: ['.*'] }, []],
+        [{ id: [first.id.slice(0, 12)] }, ['first']],
+        [{ status: ['exited', 'created'] }, ['first', 'third']],
+        [{ exited: ['3'] }, ['first']],
+        [{ label: ['app=a'] }, ['first']],
+        [{ ancestor: [BASE] }, ['first', 'second', 'third']],
+        [{ ancestor: ['nonesuch'] }, []],
+        [{ before: ['second'] }, ['first']],
+        [{ since: ['first'] }, ['second', 'third']],
+        [{ volume: ['cache'] }, ['second']],
+        [{ volume: ['/cache'] }, ['second']],
+        [{ network: ['none'] }, ['third']],
+        [{ network: ['bridge'] }, ['first', 'second']],
+        [{ health: ['none'], status: ['running'] }, ['second']],
+      ];
+      for (const [filters, wanted] of expected) {
+        assert.deepEqual(await names(filters), wanted, JSON.stringify(filters));
+      }
+      assert.deepEqual(await names({}, { all: false }), ['second']);
+      assert.deepEqual(await names({}, { limit: 1 }), ['third']);
+    });
+
+    it('refuses filters that it does not know, and values that cannot be', async () => {
+      for (const filters of [
+        { nonsense: ['x'] },
+        { status: ['asleep'] },
+        { health: ['ill'] },
+        { exited: ['x'] },
+      ]) {
+        await assert.rejects(names(filters), { statusCode: 400 }, JSON.stringify(filters));
+      }
+      await assert.rejects(names({ before: ['nonesuch'] }), { statusCode: 404 });
+    });
+
+    it('tells sizes if asked to', async () => {
+      const container = await create('true');
+      await container.start();
+      await container.wait();
+      const upper = kernel.launched.at(-1)!.rootfs.upper;
+      writeFileSync(join(upper, 'file'), Buffer.alloc(5000));
+      const [listed] = await docker.listContainers({ all: true, size: true } as object);
+      assert.equal((listed as unknown as { SizeRw: number }).SizeRw, 5000);
+      const inspected = await container.inspect({ size: true } as object);
+      assert.equal((inspected as unknown as { SizeRw: number }).SizeRw, 5000);
+      assert.equal('SizeRw' in (await docker.listContainers({ all: true }))[0]!, false);
+    });
+  });
+});
