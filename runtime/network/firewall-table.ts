@@ -17,6 +17,11 @@ export function tableName(tag: string): string {
   return `paas_${tag}`;
 }
 
+/** Whether it is a table of this instance or another. */
+export function isPaasTable(name: string): boolean {
+  return name.startsWith(tableName(''));
+}
+
 /** What a rule matches for an instance's containers. */
 export function containerInterfaces(tag: string): string {
   return `"${interfacePrefix(tag)}*"`;

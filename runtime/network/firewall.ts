@@ -1,19 +1,34 @@
 import { writeControl } from '../syscall/files.ts';
+import { type NftablesChange, watchNftables } from '../syscall/nftables-events.ts';
 import { FirewallMembers } from './firewall-members.ts';
-import { type FirewallOptions, firewallTable, tableName, withoutTable } from './firewall-table.ts';
-import { nft, nftList } from './nft.ts';
+import {
+  type FirewallOptions,
+  firewallTable,
+  isPaasTable,
+  tableName,
+  withoutTable,
+} from './firewall-table.ts';
+import { Nft } from './nft.ts';
+import { planPassage, planPassageRemoval } from './passage.ts';
 import type { Traffic } from './traffic.ts';
+
+/** Others seldom change one rule alone. */
+const SETTLE_MILLISECONDS = 100;
 
 /**
  * An instance's table in nftables. Changes of several containers that come while nft works are made together, in one
- * transaction; the event loop never waits for the kernel.
+ * transaction; the event loop never waits for the kernel. When others have changed their rules, it sees to it that ours are
+ * still there (`nft flush ruleset` takes them too) and that theirs let containers' traffic pass.
  */
 export class Firewall {
   readonly #options: FirewallOptions;
   readonly #members: FirewallMembers;
+  readonly #nft = new Nft();
   #wanted = new Map<string, Traffic | undefined>();
   #working: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
+  #check: NodeJS.Timeout | undefined;
+  #unwatch = () => {};
 
   constructor(options: FirewallOptions) {
     this.#options = options;
@@ -23,13 +38,18 @@ export class Firewall {
   /** Lets the host forward; puts the table in place if there is none. One that is there may hold what containers need. */
   async open(): Promise<void> {
     writeControl('/proc/sys/net/ipv4/ip_forward', '1');
-    if (!(await isThere(this.#options.tag))) await nft(firewallTable(this.#options));
+    const { tables } = await this.#nft.list();
+    if (!tables.includes(tableName(this.#options.tag))) await this.#nft.change(firewallTable(this.#options));
   }
 
   /** Resolves when the kernel knows what a container's address may do; undefined: nothing beyond what all may. */
   set(address: string, traffic: Traffic | undefined): Promise<void> {
     this.#wanted.set(address, traffic);
-    return this.#changeSoon();
+    this.#next ??= this.#inTurn(() => {
+      this.#next = undefined;
+      return this.#change();
+    });
+    return this.#next;
   }
 
   /** The same, to be made known by the next `replace`. */
@@ -39,44 +59,71 @@ export class Firewall {
 
   /** Replaces the table by a new one with everything that is known, in one transaction: nothing passes in between. */
   replace(): Promise<void> {
-    const { tag } = this.#options;
-    this.#working = this.#working
-      .catch(() => {})
-      .then(() => nft(withoutTable(tag) + firewallTable(this.#options) + this.#members.all()));
-    return this.#working;
+    return this.#inTurn(() => this.#replaceNow());
   }
 
-  /** Takes the table away. */
+  /** Looks after what others have changed, and will change until `close`. */
+  watch(): void {
+    this.#unwatch();
+    this.#unwatch = watchNftables((change) => {
+      if (change && !this.#concernsUs(change)) return;
+      this.#check ??= setTimeout(() => void this.#afterChange(), SETTLE_MILLISECONDS).unref();
+    });
+    void this.#afterChange();
+  }
+
+  /** The rules stay. */
+  close(): void {
+    this.#unwatch();
+    this.#unwatch = () => {};
+    clearTimeout(this.#check);
+  }
+
+  /** Takes the table away, and our rules in those of others. */
   static async remove(tag: string): Promise<void> {
-    await nft(withoutTable(tag));
+    const nft = new Nft();
+    const { chains } = await nft.list();
+    await nft.change(withoutTable(tag) + planPassageRemoval(tag, chains));
   }
 
-  #changeSoon(): Promise<void> {
-    this.#next ??= this.#working
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        this.#working = this.#change();
-        return this.#working;
+  /** What other instances do in their tables does not. */
+  #concernsUs({ pid, tables }: NftablesChange): boolean {
+    const own = tableName(this.#options.tag);
+    return [...tables].some((table) => (table === own ? !this.#nft.isOwn(pid) : !isPaasTable(table)));
+  }
+
+  async #afterChange(): Promise<void> {
+    this.#check = undefined;
+    try {
+      await this.#inTurn(async () => {
+        const { tables, chains } = await this.#nft.list();
+        if (!tables.includes(tableName(this.#options.tag))) await this.#replaceNow();
+        await this.#nft.change(planPassage(this.#options.tag, chains));
       });
-    return this.#next;
+    } catch (error) {
+      console.error('The containers’ firewall, after others have changed theirs:', error);
+    }
+  }
+
+  /** After what is being done, whether that succeeds or not. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#working = this.#working.catch(() => {}).then(work);
+    return this.#working;
   }
 
   async #change(): Promise<void> {
     const wanted = this.#wanted;
     this.#wanted = new Map();
-    const commands = this.#members.change(wanted);
-    if (commands === '') return;
     try {
-      await nft(commands);
+      await this.#nft.change(this.#members.change(wanted));
     } catch {
       // Somebody else has changed or flushed the table.
-      await nft(withoutTable(this.#options.tag) + firewallTable(this.#options) + this.#members.all());
+      await this.#replaceNow();
     }
   }
-}
 
-async function isThere(tag: string): Promise<boolean> {
-  const tables = await nftList('tables');
-  return tables.some((item) => (item.table as { name?: string } | undefined)?.name === tableName(tag));
+  #replaceNow(): Promise<void> {
+    const { tag } = this.#options;
+    return this.#nft.change(withoutTable(tag) + firewallTable(this.#options) + this.#members.all());
+  }
 }

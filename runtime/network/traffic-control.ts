@@ -91,6 +91,7 @@ export class TrafficControl {
   async replace(): Promise<void> {
     await Promise.all([this.#firewall.replace(), ...this.#resuming.splice(0)]);
     this.#nameServer.listen();
+    this.#firewall.watch();
   }
 
   /** The content of a container's /etc/resolv.conf. */
@@ -101,6 +102,7 @@ export class TrafficControl {
   /** Containers keep what they may do. */
   close(): void {
     this.#nameServer.close();
+    this.#firewall.close();
     for (const id of this.#addresses.keys()) this.#ports.free(id);
   }
 

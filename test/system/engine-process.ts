@@ -23,6 +23,8 @@ export class EngineProcess {
   readonly platform: Docker;
   readonly #subnet: string;
   readonly #nodeArguments: string[];
+  /** The network namespace that it takes for the host's; undefined: this one. */
+  networkNamespace: string | undefined;
   #child: ChildProcess | undefined;
 
   /** Two runs of the tests at once must not share a subnet. */
@@ -38,7 +40,9 @@ export class EngineProcess {
   }
 
   async start(): Promise<void> {
-    this.#child = spawn(process.execPath, [...this.#nodeArguments, DAEMON], {
+    const inNamespace = this.networkNamespace ? ['nsenter', `--net=/run/netns/${this.networkNamespace}`] : [];
+    const [program, ...args] = [...inNamespace, process.execPath, ...this.#nodeArguments, DAEMON];
+    this.#child = spawn(program!, args, {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
