@@ -94,8 +94,6 @@ export class Engine {
         OpenStdin: request.stdin ?? false,
         StdinOnce: request.stdin ?? false,
         AttachStdin: request.stdin ?? false,
-        AttachStdout: true,
-        AttachStderr: true,
         Tty: request.terminal ?? false,
         ...(request.hostname && { Hostname: request.hostname }),
         HostConfig: {

@@ -87,12 +87,19 @@ export class Exchange {
   /** Makes the connection a two-way stream, as clients ask for by `Upgrade: tcp`; the others read the answer's body. */
   hijack(contentType: string): { input: Readable; output: Writable } {
     if (!this.#upgrade) return { input: this.request, output: this.stream(contentType) };
+    return this.upgrade({ 'Content-Type': contentType, Upgrade: 'tcp' });
+  }
+
+  /** Answers a request that wants to be upgraded with 101 and these headers. Throws `invalid` for another. */
+  upgrade(headers: Record<string, string>): { input: Readable; output: Writable } {
+    if (!this.#upgrade) throw new EngineError('invalid', 'This needs a request with "Connection: Upgrade".');
     const { socket, head } = this.#upgrade;
     this.#response.detachSocket(socket as never);
     socket.on('error', () => {});
-    socket.write(
-      `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    const lines = Object.entries({ ...headers, Connection: 'Upgrade' }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
     );
+    socket.write(`HTTP/1.1 101 UPGRADED\r\n${lines.join('')}\r\n`);
     if (head.length > 0) socket.unshift(head);
     return { input: socket, output: socket };
   }

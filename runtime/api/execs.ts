@@ -1,5 +1,5 @@
 import type { Engine } from '../containers/engine.ts';
-import { type Exec, type Execs, parseSize } from '../containers/execs.ts';
+import { type Exec, type ExecStreams, type Execs, parseSize } from '../containers/execs.ts';
 import { RequestFields } from '../containers/request-fields.ts';
 import { linger, MULTIPLEXED_STREAM, RAW_STREAM } from './container-streams.ts';
 import { sizeOf } from './containers.ts';
@@ -47,16 +47,32 @@ async function start(execs: Execs, exec: Exec, exchange: Exchange): Promise<void
     await execs.start(exec, () => undefined);
     return exchange.send(200);
   }
-  await execs.start(exec, () => {
-    const { input, output } = exchange.hijack(exec.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
-    linger(output);
-    if (!exec.stdin) input.resume();
-    const stdin = exec.stdin ? input : undefined;
-    if (exec.tty) return { input: stdin, stdout: output, stderr: output, end: () => output.end() };
-    const [stdout, stderr] = [frameStream(STDOUT, output), frameStream(STDERR, output)];
-    const end = () => stdout.end(() => stderr.end(() => output.end()));
-    return { input: stdin, stdout, stderr, end };
-  });
+  let streams: ExecStreams | undefined;
+  const connect = () => {
+    streams = connectClient(exec, exchange);
+    return streams;
+  };
+  try {
+    await execs.start(exec, connect);
+  } catch (error) {
+    const { exitCode, message } = error as { exitCode?: number; message: string };
+    if (streams || (exitCode !== 126 && exitCode !== 127)) throw error;
+    // Docker says so in the output: its client then asks for the exit code.
+    const { stdout, end } = connect();
+    stdout.write(`${message}\r\n`);
+    end();
+  }
+}
+
+function connectClient(exec: Exec, exchange: Exchange): ExecStreams {
+  const { input, output } = exchange.hijack(exec.tty ? RAW_STREAM : MULTIPLEXED_STREAM);
+  linger(output);
+  if (!exec.stdin) input.resume();
+  const stdin = exec.stdin ? input : undefined;
+  if (exec.tty) return { input: stdin, stdout: output, stderr: output, end: () => output.end() };
+  const [stdout, stderr] = [frameStream(STDOUT, output), frameStream(STDERR, output)];
+  const end = () => stdout.end(() => stderr.end(() => output.end()));
+  return { input: stdin, stdout, stderr, end };
 }
 
 function view(exec: Exec): object {
@@ -71,7 +87,7 @@ function view(exec: Exec): object {
     OpenStdout: true,
     OpenStderr: true,
     CanRemove: false,
-    DetachKeys: '',
+    DetachKeys: exec.detachKeys,
     ProcessConfig: { tty: exec.tty, entrypoint, arguments: args, user: exec.user, privileged: false },
   };
 }

@@ -16,7 +16,6 @@ const REFUSED: [Route['method'], string, EngineErrorCode, string][] = [
   ['POST', '/auth', 'unsupported', `There is nowhere to sign in: ${NO_REGISTRY}`],
   ['POST', '/build', 'unsupported', `Nothing can be built: ${NO_BUILD}`],
   ['POST', '/session', 'unsupported', `There is no build session: ${NO_BUILD}`],
-  ['GET', '/containers/{id}/attach/ws', 'unsupported', 'There are no web sockets: use POST …/attach.'],
   ...plugins('GET', '/plugins/privileges', '/plugins/{name*}/json'),
   ...plugins('DELETE', '/plugins/{name*}'),
   ...plugins(

@@ -1,18 +1,9 @@
 import { EventEmitter, once } from 'node:events';
-import { existsSync } from 'node:fs';
-import type { Writable } from 'node:stream';
-import { type LogFileReader, LogFiles } from './log-files.ts';
-import { LineSplitter, type RecordFilter, StampClock, showRecords } from './log-record.ts';
-import { type PunchHole, RawOutput } from './raw-output.ts';
-
-/** An attached client that has not taken so much holds the reading up, */
-const MAX_UNTAKEN = 1024 * 1024;
-/** until so much waits in the raw file, */
-const MAX_BACKLOG_ATTACHED = 1024 * 1024 * 1024;
-/** or the container has ended and the client has taken nothing for so long. */
-const PATIENCE_MILLISECONDS = 10_000;
-/** Unread output beyond this is skipped while nobody is attached. */
-const MAX_BACKLOG = 32 * 1024 * 1024;
+import { type AttachedClient, FEED_LIMITS, type FeedLimits } from './client-feed.ts';
+import { type LogFileReader, LogFiles, type Positions } from './log-files.ts';
+import { type LogSource, type RecordFilter, type ShownText, StampClock, showRecords } from './log-record.ts';
+import { OutputStream } from './output-stream.ts';
+import type { PunchHole } from './raw-output.ts';
 
 export interface LogQuery extends RecordFilter {
   /** Only so many of the last records. */
@@ -21,111 +12,126 @@ export interface LogQuery extends RecordFilter {
   signal: AbortSignal;
 }
 
+export interface OutputOptions {
+  /** Of stdout and stderr together, in the order of writing; stderr apart has `.stderr` behind it. */
+  rawPath: string;
+  /** stderr apart from stdout: what came first can then only be told to some milliseconds. */
+  apart?: boolean;
+  /** Output comes by `write`, not in raw files. */
+  terminal?: boolean;
+  punchHole: PunchHole;
+  logLimit?: number;
+  limits?: FeedLimits;
+}
+
+/** The ending of the raw file of a stderr that is apart. */
+export const STDERR_SUFFIX = '.stderr';
+
 /**
  * All that a container writes: to its log, and at once to the clients that are attached.
  *
  *   app ──► raw file ──► (wake) ──┬──► records in the log ──► readers of the log, each at its own pace
  *   app ──► terminal ─────────────┘
- *                                 └──► attached clients, byte by byte
+ *                                 └──► attached clients, byte by byte, each at its own pace
  */
 export class ContainerOutput {
   readonly #files: LogFiles;
-  readonly #raw: RawOutput;
-  readonly #splitter = new LineSplitter(new StampClock());
-  readonly #attached = new Set<Writable>();
+  readonly #streams: OutputStream[];
   readonly #changes = new EventEmitter();
+  readonly #isTerminal: boolean;
   #open = false;
-  #resumeTerminal = () => {};
 
-  constructor(folder: string, options: { rawPath: string; punchHole: PunchHole; logLimit?: number }) {
+  constructor(folder: string, options: OutputOptions) {
+    const { rawPath, punchHole, limits = FEED_LIMITS } = options;
+    this.#isTerminal = options.terminal ?? false;
     this.#files = new LogFiles(folder, options.logLimit);
     this.#changes.setMaxListeners(0);
-    this.#raw = new RawOutput(options.rawPath, {
-      punchHole: options.punchHole,
-      listener: {
-        onChunk: (chunk, position) => this.#take(chunk, position),
-        onSkipped: (bytes, position) => {
-          this.#take(Buffer.from(`[${bytes} bytes of output were skipped]\n`), position);
-        },
-        backlogLimit: () => (this.#attached.size > 0 ? MAX_BACKLOG_ATTACHED : MAX_BACKLOG),
-      },
-    });
+    const sources: LogSource[] = options.apart ? [0, 1] : [0];
+    const clock = new StampClock();
+    this.#streams = sources.map(
+      (source) =>
+        new OutputStream({
+          ...{ source, clock, limits, punchHole },
+          rawPath: source === 0 ? rawPath : rawPath + STDERR_SUFFIX,
+          record: (records, position) => this.#record(source, { records, position }),
+        }),
+    );
   }
 
-  /** A descriptor of an empty raw file for the container's stdout and stderr; the caller closes it. */
-  openForContainer(uid: number): number {
+  /** Descriptors of empty raw files for the container's stdout and stderr, perhaps the same; the caller closes them. */
+  openForContainer(uid: number): { stdout: number; stderr: number } {
     this.#files.open();
-    this.#files.append([], 0);
-    return this.#raw.openForContainer(uid);
+    this.#files.append([], [0, 0]);
+    const [stdout, stderr] = this.#streams.map((stream) => stream.openForContainer(uid));
+    return { stdout: stdout!, stderr: stderr ?? stdout! };
   }
 
   /** Goes on reading where the log says that we stopped. */
   openRaw(): void {
     this.#files.open();
     this.#open = true;
-    this.#raw.open(this.#files.position);
+    for (const [source, stream] of this.#streams.entries()) stream.open(this.#files.positions[source]!);
   }
 
   /** For a container with a terminal: `write` takes what comes from it, and `resume` says that it may go on. */
   openTerminal(resume: () => void): void {
-    this.#resumeTerminal = resume;
     this.#files.open();
     this.#open = true;
+    this.#streams[0]!.openTerminal(resume);
   }
 
   /** From the terminal. Returns false when the terminal should be read no further until `resume` is called. */
   write(chunk: Buffer): boolean {
-    this.#take(chunk, 0);
-    return !this.#congested();
+    return this.#streams[0]!.write(chunk);
   }
 
-  /** The raw file was written to, perhaps. */
+  /** A raw file was written to, perhaps. */
   wake(): void {
-    if (this.#congested() && this.#raw.backlog > MAX_BACKLOG_ATTACHED) this.#dropCongested();
-    this.#raw.wake();
+    for (const stream of this.#streams) stream.wake();
   }
 
-  /** Sends everything from now on to `client` and ends it when the container ends. Returns the function that ends it earlier. */
-  attach(client: Writable): () => void {
-    this.#attached.add(client);
-    client.on('drain', () => this.#resumeIfPossible());
-    const detach = () => {
-      if (this.#attached.delete(client)) this.#resumeIfPossible();
-    };
-    client.on('close', detach);
-    return detach;
+  /**
+   * Sends everything from now on to these clients and ends them when the container ends. Where the streams are one, all of it
+   * goes to stdout's client, or to stderr's if that is the only one.
+   */
+  attach(clients: { stdout: AttachedClient | undefined; stderr: AttachedClient | undefined }): void {
+    const isTerminal = this.#isTerminal;
+    const [stdout, stderr] = this.#streams;
+    if (!stderr) {
+      const [client, other] = [clients.stdout ?? clients.stderr, clients.stdout && clients.stderr];
+      if (client) stdout!.attach(client, { isTerminal });
+      other?.stream.end();
+      return;
+    }
+    if (clients.stdout) stdout!.attach(clients.stdout, { isTerminal });
+    if (clients.stderr) stderr.attach(clients.stderr, { isTerminal });
   }
 
   /** The container has ended: takes what is left, lets readers and attached clients end. */
   async finish(): Promise<void> {
     if (!this.#open) return;
-    await this.#raw.drain(() => this.#uncongested());
-    this.#record(this.#splitter.flush(), 0);
-    this.#raw.close();
+    for (const stream of this.#streams) await stream.finish();
     this.#files.close();
     this.#open = false;
     this.#changes.emit('change');
-    for (const client of [...this.#attached]) client.end();
-    this.#attached.clear();
   }
 
   /** The container's process could not be started. */
   discard(): void {
-    this.#raw.close();
+    for (const stream of this.#streams) stream.close();
     this.#files.close();
-    for (const client of [...this.#attached]) client.end();
-    this.#attached.clear();
   }
 
-  /** The log in blocks, as `query` wants to see it. With `follow` until the container has ended. */
-  async *read(query: LogQuery): AsyncGenerator<Buffer> {
+  /** The log in pieces, as `query` wants to see it. With `follow` until the container has ended. */
+  async *read(query: LogQuery): AsyncGenerator<ShownText> {
     let reader: LogFileReader | undefined = this.#firstReader(query.tail);
+    // Streams that are one answer to either name.
+    const filter = this.#streams.length === 1 ? { ...query, sources: undefined } : query;
     try {
       while (!query.signal.aborted) {
         const block = reader?.read();
         if (block) {
-          const shown = showRecords(block, query);
-          if (shown.length > 0) yield shown;
+          yield* showRecords(block, filter);
         } else if (reader && reader.generation < this.#files.generation) {
           reader.close();
           reader = this.#files.readerAfter(reader.generation);
@@ -148,54 +154,16 @@ export class ContainerOutput {
     }
   }
 
-  /** Returns the position of the first byte that is in no record. */
-  #take(chunk: Buffer, position: number): number {
-    this.#record(this.#splitter.feed(chunk), position);
-    if (this.#attached.size > 0) {
-      const copy = Buffer.from(chunk);
-      for (const client of this.#attached) client.write(copy);
-      if (this.#congested()) this.#raw.pause();
-    }
-    return position - this.#splitter.pending;
-  }
-
-  #record(records: Buffer[], position: number): void {
+  #record(source: LogSource, { records, position }: { records: Buffer[]; position: number }): void {
     if (records.length === 0) return;
+    const [stdout, stderr] = this.#files.positions;
+    const positions: Positions = source === 0 ? [position, stderr] : [stdout, position];
     try {
-      this.#files.append(records, Math.max(0, position - this.#splitter.pending));
+      this.#files.append(records, positions);
     } catch (error) {
       // A full disk must not end the container's life; its log has a gap.
       console.error('Could not write to a log:', error);
     }
     this.#changes.emit('change');
   }
-
-  #congested(): boolean {
-    for (const client of this.#attached) if (client.writableLength > MAX_UNTAKEN) return true;
-    return false;
-  }
-
-  /** A turn of the event loop, and until every attached client has taken enough (or is dropped). */
-  async #uncongested(): Promise<void> {
-    await new Promise(setImmediate);
-    if (!this.#congested()) return;
-    const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
-    await once(this.#changes, 'resumed', { signal }).catch(() => this.#dropCongested());
-  }
-
-  #dropCongested(): void {
-    for (const client of [...this.#attached]) if (client.writableLength > MAX_UNTAKEN) client.destroy();
-  }
-
-  #resumeIfPossible(): void {
-    if (!this.#open || this.#congested()) return;
-    this.#raw.resume();
-    this.#resumeTerminal();
-    this.#changes.emit('resumed');
-  }
-}
-
-/** Whether a container ever wrote: its log is there. */
-export function hasLog(folder: string): boolean {
-  return existsSync(`${folder}/log`);
 }

@@ -81,6 +81,8 @@ export class Container {
   /** An empty stdin for the next start. */
   renewStdin(): void {
     this.stdin = this.config.process.OpenStdin ? new PassThrough() : undefined;
+    // As many as there are clients.
+    this.stdin?.setMaxListeners(0);
   }
 
   /** The exit code, when the condition comes true. */

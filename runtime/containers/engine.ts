@@ -12,7 +12,7 @@ import type { Access, ContainerConfig } from './container-config.ts';
 import { publishContainerEvent } from './container-events.ts';
 import { ContainerIndex } from './container-index.ts';
 import { ContainerNetworks } from './container-networks.ts';
-import { ContainerOutput } from './container-output.ts';
+import { ContainerOutput, STDERR_SUFFIX } from './container-output.ts';
 import { containerSize } from './container-size.ts';
 import type { ContainerStore } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
@@ -86,7 +86,7 @@ export class Engine {
   async open(): Promise<void> {
     for (const stored of this.#options.store.open()) {
       this.#containers.add(
-        new Container(completeRecord(stored, this.#machine), this.#outputOf(stored.config.id)),
+        new Container(completeRecord(stored, this.#machine), this.#outputOf(stored.config)),
       );
     }
     await Promise.all(this.#containers.all().map((container) => this.lifecycle.adopt(container)));
@@ -134,7 +134,7 @@ export class Engine {
       process: request.process,
       host,
     };
-    const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(id));
+    const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(config));
     this.launcher.userOf(config, config.process.User);
     this.#options.store.create(container);
     this.#containers.add(container);
@@ -212,16 +212,20 @@ export class Engine {
   }
 
   #removeForeignOutput(): void {
-    for (const id of readdirSync(this.#options.output)) {
+    for (const name of readdirSync(this.#options.output)) {
       // Also of one whose start was cut off: nobody reads it.
-      if (!this.#containers.get(id)?.running) rmSync(join(this.#options.output, id), { recursive: true });
+      const container = this.#containers.get(name.replace(STDERR_SUFFIX, ''));
+      if (!container?.running) rmSync(join(this.#options.output, name), { recursive: true });
     }
   }
 
-  #outputOf(id: string): ContainerOutput {
+  #outputOf({ id, process }: ContainerConfig): ContainerOutput {
     const { store, output, descriptors } = this.#options;
     return new ContainerOutput(store.folder(id), {
       rawPath: join(output, id),
+      // `docker run`, whose output may go into a file or a pipe; of a service in the background the order counts.
+      apart: process.AttachStderr,
+      terminal: process.Tty,
       punchHole: descriptors.punchHole,
     });
   }

@@ -6,6 +6,7 @@ import { EngineError } from '../engine-error.ts';
 import type { Container } from './container.ts';
 import type { Access } from './container-config.ts';
 import type { Descriptors } from './descriptors.ts';
+import { parseDetachKeys, UntilDetached } from './detach-keys.ts';
 import type { Engine } from './engine.ts';
 import { execSpec } from './exec-spec.ts';
 import type { ExecProcess, ExecSpec, TerminalSize } from './kernel.ts';
@@ -29,6 +30,8 @@ export interface Exec {
   user: string;
   tty: boolean;
   stdin: boolean;
+  /** As asked for; empty: Docker's default. */
+  detachKeys: string;
   state: 'created' | 'running' | 'exited';
   pid: number;
   exitCode: number | undefined;
@@ -82,12 +85,14 @@ export class Execs {
       user: fields.string('User') || container.config.process.User,
       tty: fields.boolean('Tty'),
       stdin: fields.boolean('AttachStdin'),
+      detachKeys: fields.string('DetachKeys'),
       state: 'created',
       pid: 0,
       exitCode: undefined,
       terminal: undefined,
       size: parseSize(fields.raw('ConsoleSize')) ?? { rows: 24, columns: 80 },
     };
+    parseDetachKeys(exec.detachKeys);
     this.#engine.launcher.userOf(container.config, exec.user);
     this.#execs.set(exec.id, exec);
     return exec;
@@ -131,7 +136,7 @@ export class Execs {
     const streams = connect();
     if (streams) {
       pipeUntilClosed(terminal, streams.stdout);
-      streams.input?.pipe(terminal, { end: false });
+      if (streams.input) pipeUntilDetached(streams.input, { terminal, exec, leave: streams.end });
     } else terminal.resume();
     this.#follow(exec, { process, outputs: [terminal], streams });
   }
@@ -222,6 +227,16 @@ function readEnd(fd: number, target: Writable | undefined): Socket {
   if (target) pipeUntilClosed(socket, target);
   else socket.resume();
   return socket;
+}
+
+/** Who leaves by the detach keys leaves the process running. */
+function pipeUntilDetached(
+  input: Readable,
+  to: { terminal: TerminalStream; exec: Exec; leave: () => void },
+): void {
+  const typed = input.pipe(new UntilDetached(parseDetachKeys(to.exec.detachKeys)));
+  typed.pipe(to.terminal, { end: false });
+  typed.once('detach', to.leave);
 }
 
 /** When the client is gone the process must not wait for it: what it still writes is dropped. */

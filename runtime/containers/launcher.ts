@@ -7,6 +7,7 @@ import { readUserDatabase } from '../images/user-database.ts';
 import type { Container } from './container.ts';
 import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
 import type { ContainerNetworks } from './container-networks.ts';
+import { STDERR_SUFFIX } from './container-output.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
 import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
@@ -67,6 +68,7 @@ export class Launcher {
       throw error;
     } finally {
       if (stdio) closeSync(stdio.stdout);
+      if (stdio && stdio.stderr !== stdio.stdout) closeSync(stdio.stderr);
       if (stdio?.stdin !== undefined) closeSync(stdio.stdin);
     }
   }
@@ -79,7 +81,7 @@ export class Launcher {
 
   /** Forgets the output of a container that has ended. */
   disconnect(container: Container): void {
-    this.#options.watcher.remove(container.id);
+    for (const name of [container.id, container.id + STDERR_SUFFIX]) this.#options.watcher.remove(name);
     container.stdin?.destroy();
     container.renewStdin();
     container.terminal?.destroy();
@@ -103,16 +105,16 @@ export class Launcher {
   }
 
   #openStdio(container: Container, uid: number) {
-    const stdout = container.output.openForContainer(uid);
-    if (!container.config.process.OpenStdin)
-      return { stdin: undefined, stdout, stderr: stdout, input: undefined };
+    const output = container.output.openForContainer(uid);
+    if (!container.config.process.OpenStdin) return { stdin: undefined, ...output, input: undefined };
     const { read, write } = this.#options.descriptors.openPipe();
-    return { stdin: read, stdout, stderr: stdout, input: write };
+    return { stdin: read, ...output, input: write };
   }
 
   #connectOutput(container: Container): void {
     container.output.openRaw();
-    this.#options.watcher.add(container.id, () => container.output.wake());
+    const { id, output } = container;
+    for (const name of [id, id + STDERR_SUFFIX]) this.#options.watcher.add(name, () => output.wake());
   }
 
   /** A named volume is made at its first use; a path must be there, and be what it says: no symbolic link anywhere in it. */

@@ -5,11 +5,14 @@ const HEADER_LENGTH = 32;
 const NEWLINE = 10;
 const BLOCK = 64 * 1024;
 
+/** In bytes, of stdout's and of stderr's raw output. */
+export type Positions = readonly [number, number];
+
 /**
  * The log of one container: `log`, and before it `log.1`. Each begins with 32 bytes that say how much of the raw output
- * stands in the log, so that a runtime that was killed goes on where it stopped:
+ * (stdout and stderr, in hexadecimal) stands in the log, so that a runtime that was killed goes on where it stopped:
  *
- *   output read to 0000000000123456\n
+ *   read to 00000123456 00000000000\n
  *
  * The records' order of writing: records first, then the header. A kill in between repeats these few records.
  */
@@ -20,7 +23,7 @@ export class LogFiles {
   #isOpen = false;
   #size = 0;
   #generation = 0;
-  #position = 0;
+  #positions: Positions = [0, 0];
 
   /** `limit` in bytes for each of the two files. */
   constructor(folder: string, limit = 8 * 1024 * 1024) {
@@ -33,9 +36,9 @@ export class LogFiles {
     return this.#generation;
   }
 
-  /** How much of the raw output stands in the log, in bytes. */
-  get position(): number {
-    return this.#position;
+  /** How much of the raw output stands in the log. */
+  get positions(): Positions {
+    return this.#positions;
   }
 
   /** Opens the log for writing, if there is one; the first record makes it. */
@@ -47,18 +50,18 @@ export class LogFiles {
     this.#fd = openSync(path, 'r+');
     this.#size = fstatSync(this.#fd).size;
     if (this.#size < HEADER_LENGTH) {
-      this.#writePosition(0);
+      this.#writePositions([0, 0]);
       this.#size = HEADER_LENGTH;
     } else {
-      this.#position = readPosition(this.#fd);
+      this.#positions = readPositions(this.#fd);
       this.#endTornRecord();
     }
   }
 
   /** Adds records and notes how far the raw output is read. */
-  append(records: Buffer[], position: number): void {
+  append(records: Buffer[], positions: Positions): void {
     if (!this.#isOpen) throw new Error(`The log in "${this.#folder}" is not open.`);
-    this.#position = position;
+    this.#positions = positions;
     if (this.#fd === undefined && records.length === 0) return;
     if (this.#fd === undefined) this.#create();
     if (this.#size > this.#limit) this.#rotate();
@@ -66,7 +69,7 @@ export class LogFiles {
       const block = records.length === 1 ? records[0]! : Buffer.concat(records);
       this.#size += writeSync(this.#fd!, block, 0, block.length, this.#size);
     }
-    this.#writePosition(position);
+    this.#writePositions(positions);
   }
 
   close(): void {
@@ -108,13 +111,14 @@ export class LogFiles {
 
   #create(): void {
     this.#fd = openSync(join(this.#folder, 'log'), 'w+', 0o600);
-    this.#writePosition(this.#position);
+    this.#writePositions(this.#positions);
     this.#size = HEADER_LENGTH;
   }
 
-  #writePosition(position: number): void {
-    this.#position = position;
-    writeSync(this.#fd!, `output read to ${String(position).padStart(16, '0')}\n`, 0);
+  #writePositions(positions: Positions): void {
+    this.#positions = positions;
+    const digits = positions.map((position) => position.toString(16).padStart(11, '0'));
+    writeSync(this.#fd!, `read to ${digits.join(' ')}\n`, 0);
   }
 
   /** After a power cut or a full disk the last record may lack its end. */
@@ -184,8 +188,11 @@ function pickReader(chosen: LogFileReader | undefined, other: LogFileReader | un
   return chosen;
 }
 
-function readPosition(fd: number): number {
+function readPositions(fd: number): Positions {
   const header = Buffer.alloc(HEADER_LENGTH);
   readSync(fd, header, 0, HEADER_LENGTH, 0);
-  return Number(/(\d{16})\n$/.exec(header.toString('latin1'))?.[1] ?? 0);
+  const match = /^read to ([0-9a-f]{11}) ([0-9a-f]{11})\n$/.exec(header.toString('latin1'));
+  if (match) return [Number.parseInt(match[1]!, 16), Number.parseInt(match[2]!, 16)];
+  // As version 0.1 wrote it.
+  return [Number(/(\d{16})\n$/.exec(header.toString('latin1'))?.[1] ?? 0), 0];
 }

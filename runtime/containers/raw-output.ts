@@ -9,6 +9,8 @@ const BLOCKS_PER_TURN = 16;
 /** A container that writes without pause is read in steps of this. */
 const STEP_MILLISECONDS = 5;
 const PUNCH_SIZE = 1024 * 1024;
+/** More unread output than this is skipped: the log could not hold it anyway. */
+const MAX_BACKLOG = 32 * 1024 * 1024;
 const KEPT_OF_BACKLOG = 1024 * 1024;
 
 /** Shared by all: what is read is passed on before anybody else reads. */
@@ -17,10 +19,10 @@ const block = Buffer.allocUnsafeSlow(BLOCK);
 export interface RawOutputListener {
   /** `chunk` is only valid during the call. Returns the position up to which nothing is needed any more. */
   onChunk(chunk: Buffer, position: number): number;
-  /** So many bytes were skipped; the next chunk begins at `position`. */
-  onSkipped(bytes: number, position: number): void;
-  /** More unread output than this is skipped, so that a flood cannot fill the disk. */
-  backlogLimit(): number;
+  /** So many bytes are skipped; the next chunk begins at `position`. Returns the same. */
+  onSkip(bytes: number, position: number): number;
+  /** The app has emptied the file: positions begin at 0 again. */
+  onTruncated(): void;
 }
 
 /**
@@ -37,7 +39,6 @@ export class RawOutput {
   #freed = 0;
   #timer: NodeJS.Timeout | undefined;
   #lastTurn = 0;
-  #paused = false;
   #draining = false;
 
   constructor(path: string, options: { listener: RawOutputListener; punchHole: PunchHole }) {
@@ -61,26 +62,20 @@ export class RawOutput {
     this.#position = Math.min(position, sizeOf(this.#path));
     this.#freed = 0;
     this.#draining = false;
-    this.#paused = false;
     this.wake();
   }
 
   /** Something was written, perhaps. */
   wake(): void {
-    if (this.#timer || !this.#isOpen || this.#paused || this.#draining) return;
+    if (this.#timer || !this.#isOpen || this.#draining) return;
     const wait = this.#lastTurn + STEP_MILLISECONDS - performance.now();
     if (wait <= 0) this.#turn();
     else this.#schedule(wait);
   }
 
-  /** Stops reading: somebody cannot take more at the moment. */
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.wake();
+  /** How far it has been read. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Bytes that the container wrote and we have not read. */
@@ -90,12 +85,13 @@ export class RawOutput {
     return size - this.#position;
   }
 
-  /** Reads what is left, each turn when `ready` says so; the container has ended. */
-  async drain(ready: () => Promise<void>): Promise<void> {
+  /** Reads what is left, with a turn of the event loop in between; the container has ended. */
+  async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#draining = true;
     this.#noticeTruncation();
-    do await ready();
+    this.#skipFlood();
+    do await new Promise(setImmediate);
     while (this.backlog > 0 && this.#readTurn());
   }
 
@@ -111,7 +107,7 @@ export class RawOutput {
 
   #turn(): void {
     this.#timer = undefined;
-    if (!this.#isOpen || this.#paused || this.#draining || this.backlog === 0) return;
+    if (!this.#isOpen || this.#draining || this.backlog === 0) return;
     this.#noticeTruncation();
     this.#skipFlood();
     const more = this.#readTurn();
@@ -153,16 +149,16 @@ export class RawOutput {
     if (this.backlog >= 0) return;
     this.#position = 0;
     this.#freed = 0;
+    this.#listener.onTruncated();
   }
 
   #skipFlood(): void {
     const backlog = this.backlog;
-    if (backlog <= this.#listener.backlogLimit()) return;
+    if (backlog <= MAX_BACKLOG) return;
     const skipped = backlog - KEPT_OF_BACKLOG;
     this.#ensureDescriptor();
     this.#position += skipped;
-    this.#listener.onSkipped(skipped, this.#position);
-    this.#free(this.#position);
+    this.#free(this.#listener.onSkip(skipped, this.#position));
   }
 }
 

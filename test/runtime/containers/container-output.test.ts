@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { ContainerOutput, type LogQuery } from '../../../runtime/containers/container-output.ts';
+import {
+  ContainerOutput,
+  type LogQuery,
+  type OutputOptions,
+} from '../../../runtime/containers/container-output.ts';
 import { punchHole } from '../../../runtime/syscall/descriptors.ts';
 
 const QUERY: Omit<LogQuery, 'signal'> = {
@@ -28,14 +33,19 @@ describe('ContainerOutput', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  function create(logLimit = 8 * 1024 * 1024) {
-    return new ContainerOutput(folder, { rawPath, punchHole, logLimit });
+  function create(logLimit = 8 * 1024 * 1024, more: Partial<OutputOptions> = {}) {
+    return new ContainerOutput(folder, { rawPath, punchHole, logLimit, ...more });
+  }
+
+  function attach(stream: Writable, dropped: string[] = []) {
+    const drop = (reason: string) => void dropped.push(reason);
+    output.attach({ stdout: { stream, drop }, stderr: undefined });
   }
 
   async function read(query: Partial<LogQuery> = {}) {
     const signal = new AbortController().signal;
     const blocks = await Array.fromAsync(output.read({ ...QUERY, ...query, signal }));
-    return Buffer.concat(blocks).toString();
+    return Buffer.concat(blocks.map(({ text }) => text)).toString();
   }
 
   it('ContainerOutput.read() gives what the container wrote', async () => {
@@ -117,16 +127,105 @@ describe('ContainerOutput', () => {
   it('ContainerOutput.attach() passes every byte on, at the pace of the client, and ends it', async function () {
     this.timeout(20_000);
     const client = new PassThrough();
-    output.attach(client);
+    attach(client);
     const size = 40 * 1024 * 1024;
     appendFileSync(rawPath, Buffer.alloc(size, 'z'));
     output.openRaw();
-    const finished = output.finish();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.ok(client.writableLength < 4 * 1024 * 1024);
+    // Nobody waits for the client.
+    await output.finish();
+    assert.equal(existsSync(rawPath), false);
+    assert.ok(client.writableLength + client.readableLength < 4 * 1024 * 1024);
     let received = 0;
     for await (const chunk of client) received += chunk.length;
-    await finished;
     assert.equal(received, size);
   });
+
+  it('ContainerOutput.attach() lets a slow client keep nobody from anything', async function () {
+    this.timeout(20_000);
+    const [slow, quick] = [new PassThrough(), new PassThrough()];
+    attach(slow);
+    attach(quick);
+    appendFileSync(rawPath, '');
+    output.openRaw();
+    const [line, received] = [`${'y'.repeat(99)}\n`, [] as Buffer[]];
+    quick.on('data', (chunk) => received.push(chunk));
+    for (let count = 0; count < 50; count++) {
+      appendFileSync(rawPath, line.repeat(1000));
+      output.wake();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await until(() => Buffer.concat(received).length === 5_000_000);
+    assert.equal(await read({ tail: 1 }), line);
+    // What the slow one has still to read is not freed; all else would be.
+    assert.ok(statSync(rawPath).blocks * 512 > 3_000_000);
+    slow.resume();
+    await until(() => statSync(rawPath).blocks * 512 > 0 && slow.writableLength === 0);
+    const [late] = [[] as Buffer[]];
+    slow.on('data', (chunk) => late.push(chunk));
+    appendFileSync(rawPath, 'live again\n');
+    output.wake();
+    await until(() => Buffer.concat(late).includes('live again\n'));
+    await output.finish();
+  });
+
+  it('ContainerOutput.attach() drops a client that is too far behind, and says so', async () => {
+    output = create(undefined, { limits: { behind: 2 * 1024 * 1024, patience: 60_000 } });
+    const [stuck, dropped] = [new PassThrough(), [] as string[]];
+    attach(stuck, dropped);
+    appendFileSync(rawPath, Buffer.alloc(8 * 1024 * 1024, '.'));
+    output.openRaw();
+    await output.finish();
+    assert.match(dropped.join(), /not take the output fast enough/);
+  });
+
+  it('ContainerOutput.attach() drops a client that takes nothing when the container has ended', async () => {
+    output = create(undefined, { limits: { behind: 1024 ** 3, patience: 50 } });
+    const [stuck, dropped] = [new PassThrough(), [] as string[]];
+    attach(stuck, dropped);
+    appendFileSync(rawPath, Buffer.alloc(8 * 1024 * 1024, '.'));
+    output.openRaw();
+    await output.finish();
+    await until(() => dropped.length > 0);
+  });
+
+  it('ContainerOutput.write() holds a terminal up for a slow client, and not for a stuck one', async () => {
+    output = create(undefined, { terminal: true, limits: { behind: 1024 ** 3, patience: 50 } });
+    const [stuck, dropped] = [new PassThrough(), [] as string[]];
+    let resumed = 0;
+    output.openTerminal(() => resumed++);
+    attach(stuck, dropped);
+    while (output.write(Buffer.alloc(100_000, '.')));
+    await until(() => dropped.length > 0);
+    stuck.destroy();
+    await until(() => resumed > 0);
+    assert.equal(output.write(Buffer.from('more')), true);
+    await output.finish();
+  });
+
+  it('ContainerOutput keeps stderr apart when asked to, also over a kill', async () => {
+    output = create(undefined, { apart: true });
+    appendFileSync(rawPath, 'out 1\n');
+    appendFileSync(`${rawPath}.stderr`, 'err 1\nerr');
+    output.openRaw();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    appendFileSync(`${rawPath}.stderr`, ' 2\n');
+    appendFileSync(rawPath, 'out 2\n');
+    output = create(undefined, { apart: true });
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const drop = () => {};
+    output.attach({ stdout: { stream: stdout, drop }, stderr: { stream: stderr, drop } });
+    output.openRaw();
+    await output.finish();
+    assert.deepEqual([await text(stdout), await text(stderr)], ['out 2\n', 'err 2\n']);
+    assert.equal(await read({ sources: [0] }), 'out 1\nout 2\n');
+    assert.equal(await read({ sources: [1] }), 'err 1\nerr 2\n');
+    assert.equal(existsSync(`${rawPath}.stderr`), false);
+  });
 });
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 500 && !isTrue(); attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(isTrue());
+}

@@ -4,11 +4,15 @@ import {
   LineSplitter,
   MAX_LINE,
   parseStamp,
+  type RecordFilter,
   StampClock,
-  showRecords,
+  showRecords as showPieces,
 } from '../../../runtime/containers/log-record.ts';
 
 const ALL = { since: undefined, until: undefined, timestamps: false };
+
+const showRecords = (block: Buffer, filter: RecordFilter) =>
+  Buffer.concat(showPieces(block, filter).map(({ text }) => text));
 
 describe('LineSplitter', () => {
   it('LineSplitter.feed() makes a record of each line, however the output is cut', () => {
@@ -66,6 +70,37 @@ describe('showRecords()', () => {
   it('showRecords() leaves torn records out', () => {
     const torn = Buffer.concat([Buffer.from('\0\0\0\n2026\n'), records]);
     assert.deepEqual(showRecords(torn, { ...ALL, timestamps: true }), records);
+  });
+});
+
+describe('showRecords() of two streams', () => {
+  const clock = new StampClock();
+  const [stdout, stderr] = [new LineSplitter(clock, 0), new LineSplitter(clock, 1)];
+  const long = 'x'.repeat(MAX_LINE + 5);
+  const block = Buffer.concat([
+    ...stdout.feed(Buffer.from('one\n')),
+    ...stderr.feed(Buffer.from(`bad\n${long}\n`)),
+    ...stdout.feed(Buffer.from('two\n')),
+  ]);
+  const told = (filter: Partial<RecordFilter>) =>
+    showPieces(block, { ...ALL, ...filter }).map(({ source, text }) => [source, text.toString()]);
+
+  it('tells them apart, in the order of writing', () => {
+    assert.deepEqual(told({}), [
+      [0, 'one\n'],
+      [1, `bad\n${long}\n`],
+      [0, 'two\n'],
+    ]);
+  });
+
+  it('gives only those that are asked for', () => {
+    assert.deepEqual(told({ sources: [0] }), [[0, 'one\ntwo\n']]);
+    assert.deepEqual(told({ sources: [1] }), [[1, `bad\n${long}\n`]]);
+  });
+
+  it('begins lines with a space for details, after the time', () => {
+    assert.deepEqual(told({ sources: [0], details: true }), [[0, ' one\n two\n']]);
+    assert.match(told({ sources: [0], details: true, timestamps: true })[0]![1] as string, /^\S+Z {2}one\n/);
   });
 });
 

@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+
+describe('streams of containers, for the docker client', function () {
+  this.timeout(60_000);
+  let engine: EngineProcess;
+  const clients: ChildProcess[] = [];
+
+  before(async function () {
+    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
+    engine = new EngineProcess();
+    await engine.start();
+  });
+
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.kill('SIGKILL');
+    await engine?.removeContainers();
+  });
+  after(() => engine?.remove());
+
+  const run = (...args: string[]) => engine.client('run', ...args);
+  const environment = () => ({
+    ...process.env,
+    DOCKER_HOST: `unix://${join(engine.root, 'run', 'docker.sock')}`,
+  });
+
+  /** The docker client, left running. */
+  function client(...args: string[]): ChildProcess & { said: () => string } {
+    const child = spawn('docker', args, { env: environment() });
+    return watched(child);
+  }
+
+  /** The docker client at a terminal that a test types at. */
+  function atTerminal(...args: string[]): ChildProcess & { said: () => string } {
+    return watched(
+      spawn('script', ['-qfec', `docker ${args.join(' ')}`, '/dev/null'], { env: environment() }),
+    );
+  }
+
+  function watched(child: ChildProcess): ChildProcess & { said: () => string } {
+    clients.push(child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (said += chunk));
+    return Object.assign(child, { said: () => said });
+  }
+
+  describe('run and logs', () => {
+    it('tell stdout and stderr apart in the foreground, and keep the order in the background', async () => {
+      const script = 'echo out; echo err >&2; echo out again';
+      const foreground = await run('--name', 'apart', BASE, 'sh', '-c', script);
+      assert.deepEqual([foreground.stdout, foreground.stderr], ['out\nout again\n', 'err\n']);
+      const apart = await engine.client('logs', 'apart');
+      assert.deepEqual([apart.stdout, apart.stderr], ['out\nout again\n', 'err\n']);
+      await run('-d', '--name', 'together', BASE, 'sh', '-c', script);
+      await engine.client('wait', 'together');
+      assert.equal((await engine.client('logs', 'together')).stdout, 'out\nerr\nout again\n');
+    });
+
+    it('show a part of a log: --tail, --since, --until, --timestamps, --details', async () => {
+      const script = 'echo one; sleep 1.2; echo two; sleep 1.2; echo three';
+      await run('-d', '--name', 'slow', BASE, 'sh', '-c', script);
+      await engine.client('wait', 'slow');
+      const logs = async (...args: string[]) => (await engine.client('logs', ...args, 'slow')).stdout;
+      assert.equal(await logs('--tail', '2'), 'two\nthree\n');
+      assert.equal(await logs('--details'), ' one\n two\n three\n');
+      const [first, second] = (await logs('-t')).split('\n').map((line) => line.split(' ')[0]!);
+      assert.ok(Date.parse(second!) - Date.parse(first!) > 1000);
+      assert.equal(await logs('--since', second!), 'two\nthree\n');
+      assert.equal(await logs('--until', second!), 'one\ntwo\n');
+      assert.equal(await logs('--since', second!, '--until', second!), 'two\n');
+    });
+
+    it('pass every byte, also what is no text', async () => {
+      const script = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i+1)); done';
+      await run('-d', '--name', 'bytes', BASE, 'sh', '-c', script);
+      await engine.client('wait', 'bytes');
+      const logs = spawn('docker', ['logs', 'bytes'], { env: environment() });
+      const bytes = Buffer.concat(await Array.fromAsync(logs.stdout));
+      assert.deepEqual(
+        [...bytes.subarray(0, 256)],
+        Array.from({ length: 256 }, (_, byte) => byte),
+      );
+    });
+
+    it('logs -f loses nothing of 50,000 lines, over several rotations of the log', async () => {
+      const pad = 'x'.repeat(500);
+      // In the first half a second nobody reads yet.
+      const script = `sleep 0.5; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); echo $i ${pad}; done`;
+      await run('-d', '--name', 'many', BASE, 'sh', '-c', script);
+      const follow = client('logs', '-f', 'many');
+      let [count, rest, wrong] = [0, '', 0];
+      follow.stdout!.on('data', (chunk) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop()!;
+        for (const line of lines) if (Number(line.split(' ', 1)[0]) !== ++count) wrong++;
+      });
+      await once(follow, 'close');
+      assert.deepEqual([count, wrong], [50_000, 0]);
+    });
+
+    it('a container that starts again goes on in the same log', async () => {
+      await run('--name', 'twice', BASE, 'sh', '-c', 'echo line');
+      await engine.client('start', 'twice');
+      await engine.client('wait', 'twice');
+      assert.equal((await engine.client('logs', 'twice')).stdout, 'line\nline\n');
+    });
+  });
+
+  describe('attach', () => {
+    it('sees a container from now on, with several clients at once; their end does not end it', async () => {
+      const script = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done';
+      await run('-d', '--name', 'web', BASE, 'sh', '-c', script);
+      const attached = [client('attach', '--no-stdin', 'web'), client('attach', '--no-stdin', 'web')];
+      await until(() => attached.every((each) => each.said().split('\n').length > 5));
+      for (const each of attached) each.kill('SIGKILL');
+      assert.equal((await engine.client('inspect', '-f', '{{.State.Running}}', 'web')).stdout, 'true\n');
+    });
+
+    it('passes signals on, unless told not to', async () => {
+      const script = 'trap "echo caught" HUP; while :; do sleep 0.05; done';
+      await run('-d', '--name', 'web', BASE, 'sh', '-c', script);
+      const deaf = client('attach', '--no-stdin', '--sig-proxy=false', 'web');
+      const attached = client('attach', '--no-stdin', 'web');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      deaf.kill('SIGHUP');
+      await once(deaf, 'close');
+      attached.kill('SIGHUP');
+      await until(() => attached.said().includes('caught'));
+      assert.equal(attached.said().match(/caught/g)?.length, 1);
+    });
+
+    it('is left by the detach keys, and what is typed before them arrives', async () => {
+      await run('-dit', '--name', 'shell', BASE, 'sh');
+      for (const keys of ['', 'ctrl-a,x']) {
+        const terminal = atTerminal('attach', ...(keys ? [`--detach-keys=${keys}`] : []), 'shell');
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        terminal.stdin!.write(`echo typed-$((${keys.length} + 1))\r`);
+        await until(() => terminal.said().includes(`typed-${keys.length + 1}`));
+        terminal.stdin!.write(keys ? '\x01x' : '\x10\x11');
+        await once(terminal, 'close');
+        assert.match(terminal.said(), /read escape sequence/);
+      }
+      assert.equal((await engine.client('inspect', '-f', '{{.State.Running}}', 'shell')).stdout, 'true\n');
+      const wrong = { stream: true, stdin: true, detachKeys: 'ctrl-1' };
+      await assert.rejects(engine.docker.getContainer('shell').attach(wrong), { statusCode: 400 });
+    });
+
+    it('with logs shows what was there before', async () => {
+      await run('-d', '--name', 'web', BASE, 'sh', '-c', 'echo early; sleep 1; echo late');
+      const container = engine.docker.getContainer('web');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const stream = await container.attach({ stream: true, logs: true, stdout: true });
+      assert.match(await text(stream), /early\n[\s\S]*late\n/);
+    });
+
+    it('over a web socket passes both ways', async () => {
+      const script = 'while read line; do echo "got $line"; done';
+      await run('-di', '--name', 'web', BASE, 'sh', '-c', script);
+      const socket = await openWebSocket(`/containers/web/attach/ws?stream=1&stdin=1&stdout=1`);
+      let said = '';
+      socket.on('data', (chunk) => (said += chunk));
+      socket.write(maskedFrame(1, 'hello\n'));
+      await until(() => said.includes('got hello\n'));
+      socket.write(maskedFrame(9, 'ping'));
+      await until(() => said.includes('\x8a\x04ping'));
+      socket.write(maskedFrame(8, ''));
+      await once(socket, 'close');
+    });
+
+    it('of a client that takes nothing stops neither the app nor its log', async () => {
+      const script = 'head -c 60000000 /dev/zero | tr "\\\\0" "x" | fold -w 99; echo written; sleep 100';
+      const container = await engine.docker.createContainer({ Image: BASE, Cmd: ['sh', '-c', script] });
+      const stuck = await container.attach({ stream: true, stdout: true, hijack: true });
+      (stuck as unknown as Socket).pause();
+      await container.start();
+      await until(async () => (await container.logs({ stdout: true, tail: 1 })).includes('written'));
+      (stuck as unknown as Socket).destroy();
+    });
+  });
+
+  describe('exec', () => {
+    const sleeping = () => run('-d', '--name', 'web', BASE, 'sleep', '1000');
+
+    it('takes environment, folder and user, and gives the exit code', async () => {
+      await sleeping();
+      const script = 'echo $A $(pwd) $(id -u); exit 9';
+      const exec = await engine.client(
+        'exec',
+        '-e',
+        'A=b',
+        '-w',
+        '/tmp',
+        '-u',
+        '1234',
+        'web',
+        'sh',
+        '-c',
+        script,
+      );
+      assert.deepEqual([exec.stdout, exec.code], ['b /tmp 1234\n', 9]);
+      assert.equal((await engine.client('exec', 'web', '/nonesuch')).code, 127);
+      assert.equal((await engine.client('exec', 'web', '/etc')).code, 126);
+      assert.notEqual((await engine.client('exec', '--privileged', 'web', 'true')).code, 0);
+    });
+
+    it('tells stdout and stderr apart, and ends its stdin with the client’s', async () => {
+      await sleeping();
+      const exec = client('exec', '-i', 'web', 'sh', '-c', 'cat; echo end; echo problem >&2');
+      exec.stdin!.end('input\n');
+      const [stdout, stderr] = await Promise.all([text(exec.stdout!), text(exec.stderr!)]);
+      assert.deepEqual([stdout, stderr], ['input\nend\n', 'problem\n']);
+    });
+
+    it('goes on when its client is killed', async () => {
+      await sleeping();
+      const script = 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; touch /tmp/done';
+      const exec = client('exec', 'web', 'sh', '-c', script);
+      await until(() => exec.said().includes('2'));
+      exec.kill('SIGKILL');
+      await until(async () => (await engine.client('exec', 'web', 'ls', '/tmp/done')).code === 0);
+    });
+
+    it('is left by the detach keys and goes on; its inspection tells the keys', async () => {
+      await sleeping();
+      const terminal = atTerminal('exec', '-it', '--detach-keys=ctrl-a,x', 'web', 'sh');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      terminal.stdin!.write('while :; do touch /tmp/still; sleep 0.05; done\r');
+      await until(async () => (await engine.client('exec', 'web', 'ls', '/tmp/still')).code === 0);
+      terminal.stdin!.write('\x01x');
+      await once(terminal, 'close');
+      await engine.client('exec', 'web', 'rm', '/tmp/still');
+      await until(async () => (await engine.client('exec', 'web', 'ls', '/tmp/still')).code === 0);
+      const container = engine.docker.getContainer('web');
+      const exec = await container.exec({ Cmd: ['true'], Tty: true, DetachKeys: 'ctrl-b' });
+      assert.equal((await exec.inspect()).DetachKeys, 'ctrl-b');
+      await assert.rejects(container.exec({ Cmd: ['true'], DetachKeys: 'ctrl-' }), { statusCode: 400 });
+    });
+  });
+
+  async function openWebSocket(path: string): Promise<Socket> {
+    const headers = {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    const upgraded = request({ socketPath: join(engine.root, 'run', 'docker.sock'), path, headers });
+    upgraded.end();
+    const [response, socket] = await once(upgraded, 'upgrade');
+    // The example of RFC 6455, section 1.3.
+    assert.equal(response.headers['sec-websocket-accept'], 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    return socket.setEncoding('latin1');
+  }
+});
+
+function maskedFrame(opcode: number, payload: string): Buffer {
+  const mask = Buffer.from([1, 2, 3, 4]);
+  const masked = Buffer.from(payload).map((byte, at) => byte ^ mask[at & 3]!);
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | masked.length]), mask, masked]);
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    if (await isTrue()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail('It did not come true.');
+}
