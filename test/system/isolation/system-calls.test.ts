@@ -11,6 +11,7 @@ import { WeakenedContainers } from './weakened.ts';
 const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]);
 const LAST = 600;
 const SIGSYS = 1031;
+const SIGALRM = 1014;
 /** The kernel lets uretprobe and uprobe past every filter, and refuses them outside of its own trampoline. */
 const PAST_EVERY_FILTER = [335, 336];
 
@@ -50,7 +51,8 @@ describe('system calls in a container', function () {
       const rule = filterRules().get(number) ?? 'ENOSYS';
       if (typeof rule !== 'string' || PAST_EVERY_FILTER.includes(number)) continue;
       const expected = rule === 'allow' ? open.get(number) : errnoNumber(rule);
-      if (result !== expected) differing.push({ number, rule, result, expected });
+      const waits = rule === 'allow' && [result, expected].includes(SIGALRM);
+      if (result !== expected && !waits) differing.push({ number, rule, result, expected });
     }
     assert.deepEqual(differing, []);
     const stopped = [...filtered].filter(([number, result]) => result !== open.get(number));
