@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
 import { after, before, describe, it } from 'mocha';
 import { Instance, whyNot } from './instance.ts';
 
@@ -28,6 +31,16 @@ describe('what an operator sets on an app', function () {
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
     await paas.paas('maintenance:off -a plain');
     assert.equal((await paas.get('plain')).status, 200);
+  });
+
+  it('limits reach the dynos that run, and those that come', async () => {
+    await paas.paas('limits:set web --memory 200m --cpu 0.5 -a plain');
+    assert.match(await paas.paas('limits -a plain'), /^web +200m +0\.5$/m);
+    assert.equal(await memoryLimit(paas, 'plain'), 200 * 1024 ** 2);
+    await paas.paas('ps:restart -a plain');
+    assert.equal(await memoryLimit(paas, 'plain'), 200 * 1024 ** 2);
+    await paas.paas('limits:clear web -a plain');
+    assert.equal(await memoryLimit(paas, 'plain'), 1024 ** 3);
   });
 
   it('detached dynos write into the log, survive a restart of control, and can be stopped', async () => {
@@ -82,6 +95,7 @@ describe('what an operator sets on an app', function () {
       /admin plain apps:create: App created/,
       /admin plain deploy: Deploy [0-9a-f]{8}/,
       /admin plain maintenance:on: /,
+      /admin plain limits:set: Limits of web set/,
       /admin plain run: Ran `echo begun; sleep 600` in run\.\d+/,
       /admin other apps:destroy: App destroyed/,
     ]) {
@@ -89,6 +103,21 @@ describe('what an operator sets on an app', function () {
     }
   });
 });
+
+/** Bytes, as the kernel has it for the app's web dyno. */
+async function memoryLimit(paas: Instance, app: string): Promise<number> {
+  const docker = new Docker({ socketPath: join(paas.environment.PAAS_RUN!, 'docker.sock') });
+  const filters = { label: [`paas.app=${app}`, 'paas.type=web'], status: ['running'] };
+  const [found] = await docker.listContainers({ filters });
+  const { State } = await docker.getContainer(found!.Id).inspect();
+  const groups = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').split('\n');
+  const path = (mark: string) => groups.find((line) => line.includes(mark))?.replace(/^.*:/, '') ?? '';
+  const file = [
+    `/sys/fs/cgroup/memory${path(':memory:')}/memory.limit_in_bytes`,
+    `/sys/fs/cgroup${path('0::')}/memory.max`,
+  ].find(existsSync);
+  return Number(readFileSync(file!, 'utf8'));
+}
 
 async function whenBack<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries += 1) {
