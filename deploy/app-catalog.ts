@@ -21,6 +21,8 @@ export interface AppCatalogOptions {
   activity: Activity;
   lock: KeyedMutex;
   urlOf: (app: string) => string;
+  /** Removes what stands and falls with an app. */
+  removeDependents: (app: string, user: string) => Promise<void>;
   onDestroyed: () => void;
   stopRuns: (app: string) => Promise<void>;
   cancelBuilds: (app: string, user: string) => Promise<void>;
@@ -53,6 +55,7 @@ export class AppCatalog implements Apps {
   async destroy(name: string, user: string): Promise<void> {
     const { store, builds, outputs, dynos, repositories, logs, lock } = this.#options;
     store.find(name);
+    await this.#options.removeDependents(name, user);
     await this.#options.cancelBuilds(name, user);
     await lock.run(name, async () => {
       const built = builds.list(name);

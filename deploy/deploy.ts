@@ -24,6 +24,8 @@ export interface DeployOptions {
   setFormation: (app: string, quantities: Record<string, number>) => void;
   /** `http://app.example.com/` */
   urlOf: (app: string) => string;
+  /** A preview runs no cron jobs: they would be done twice. */
+  isPreview: (app: string) => boolean;
   /** Runs the `release:` command of a pending release. Throws where it fails. */
   runReleaseCommand: (release: Release, write: (text: string) => void, signal: AbortSignal) => Promise<void>;
 }
@@ -47,7 +49,7 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
     const plan = await stages.time('plan', () => buildpack.plan(tree, options.context));
     const types = await processTypes(tree, plan);
     const appJson = await readAppJson(tree);
-    const cron = appJson.cron.map(parseCronJob);
+    const cron = options.isPreview(build.app) ? [] : appJson.cron.map(parseCronJob);
     const image = await stages.time('build', () =>
       options.builder.build({ plan, tree, app: build.app, write, signal }),
     );

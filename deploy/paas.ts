@@ -23,6 +23,7 @@ import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
 import type { Router } from './model/router.ts';
 import type { Platform } from './platform.ts';
+import { AppPreviews } from './previews.ts';
 import { BuildOutputs } from './queue/build-output.ts';
 import { BuildQueue } from './queue/build-queue.ts';
 import { GitService } from './receive/git-service.ts';
@@ -37,6 +38,7 @@ import { BuildStore } from './store/build-store.ts';
 import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
 import { EventStore } from './store/event-store.ts';
+import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 
 export interface PaasOptions {
@@ -151,7 +153,7 @@ export function openPaas(options: PaasOptions): Paas {
     log,
   });
   const idleness = new Idleness({ store: apps, dynos, logs, activity });
-  const catalog = new AppCatalog({
+  const catalog: AppCatalog = new AppCatalog({
     store: apps,
     builds: buildStore,
     outputs,
@@ -162,10 +164,19 @@ export function openPaas(options: PaasOptions): Paas {
     activity,
     lock,
     urlOf,
+    removeDependents: (app, user) => previews.removeAll(app, user),
     onDestroyed: () => cron.sync(),
     stopRuns: (app) => runs.stopAll(app),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
     publishRoutes,
+  });
+  const previews: AppPreviews = new AppPreviews({
+    apps,
+    catalog,
+    store: new PreviewStore(database),
+    activity,
+    urlOf,
+    log,
   });
   const builds: BuildManager = new BuildManager({
     store: buildStore,
@@ -178,6 +189,7 @@ export function openPaas(options: PaasOptions): Paas {
     releases,
     lock,
     configOf: (app) => apps.config(app),
+    isPreview: (app) => previews.has(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
     urlOf,
     runReleaseCommand: (release, write, signal) =>
@@ -206,10 +218,11 @@ export function openPaas(options: PaasOptions): Paas {
     events: activity,
     cron,
     idle: idleness,
+    previews,
     checks: new AppChecks({ releases, dynos, checks }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
-    pushes: new GitService({ apps: catalog, store: apps, builds, repositories }),
+    pushes: new GitService({ apps: catalog, store: apps, builds, repositories, previews }),
 
     async start() {
       await repositories.prepare();
@@ -238,12 +251,14 @@ export function openPaas(options: PaasOptions): Paas {
         .catch((error) => log(String(error)));
       await queue.start();
       cron.useClock(clock);
+      previews.start();
     },
 
     async stop() {
       runner.close();
       detached.close();
       idleness.close();
+      previews.close();
       await queue.close();
       await clock.close();
       logs.close();

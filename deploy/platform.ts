@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { HealthCheck } from '../buildpacks/health-checks.ts';
 import type { CronEntry } from './model/cron-entry.ts';
 import type { DynoLimits } from './model/dyno-limits.ts';
+import type { PreviewSettings } from './model/preview-settings.ts';
 
 /**
  * What the platform offers to its front ends (SSH commands, dashboard, API): one interface per noun.
@@ -24,6 +25,7 @@ export interface Platform {
   readonly limits: Limits;
   readonly idle: Idle;
   readonly checks: Checks;
+  readonly previews: Previews;
   readonly cron: Cron;
   readonly maintenance: Maintenance;
 }
@@ -106,6 +108,24 @@ export interface Limits {
   set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]>;
   /** Back to the defaults. */
   clear(app: string, type: string, user: string): Promise<LimitsView[]>;
+}
+
+export interface PreviewView {
+  /** Its name as an app. */
+  app: string;
+  branch: string;
+  state: AppState;
+  url: string;
+  expiresAt: Date;
+}
+
+export interface Previews {
+  /** Undefined: off. */
+  settings(app: string): PreviewSettings | undefined;
+  list(app: string): PreviewView[];
+  on(app: string, settings: PreviewSettings, user: string): void;
+  /** Removes them all. */
+  off(app: string, user: string): Promise<void>;
 }
 
 export type CheckView = HealthCheck;

@@ -6,10 +6,11 @@ import { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { problem, section } from '../model/words.ts';
 import type { Apps, Pushes, PushStreams } from '../platform.ts';
+import type { AppPreviews } from '../previews.ts';
 import type { AppStore } from '../store/app-store.ts';
 import { startGit } from './git.ts';
 import { GitTree } from './git-tree.ts';
-import { decidePush, parseQuestion } from './pushed-refs.ts';
+import { decidePush, type PushDecision, type PushQuestion, parseQuestion } from './pushed-refs.ts';
 import type { Repositories } from './repositories.ts';
 
 const MAX_QUESTION = 1024 ** 2;
@@ -19,6 +20,13 @@ export interface GitServiceOptions {
   store: AppStore;
   builds: BuildManager;
   repositories: Repositories;
+  previews: AppPreviews;
+}
+
+/** What answering the hook needs. */
+interface HookContext {
+  write: (text: string) => void;
+  exchange: Exchange;
 }
 
 interface Exchange {
@@ -114,31 +122,58 @@ export class GitService implements Pushes {
     return accepted;
   }
 
-  async #decide(
-    app: string,
-    text: string,
-    context: { write: (text: string) => void; exchange: Exchange },
-  ): Promise<boolean> {
-    const { write, exchange } = context;
+  async #decide(app: string, text: string, context: HookContext): Promise<boolean> {
+    const { write } = context;
     try {
       const question = parseQuestion(text);
       const decision = decidePush(question.refs);
       for (const note of decision.notes) write(section(note));
-      if (decision.commit === undefined) return true;
-      const tree = await GitTree.open(
-        this.#options.repositories.path(app),
-        decision.commit,
-        question.quarantine,
-      );
-      const { user, signal } = exchange;
-      const build = await this.#options.builds.submit({ app, user, tree, write, signal });
-      return build.state === 'succeeded';
+      const deployed =
+        decision.commit === undefined ||
+        (await this.#build(app, { repository: app, commit: decision.commit, question }, context));
+      return deployed && (await this.#preview(app, { branches: decision.branches, question }, context));
     } catch (error) {
       write(
         problem(error instanceof PaasError ? error.message : 'Something went wrong inside the platform.'),
       );
       return false;
     }
+  }
+
+  /** True where the build succeeded. */
+  async #build(
+    app: string,
+    what: { repository: string; commit: string; question: PushQuestion },
+    { write, exchange }: HookContext,
+  ): Promise<boolean> {
+    const { user, signal } = exchange;
+    const path = this.#options.repositories.path(what.repository);
+    const tree = await GitTree.open(path, what.commit, what.question.quarantine);
+    const build = await this.#options.builds.submit({ app, user, tree, write, signal });
+    return build.state === 'succeeded';
+  }
+
+  /** What branches beside the deploy branch lead to; false where a preview's build failed. */
+  async #preview(
+    app: string,
+    { branches, question }: { branches: PushDecision['branches']; question: PushQuestion },
+    context: HookContext,
+  ): Promise<boolean> {
+    const { previews } = this.#options;
+    const { user } = context.exchange;
+    const pushed = branches.filter(({ commit }) => commit !== undefined);
+    for (const { name, commit } of branches)
+      if (commit === undefined) await previews.branchDeleted(app, name, user);
+    if (pushed.length === 0) return true;
+    if (!previews.settings(app) || pushed.length > 1) {
+      const why = previews.settings(app) ? 'Pushed several branches' : 'Pushed to non-deploy branch';
+      context.write(section(`${why}, skipping build.`));
+      return true;
+    }
+    const { name, commit } = pushed[0]!;
+    const preview = previews.prepare(app, name, user)!;
+    context.write(section(`Preview of the branch ${name}: ${preview}`));
+    return this.#build(preview, { repository: app, commit: commit!, question }, context);
   }
 }
 

@@ -18,6 +18,8 @@ export interface PushQuestion {
 export interface PushDecision {
   /** The commit to build, if any. */
   commit: string | undefined;
+  /** Other branches, and their new commit; undefined: deleted. */
+  branches: { name: string; commit: string | undefined }[];
   /** Lines for the pusher about refs that do not deploy. */
   notes: string[];
 }
@@ -39,7 +41,7 @@ export function parseQuestion(text: string): PushQuestion {
 
 /** Which commit a push deploys. Throws `invalid` for what is refused: strange refs, and the deploy branch's deletion. */
 export function decidePush(refs: RefChange[]): PushDecision {
-  const decision: PushDecision = { commit: undefined, notes: [] };
+  const decision: PushDecision = { commit: undefined, branches: [], notes: [] };
   for (const change of refs) {
     const deleted = /^0+$/.test(change.new);
     if (!/^refs\/(heads|tags)\/[A-Za-z0-9][A-Za-z0-9._+@/-]*$/.test(change.ref)) {
@@ -49,7 +51,12 @@ export function decidePush(refs: RefChange[]): PushDecision {
       );
     }
     if (!DEPLOY_BRANCHES.includes(change.ref)) {
-      if (!deleted) decision.notes.push(noteOn(change.ref));
+      if (change.ref.startsWith('refs/heads/')) {
+        const name = change.ref.slice('refs/heads/'.length);
+        decision.branches.push({ name, commit: deleted ? undefined : change.new });
+      } else if (!deleted) {
+        decision.notes.push('Pushed a tag, skipping build.');
+      }
     } else if (deleted) {
       throw new PaasError(
         'invalid',
@@ -65,10 +72,4 @@ export function decidePush(refs: RefChange[]): PushDecision {
     }
   }
   return decision;
-}
-
-function noteOn(ref: string): string {
-  return ref.startsWith('refs/tags/')
-    ? 'Pushed a tag, skipping build.'
-    : 'Pushed to non-deploy branch, skipping build.';
 }

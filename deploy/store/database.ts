@@ -117,6 +117,13 @@ const MIGRATIONS = [
    ALTER TABLE releases ADD COLUMN cron TEXT NOT NULL DEFAULT '[]';`,
   'ALTER TABLE apps ADD COLUMN idle_after INTEGER;',
   "ALTER TABLE releases ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';",
+  `CREATE TABLE preview_settings (
+     app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, at_once INTEGER NOT NULL, ttl INTEGER NOT NULL, keys TEXT
+   ) STRICT;
+   CREATE TABLE previews (
+     app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, parent TEXT NOT NULL REFERENCES apps,
+     branch TEXT NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (parent, branch)
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

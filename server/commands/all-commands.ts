@@ -11,6 +11,7 @@ import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
 import { maintenanceCommands } from './maintenance.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
+import { previewsCommands } from './previews.ts';
 import { psCommands } from './ps.ts';
 import { releasesCommands } from './releases.ts';
 import { runCommands } from './run.ts';
@@ -25,6 +26,7 @@ export const commands: Command[] = [
   ...configCommands,
   ...releasesCommands,
   ...buildsCommands,
+  ...previewsCommands,
   ...runCommands,
   ...cronCommands,
   ...domainsCommands,

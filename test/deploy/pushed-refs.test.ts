@@ -31,10 +31,8 @@ describe('decidePush()', () => {
   it('keeps other branches and tags without a build', () => {
     const decision = decidePush([change('refs/heads/feature/x'), change('refs/tags/v1.0')]);
     assert.equal(decision.commit, undefined);
-    assert.deepEqual(decision.notes, [
-      'Pushed to non-deploy branch, skipping build.',
-      'Pushed a tag, skipping build.',
-    ]);
+    assert.deepEqual(decision.branches, [{ name: 'feature/x', commit: a }]);
+    assert.deepEqual(decision.notes, ['Pushed a tag, skipping build.']);
   });
 
   it('lets other branches be deleted, the deploy branch not', () => {

@@ -87,6 +87,27 @@ describe('what an operator sets on an app', function () {
     assert.equal(await paas.paas('ps:idle -a plain'), 'off\n');
   });
 
+  it('a pushed branch is previewed by an app of its own, until it is deleted', async () => {
+    await paas.paas('config:set COLOUR=blue SECRET=x -a plain');
+    await paas.paas('previews:on -a plain --limit 1 --keys COLOUR');
+    const folder = await paas.checkout('node-plain', 'plain');
+    paas.write(folder, 'version.txt', 'previewed');
+    await paas.commit(folder, 'preview');
+    const { status, stderr } = await paas.push(folder, 'main:feature');
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /Preview of the branch feature: plain-feature/);
+    assert.match((await paas.get('plain-feature')).body, /previewed/);
+    assert.doesNotMatch((await paas.get('plain')).body, /previewed/);
+    assert.deepEqual(JSON.parse(await paas.paas('config -a plain-feature --json')), { COLOUR: 'blue' });
+    assert.match(await paas.paas('previews -a plain'), /^plain-feature +feature +up +in /m);
+    const second = await paas.push(folder, 'main:other');
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /has 1 previews already/);
+    assert.equal((await paas.push(folder, ':feature')).status, 0);
+    assert.equal((await paas.get('plain-feature')).status, 404);
+    await paas.paas('previews:off -a plain');
+  });
+
   it('the audit trail says who did what, also of an app that is gone', async () => {
     await paas.paas('apps:create other');
     await paas.paas('apps:destroy other --confirm other');
@@ -96,6 +117,7 @@ describe('what an operator sets on an app', function () {
       /admin plain deploy: Deploy [0-9a-f]{8}/,
       /admin plain maintenance:on: /,
       /admin plain limits:set: Limits of web set/,
+      /admin plain previews:create: Preview plain-feature made/,
       /admin plain run: Ran `echo begun; sleep 600` in run\.\d+/,
       /admin other apps:destroy: App destroyed/,
     ]) {

@@ -79,6 +79,13 @@ export class MemoryPlatform implements Platform {
   };
 
   storedChecks: CheckView[] = [];
+  readonly previews: Platform['previews'] = {
+    settings: () => undefined,
+    list: () => [],
+    on: () => {},
+    off: async () => {},
+  };
+
   readonly checks: Platform['checks'] = {
     list: () => this.storedChecks,
     run: async () =>

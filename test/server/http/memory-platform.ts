@@ -269,6 +269,13 @@ export class MemoryPlatform implements Platform {
 
   readonly events: Platform['events'] = { read: async function* () {} };
   readonly idle: Platform['idle'] = { after: () => undefined, set: async () => {} };
+  readonly previews: Platform['previews'] = {
+    settings: () => undefined,
+    list: () => [],
+    on: () => {},
+    off: async () => {},
+  };
+
   readonly checks: Platform['checks'] = { list: () => [], run: async () => [] };
   readonly cron = {} as Platform['cron'];
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import type { Activity } from './activity.ts';
+import type { AppCatalog } from './app-catalog.ts';
+import { quote } from './model/app-name.ts';
+import { PaasError } from './model/paas-error.ts';
+import type { PreviewSettings } from './model/preview-settings.ts';
+import type { Previews, PreviewView } from './platform.ts';
+import type { AppStore } from './store/app-store.ts';
+import type { PreviewRecord, PreviewStore } from './store/preview-store.ts';
+
+const MAX_AT_ONCE = 50;
+/** Nobody looks at most previews for most of their life. */
+const IDLE_SECONDS = 15 * 60;
+const SWEEP_MS = 60_000;
+
+export interface AppPreviewsOptions {
+  apps: AppStore;
+  catalog: AppCatalog;
+  store: PreviewStore;
+  activity: Activity;
+  urlOf: (app: string) => string;
+  log: (text: string) => void;
+}
+
+/** An app of its own for each branch that is pushed: `<app>-<branch>`, with the app's config, gone with the branch or at the end of its time. */
+export class AppPreviews implements Previews {
+  #options: AppPreviewsOptions;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: AppPreviewsOptions) {
+    this.#options = options;
+  }
+
+  settings(app: string): PreviewSettings | undefined {
+    this.#options.apps.find(app);
+    return this.#options.store.settings(app);
+  }
+
+  list(app: string): PreviewView[] {
+    this.#options.apps.find(app);
+    return this.#options.store.list(app).map((preview) => this.#view(preview));
+  }
+
+  on(app: string, settings: PreviewSettings, user: string): void {
+    const { apps, store, activity } = this.#options;
+    apps.find(app);
+    if (store.has(app)) throw new PaasError('conflict', `${app} is a preview itself.`);
+    if (settings.limit < 1 || settings.limit > MAX_AT_ONCE)
+      throw new PaasError('invalid', `The limit can be from 1 to ${MAX_AT_ONCE} previews at once.`);
+    store.setSettings(app, settings);
+    activity.note({ app, user, action: 'previews:on', text: `Previews on, at most ${settings.limit}` });
+  }
+
+  async off(app: string, user: string): Promise<void> {
+    this.#options.apps.find(app);
+    this.#options.store.setSettings(app, undefined);
+    this.#options.activity.note({ app, user, action: 'previews:off', text: 'Previews off' });
+    await this.removeAll(app, user);
+  }
+
+  has(app: string): boolean {
+    return this.#options.store.has(app);
+  }
+
+  /**
+   * The app in which a pushed branch is built, made where there is none; undefined where previews are off. Throws `conflict` where
+   * there are too many already, or another app has the name.
+   */
+  prepare(parent: string, branch: string, user: string): string | undefined {
+    const { apps, catalog, store, activity } = this.#options;
+    const settings = store.settings(parent);
+    if (!settings) return undefined;
+    const expiresAt = new Date(Date.now() + settings.ttl * 1000);
+    const all = store.list(parent);
+    const present = all.find((preview) => preview.branch === branch);
+    if (present) {
+      store.setExpiry(present.app, expiresAt);
+      return present.app;
+    }
+    if (all.length >= settings.limit) {
+      throw new PaasError(
+        'conflict',
+        `${parent} has ${all.length} previews already. Delete a branch (git push paas :BRANCH), or allow more with previews:on --limit.`,
+      );
+    }
+    const app = previewName(parent, branch);
+    if (apps.has(app))
+      throw new PaasError('conflict', `The preview would be named ${app}, which is another app.`);
+    catalog.create(app, user);
+    store.add({ app, parent, branch, expiresAt });
+    apps.replaceConfig(app, chosen(apps.config(parent), settings.keys));
+    apps.setIdleAfter(app, IDLE_SECONDS);
+    activity.note({ app: parent, user, action: 'previews:create', text: `Preview ${app} made` });
+    return app;
+  }
+
+  /** A branch is no more. */
+  async branchDeleted(parent: string, branch: string, user: string): Promise<void> {
+    const preview = this.#options.store.list(parent).find((candidate) => candidate.branch === branch);
+    if (preview) await this.#options.catalog.destroy(preview.app, user);
+  }
+
+  /** Before the app itself goes. */
+  async removeAll(parent: string, user: string): Promise<void> {
+    for (const { app } of this.#options.store.list(parent)) await this.#options.catalog.destroy(app, user);
+  }
+
+  /** From now on previews go when their time is over. */
+  start(): void {
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_MS).unref();
+  }
+
+  async sweep(now = new Date()): Promise<void> {
+    for (const { app, expiresAt } of this.#options.store.list()) {
+      if (expiresAt > now) continue;
+      try {
+        await this.#options.catalog.destroy(app, 'previews');
+      } catch (error) {
+        this.#options.log(`removing the preview ${app}: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #view({ app, branch, expiresAt }: PreviewRecord): PreviewView {
+    return {
+      app,
+      branch,
+      expiresAt,
+      url: this.#options.urlOf(app),
+      state: this.#options.catalog.find(app).state,
+    };
+  }
+}
+
+/** `blog-feature-x`; where the branch's name does not fit a host name, with a few digits that tell it from others. */
+export function previewName(parent: string, branch: string): string {
+  const slug = branch
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  const room = 63 - parent.length - 1;
+  if (slug === branch && slug.length <= room) return `${parent}-${slug}`;
+  const digits = createHash('sha256').update(branch).digest('hex').slice(0, 4);
+  const short = slug.slice(0, Math.max(0, Math.min(room, 40) - 5)).replace(/-+$/, '');
+  if (room < 5)
+    throw new PaasError(
+      'invalid',
+      `The name ${quote(parent)} is too long for previews: at most 57 characters.`,
+    );
+  return `${parent}-${short === '' ? digits : `${short}-${digits}`}`;
+}
+
+function chosen(config: Record<string, string>, keys: string[] | undefined): Record<string, string> {
+  if (keys === undefined) return config;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => keys.includes(name)));
+}
