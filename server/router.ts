@@ -10,7 +10,8 @@ import { RouterLog } from './router/router-log.ts';
 
 /**
  * The router's process: serves by the last route table until control sends a new one. Says `ready {"http":"ADDRESS:PORT"}` on
- * stdout when it listens; everything else goes to stderr. SIGTERM: lets requests in progress end.
+ * stdout when it listens, and `leaving` when another one may take over; everything else goes to stderr. SIGTERM: lets requests in
+ * progress end. PAAS_HTTP_FD: a socket that is bound already, instead of PAAS_HTTP.
  */
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
@@ -23,7 +24,7 @@ async function main(): Promise<void> {
   const control = new ControlApi({ routes, file, log });
 
   restore(file, routes);
-  const { host, port } = await server.listen(config.http);
+  const { host, port } = await server.listen(inherited() ?? config.http);
   await control.listen(routerSocket);
   process.stdout.write(`ready ${JSON.stringify({ http: `${host}:${port}` })}\n`);
 
@@ -32,6 +33,9 @@ async function main(): Promise<void> {
   freeMemoryWhenIdle();
 
   const stop = async () => {
+    // Its control socket's name is the next one's from now on.
+    control.release();
+    process.stdout.write('leaving\n');
     await server.stop();
     log.flush();
     control.stop();
@@ -39,6 +43,11 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+}
+
+function inherited(): { fd: number } | undefined {
+  const fd = process.env.PAAS_HTTP_FD;
+  return fd === undefined ? undefined : { fd: Number(fd) };
 }
 
 function restore(file: RouteFile, routes: RouteMap): void {

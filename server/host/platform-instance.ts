@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { BoundSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { type Address, type Config, type Endpoints, paths } from '../config.ts';
@@ -23,6 +24,8 @@ export class PlatformInstance {
   readonly #user: SystemUser;
   readonly #services = new Map<ServiceName, Service>();
   readonly #log: (name: string, line: string) => void;
+  /** Where the router listens. Held here, clients wait in its queue while one router follows another. */
+  #http: BoundSocket | undefined;
   #dashboard: string | undefined;
   #stopping = false;
 
@@ -41,6 +44,7 @@ export class PlatformInstance {
     try {
       await this.#awaitPredecessors();
       const settings = this.#writeNpmSettings();
+      this.#http = new BoundSocket(this.#config.http);
       await Promise.all([
         this.#config.redisUrl ? undefined : this.#service('redis').start(),
         this.#service('runtime').start(),
@@ -70,6 +74,8 @@ export class PlatformInstance {
     if (apps) await this.#removeContainers();
     await end('runtime');
     await end('redis');
+    this.#http?.close();
+    this.#http = undefined;
     if (apps) await this.#removeKernelState();
   }
 
@@ -105,6 +111,7 @@ export class PlatformInstance {
         if (text) this.#log(name, text);
       },
       onReady: (ready) => this.#learn(name, ready),
+      ...(name === 'router' && this.#http && { passes: [this.#http.fd()] }),
       ...(name === 'redis' && {
         answers: (signal: AbortSignal) => redisAnswers(paths(this.#config).redisSocket, signal),
       }),

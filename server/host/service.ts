@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,8 @@ export interface ServiceOptions {
   name: string;
   /** Asked anew at every start. */
   command: () => Command;
+  /** Descriptors that it gets as 3 and following. */
+  passes?: number[];
   /** For a program that does not print `ready {json}`: resolves when it answers. */
   answers?: (signal: AbortSignal) => Promise<void>;
   log: (line: string) => void;
@@ -24,6 +26,7 @@ export interface ServiceOptions {
  *
  *   main ── spawn ──► process
  *        ◄── stdout ─ `ready {"http":"127.0.0.1:8080"}`   once, when it listens
+ *        ◄── stdout ─ `leaving`   it only ends what it has begun: the next one is started beside it
  *        ◄── stdout, stderr ─ anything else: its log
  *        ── SIGTERM ─► ends by itself; SIGKILL if it takes too long
  */
@@ -32,7 +35,8 @@ export class Service {
   readonly #options: ServiceOptions;
   readonly #stopped = new AbortController();
   readonly #lastLines: string[] = [];
-  #child: ChildProcess | undefined;
+  /** The one that runs last, after those that are leaving. */
+  readonly #children = new Set<ChildProcess>();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: ServiceOptions) {
@@ -63,14 +67,7 @@ export class Service {
   /** Ends it and stops restarting it. After `grace` milliseconds by force. */
   async stop(grace = 15_000): Promise<void> {
     this.#stopped.abort();
-    const child = this.#child;
-    if (child?.pid && child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      const force = setTimeout(() => child.kill('SIGKILL'), grace);
-      await gone;
-      clearTimeout(force);
-    }
+    await Promise.all([...this.#children].map((child) => end(child, grace)));
     await this.#loop;
   }
 
@@ -80,7 +77,7 @@ export class Service {
     for (let begun = Date.now(); ; begun = Date.now()) {
       const how = await ended;
       if (this.#stopped.signal.aborted) return;
-      failures = Date.now() - begun > HEALTHY_AFTER ? 0 : failures;
+      if (Date.now() - begun > HEALTHY_AFTER || how === LEAVING) failures = 0;
       const pause = PAUSES[Math.min(failures, PAUSES.length - 1)] ?? 0;
       failures += 1;
       this.#options.log(`${how}; starting it again ${pause === 0 ? 'at once' : `in ${pause / 1000} s`}`);
@@ -94,22 +91,26 @@ export class Service {
     const { argv, env } = this.#options.command();
     const [file, ...args] = argv;
     // Detached (a session of its own): Ctrl-C in the terminal reaches main alone, which stops the others in order.
-    const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: '/' });
-    this.#child = child;
+    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(this.#options.passes ?? [])];
+    const child = spawn(file, args, { env, stdio, detached: true, cwd: '/' });
+    this.#children.add(child);
     const over = new AbortController();
     // 'exit', not 'close': what the runtime leaves behind on purpose may still hold the pipes.
+    let leave: (how: string) => void = () => {};
     const ended = new Promise<string>((resolve) => {
+      leave = resolve;
       child.once('error', (error) => resolve(`could not be started (${error.message})`));
-      child.once('exit', (code, signal) =>
-        resolve(signal ? `was ended by ${signal}` : `ended with status ${code}`),
-      );
+      child.once('exit', (code, signal) => {
+        this.#children.delete(child);
+        resolve(signal ? `was ended by ${signal}` : `ended with status ${code}`);
+      });
     }).finally(() => over.abort());
     const ready = new Promise<Ready>((resolve) => {
       const announce = (found: Ready) => {
         this.#options.onReady?.(found);
         resolve(found);
       };
-      this.#read(child.stdout, announce);
+      this.#read(child.stdout, { announce, leave: () => leave(LEAVING) });
       this.#read(child.stderr);
       this.#options.answers?.(over.signal).then(
         () => announce({}),
@@ -119,12 +120,16 @@ export class Service {
     return { ready, ended };
   }
 
-  #read(stream: Readable | null, announce?: (ready: Ready) => void): void {
+  #read(stream: Readable | null, words?: { announce: (ready: Ready) => void; leave: () => void }): void {
     if (!stream) return;
     createInterface({ input: stream }).on('line', (line) => {
-      const json = announce && /^ready (\{.*\})$/.exec(line)?.[1];
+      const json = words && /^ready (\{.*\})$/.exec(line)?.[1];
       if (json) {
-        announce(JSON.parse(json) as Ready);
+        words.announce(JSON.parse(json) as Ready);
+        return;
+      }
+      if (words && line === 'leaving') {
+        words.leave();
         return;
       }
       this.#lastLines.push(line);
@@ -134,6 +139,16 @@ export class Service {
   }
 }
 
+async function end(child: ChildProcess, grace: number): Promise<void> {
+  if (!child.pid || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const force = setTimeout(() => child.kill('SIGKILL'), grace);
+  await gone;
+  clearTimeout(force);
+}
+
+const LEAVING = 'ends what it has begun';
 const PAUSES = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
 const HEALTHY_AFTER = 60_000;
 // Compiling the init and opening large stores on a slow machine take their time.

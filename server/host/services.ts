@@ -61,7 +61,7 @@ function argv(name: ServiceName, config: Config, { node, program }: Surroundings
     case 'runtime':
       return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts', '--max-semi-space-size=1')];
     case 'router':
-      return unprivileged(script('server/router.ts'), config.http);
+      return unprivileged(script('server/router.ts', '--max-semi-space-size=1'));
     case 'control':
       return unprivileged(script('server/control.ts'), config.ssh);
   }
@@ -117,6 +117,8 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
     HOME: name === 'runtime' ? '/root' : '/nonexistent',
   };
   if (redisUrl) own.REDIS_URL = redisUrl;
+  // The descriptor that main passes.
+  if (name === 'router') own.PAAS_HTTP_FD = '3';
   if (name === 'runtime') own.PAAS_BASE = around.base;
   if (name === 'control') own.PAAS_ADMIN_PUBLIC_KEY = around.adminKeys;
   return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...Object.fromEntries(kept), ...own };

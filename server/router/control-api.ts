@@ -46,8 +46,12 @@ export class ControlApi {
     chmodSync(path, 0o600);
   }
 
-  stop(): void {
+  /** Gives the socket's name to whoever comes next; calls in progress and followers go on. */
+  release(): void {
     this.#server.close();
+  }
+
+  stop(): void {
     this.#server.closeAllConnections();
   }
 

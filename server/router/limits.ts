@@ -30,6 +30,8 @@ export interface Limits {
   halfClosed: number;
   /** How long the rest of an unwanted request is read, so that the client gets to see the answer. */
   linger: number;
+  /** How long an idle connection may still bring a request after SIGTERM, which then is its last. */
+  farewell: number;
   /** How long requests in progress may take after SIGTERM. */
   shutdown: number;
   /** How often all of these times are looked at. */
@@ -52,6 +54,7 @@ export const defaultLimits: Limits = {
   idleUpstreams: 512,
   halfClosed: 2_000,
   linger: 2_000,
+  farewell: 1_000,
   shutdown: 30_000,
   sweep: 250,
 };

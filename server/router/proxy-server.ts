@@ -36,7 +36,9 @@ export class ProxyServer {
   }
 
   /** Port 0: a free one. Returns what it listens on. */
-  async listen(address: { host: string; port: number }): Promise<{ host: string; port: number }> {
+  async listen(
+    address: { host: string; port: number } | { fd: number },
+  ): Promise<{ host: string; port: number }> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ ...address, backlog: BACKLOG }, resolve);
@@ -55,8 +57,11 @@ export class ProxyServer {
   async stop(): Promise<void> {
     this.#router.stopping = true;
     this.#server.close();
-    for (const connection of this.#connections) if (connection.isIdle) connection.finish();
     const deadline = performance.now() + this.#router.limits.shutdown;
+    // Closed now, one whose next request is on its way would seem to have lost it.
+    const farewell = performance.now() + this.#router.limits.farewell;
+    while (this.#isBusy() && performance.now() < farewell) await delay(20);
+    for (const connection of this.#connections) if (connection.isIdle) connection.finish();
     while (this.#isBusy() && performance.now() < deadline) await delay(20);
     clearInterval(this.#timer);
     for (const connection of this.#connections) connection.destroy();

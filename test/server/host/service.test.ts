@@ -45,6 +45,24 @@ describe('Service', () => {
     assert.notEqual(ready[1]?.pid, first.pid);
   });
 
+  it('starts the next one beside one that is leaving; stop() ends both', async () => {
+    const ready: Ready[] = [];
+    const leaving = `process.on('SIGTERM', () => console.log('leaving')); console.log('ready {"pid":"' + process.pid + '"}');`;
+    const service = new Service({
+      name: 'test',
+      command: () => node(`${leaving} ${STAY}`),
+      log: () => {},
+      onReady: (found) => ready.push(found),
+    });
+    const first = Number((await service.start()).pid);
+    process.kill(first, 'SIGTERM');
+    for (let waited = 0; ready.length < 2 && waited < 500; waited += 1) await sleep(20);
+    assert.equal(ready.length, 2);
+    process.kill(first, 0);
+    await service.stop(200);
+    for (const { pid } of ready) assert.throws(() => process.kill(Number(pid), 0), /ESRCH/);
+  });
+
   it('stop() ends it by SIGTERM, by force after the grace, and starts nothing again', async () => {
     const { service, lines } = make(`process.on('SIGTERM', () => {}); console.log('ready {}'); ${STAY}`);
     await service.start();

@@ -31,12 +31,13 @@ describe('serviceCommand()', () => {
     assert.equal(argv.at(-1), '/opt/paas/server/control.ts');
   });
 
-  it('lets the router listen below 1024 when it has to, and only then', () => {
-    assert.ok(
-      serviceCommand('router', config, around).argv.includes('--ambient-caps=-all,+net_bind_service'),
-    );
-    const high = parseConfig({ PAAS_HTTP: '0.0.0.0:8080' });
-    assert.ok(serviceCommand('router', high, around).argv.includes('--ambient-caps=-all'));
+  it('lets control listen below 1024 when it has to, and only then; the router gets its socket from main', () => {
+    const low = parseConfig({ PAAS_SSH: '0.0.0.0:22' });
+    assert.ok(serviceCommand('control', low, around).argv.includes('--ambient-caps=-all,+net_bind_service'));
+    assert.ok(serviceCommand('control', config, around).argv.includes('--ambient-caps=-all'));
+    const router = serviceCommand('router', config, around);
+    assert.ok(router.argv.includes('--ambient-caps=-all'));
+    assert.equal(router.env.PAAS_HTTP_FD, '3');
   });
 
   it('leaves the runtime root', () => {

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { BoundSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, it } from 'mocha';
+import { Service } from '../../../server/host/service.ts';
+import { RouterClient } from '../../../server/router-client.ts';
+import { answerEach, delay, RawBackend, RawClient, sendRaw, tableOf } from './router-fixture.ts';
+
+const ROUTER = join(import.meta.dirname, '../../../server/router.ts');
+const GET = 'GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n';
+const GET_CLOSE = 'GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n';
+
+describe('a router that is replaced', function () {
+  this.timeout(120_000);
+  const cleanups: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+
+  /** A router, supervised as main does it. Not `shared`: it listens by itself. */
+  async function start(options: { shared: boolean }) {
+    const run = mkdtempSync(join(tmpdir(), 'router-'));
+    const socket = new BoundSocket({ host: '127.0.0.1', port: 0 });
+    const { port } = socket.address() as { port: number };
+    if (!options.shared) socket.close();
+    const pids: number[] = [];
+    const env = { PAAS_DATA: run, PAAS_RUN: run, PAAS_HTTP: `127.0.0.1:${port}` };
+    const service = new Service({
+      name: 'router',
+      // Its process id comes with what it says.
+      command: () => ({
+        argv: ['sh', '-c', 'echo "pid $$"; exec "$0" "$1"', process.execPath, ROUTER],
+        env: options.shared ? { ...env, PAAS_HTTP_FD: '3' } : env,
+      }),
+      ...(options.shared && { passes: [socket.fd()] }),
+      log: (line) => {
+        const pid = /^pid (\d+)$/.exec(line)?.[1];
+        if (pid) pids.push(Number(pid));
+      },
+      onReady: () => {
+        ready += 1;
+      },
+    });
+    let ready = 0;
+    cleanups.push(async () => {
+      await service.stop();
+      if (options.shared) socket.close();
+      rmSync(run, { recursive: true });
+    });
+    await service.start();
+    const backend = await RawBackend.start((connection, text) =>
+      setTimeout(() => answerEach(connection, text), 5),
+    );
+    cleanups.push(() => backend.stop());
+    await new RouterClient({ socketPath: join(run, 'control', 'router.sock') }).setRoutes(
+      tableOf([backend.port]),
+    );
+    const replace = async () => {
+      const before = ready;
+      process.kill(pids.at(-1)!, 'SIGTERM');
+      for (let waited = 0; ready === before && waited < 1000; waited++) await delay(20);
+      assert.ok(ready > before, 'no next router');
+    };
+    return { port, replace };
+  }
+
+  it('refuses and resets no connection, be it new or kept', async () => {
+    const { port, replace } = await start({ shared: true });
+    const load = new Load(port);
+    for (let i = 0; i < 4; i++) {
+      await replace();
+      await delay(300);
+    }
+    const { failed, done } = await load.stop();
+    assert.deepEqual(failed, []);
+    assert.ok(done > 100, `${done} requests`);
+  });
+
+  it('would refuse some if the socket were its own', async () => {
+    const { port, replace } = await start({ shared: false });
+    const load = new Load(port);
+    await replace();
+    const { failed } = await load.stop();
+    assert.ok(failed.length > 0);
+  });
+});
+
+/** Clients that come and go, and clients that stay. */
+class Load {
+  readonly #port: number;
+  readonly #clients: Promise<void>[];
+  readonly #failed: string[] = [];
+  #done = 0;
+  #stopping = false;
+
+  constructor(port: number) {
+    this.#port = port;
+    this.#clients = Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? this.#comeAndGo() : this.#stay()));
+  }
+
+  async stop(): Promise<{ failed: string[]; done: number }> {
+    this.#stopping = true;
+    await Promise.all(this.#clients);
+    return { failed: this.#failed, done: this.#done };
+  }
+
+  async #comeAndGo(): Promise<void> {
+    while (!this.#stopping) {
+      this.#note(await sendRaw(this.#port, GET_CLOSE).catch((error: Error) => error.message));
+      await delay(2);
+    }
+  }
+
+  /** Opens another connection only when the answer says that this one ends. */
+  async #stay(): Promise<void> {
+    while (!this.#stopping) {
+      const client = await RawClient.connect(this.#port).catch((error: Error) => error);
+      if (client instanceof Error) {
+        this.#failed.push(client.message);
+        await delay(10);
+        continue;
+      }
+      while (!this.#stopping && !client.received.includes('Connection: close')) {
+        client.received = '';
+        client.send(GET);
+        while (!client.received.endsWith('ok') && !client.socket.closed) await delay(2);
+        this.#note(client.received);
+        if (client.socket.closed) break;
+      }
+      client.close();
+    }
+  }
+
+  #note(answer: string): void {
+    this.#done += 1;
+    if (!/^HTTP\/1\.1 200 [\s\S]*ok$/.test(answer)) this.#failed.push(answer || 'no answer');
+  }
+}
