@@ -83,6 +83,7 @@ install_packages() {
   fi
   rm -f "$log"
   [ -x "$node" ] || die "npm did not install the package $(node_package) (are optional packages switched off in npm's settings? npm config get omit)."
+  sync -f node_modules 2>/dev/null || sync # a power cut must not leave names without content, which look installed
   cp package-lock.json node_modules/.paas-lock.json
   # Root's npm leaves root's files: the owner of the checkout must be able to go on working.
   [ "$(id -u)" -ne 0 ] || chown -R "$(stat -c %u:%g .)" node_modules
@@ -90,7 +91,7 @@ install_packages() {
 }
 
 packages_current() {
-  [ -x "$node" ] && [ -f node_modules/.package-lock.json ] || return 1
+  [ -x "$node" ] && [ -s "$node" ] && [ -s node_modules/.package-lock.json ] || return 1
   cmp -s package-lock.json node_modules/.paas-lock.json || ! [ package-lock.json -nt node_modules/.package-lock.json ]
 }
 
