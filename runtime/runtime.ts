@@ -1,9 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { archiveRoutes } from './api/archive.ts';
 import { containerStreamRoutes } from './api/container-streams.ts';
 import { containerRoutes } from './api/containers.ts';
 import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
+import { imageArchiveRoutes } from './api/image-archives.ts';
 import { imageRoutes } from './api/images.ts';
 import { networkRoutes } from './api/networks.ts';
 import { resourceRoutes } from './api/resources.ts';
@@ -12,6 +14,7 @@ import { createApiServer } from './api/server.ts';
 import { listenOnSocket } from './api/sockets.ts';
 import { systemRoutes } from './api/system.ts';
 import { unsupportedRoutes } from './api/unsupported.ts';
+import { ContainerFiles } from './containers/container-files.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import type { Descriptors } from './containers/descriptors.ts';
 import { Engine } from './containers/engine.ts';
@@ -19,9 +22,13 @@ import { EventLog } from './containers/events.ts';
 import { Execs } from './containers/execs.ts';
 import type { Kernel } from './containers/kernel.ts';
 import { OutputWatcher } from './containers/output-watcher.ts';
+import { FileWorker } from './files/file-worker.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { registerBaseImage } from './images/base-image.ts';
+import { ImageLoader } from './images/image-loader.ts';
+import { ImageSaver } from './images/image-saver.ts';
 import { ImageStore } from './images/image-store.ts';
+import { LayerMaker } from './images/layer-maker.ts';
 import { LayerStore } from './images/layer-store.ts';
 import { NetworkCatalog } from './network/network-catalog.ts';
 import { runtimePaths, type Settings } from './settings.ts';
@@ -63,6 +70,14 @@ export async function startRuntime(
     ...{ output: outputFolder(paths.output, parts.descriptors), volumes: paths.volumes },
   });
   await engine.open();
+  const worker = new FileWorker();
+  const loader = new ImageLoader({
+    ...{ images, layers, worker, trash },
+    maker: new LayerMaker(layers, worker),
+    incoming: paths.incoming,
+    syncFileSystem: parts.descriptors.syncFileSystem,
+  });
+  const files = new ContainerFiles({ kernel: parts.kernel, store, layers, launcher: engine.launcher });
   const routes = [
     ...systemRoutes(engine, { version: parts.version, root: paths.root }),
     ...containerRoutes(engine, paths.volumes),
@@ -72,6 +87,8 @@ export async function startRuntime(
     ...imageRoutes(engine),
     ...networkRoutes(engine),
     ...eventRoutes(engine),
+    ...imageArchiveRoutes({ engine, loader, saver: new ImageSaver(layers, worker) }),
+    ...archiveRoutes({ engine, files, worker }),
     ...unsupportedRoutes(),
   ];
   const router = new Router(routes);

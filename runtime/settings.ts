@@ -37,6 +37,8 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
     networks: join(root, 'networks'),
     layers: join(root, 'layers'),
     trash: join(root, 'trash'),
+    /** Archives of images that are being unpacked. */
+    incoming: join(root, 'incoming'),
     volumes: join(settings.data, 'volumes'),
     /** Engine API without policy, for root alone. */
     dockerSocket: join(settings.run, 'docker.sock'),

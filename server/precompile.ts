@@ -6,6 +6,7 @@ import './main.ts';
 import './control.ts';
 import './router.ts';
 import '../runtime/daemon.ts';
+import '../runtime/files/process.ts';
 // What they load when it is needed.
 import './host/checks.ts';
 import './host/containers.ts';

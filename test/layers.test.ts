@@ -37,7 +37,11 @@ const LAYERS: { files: RegExp; may: RegExp[]; packages: string[] | 'any' }[] = [
     may: [/^server\/(cli|commands)\//, /^deploy\/model\//],
     packages: [],
   },
-  { files: /^server\/precompile\.ts$/, may: [/^server\//, /^runtime\/daemon\.ts$/], packages: [] },
+  {
+    files: /^server\/precompile\.ts$/,
+    may: [/^server\//, /^runtime\/(daemon|files\/process)\.ts$/],
+    packages: [],
+  },
   { files: /^server\//, may: [/^server\//, /^deploy\//], packages: 'any' },
 ];
 
@@ -47,6 +51,7 @@ const COMPOSITION_ROOTS = [
   'server/router.ts',
   'runtime/daemon.ts',
   'runtime/remove.ts',
+  'runtime/files/process.ts',
 ];
 
 // Compiles every program without running it.

@@ -59,6 +59,11 @@ export class Exchange {
     }
   }
 
+  /** Adds a header to the answer that is still to come. */
+  header(name: string, value: string): void {
+    this.#response.setHeader(name, value);
+  }
+
   /** Answers with JSON, or with nothing. */
   send(status: number, body?: unknown): void {
     const text = body === undefined ? '' : `${JSON.stringify(body)}\n`;

@@ -11,7 +11,7 @@ import {
   withoutUndefined,
 } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import type { LayerStore } from '../images/layer-store.ts';
+import { type LayerStore, MAX_LAYERS } from '../images/layer-store.ts';
 import { normalizeReference } from '../images/reference.ts';
 import type { Container } from './container.ts';
 import { type Access, isVolatile } from './container-config.ts';
@@ -21,9 +21,6 @@ import { copyFolder } from './disk/copy-folder.ts';
 import { DISK_UPPER, diskImage } from './disk/disk-folders.ts';
 import { DiskImages } from './disk/disk-image.ts';
 import type { Kernel } from './kernel.ts';
-
-/** Overlay takes more, but the folders' names must fit in one page on older kernels. */
-const MAX_LAYERS = 80;
 
 export interface CommitOptions {
   /** With tag; undefined: the image has none. */

@@ -26,8 +26,11 @@ import { Lifecycle } from './lifecycle.ts';
 import { updateLimits } from './limit-update.ts';
 import { discardUnsupported } from './limits.ts';
 import type { OutputWatcher } from './output-watcher.ts';
+
 import { runProbe } from './probe.ts';
 import { readMachine } from './request/machine.ts';
+
+import type { User } from './user.ts';
 
 export interface EngineOptions {
   kernel: Kernel;
@@ -204,6 +207,11 @@ export class Engine {
   /** The containers that were made from this image. */
   usersOf(image: Image): Container[] {
     return this.#containers.all().filter((container) => container.config.image === image.id);
+  }
+
+  /** Whom the container's process runs as. */
+  userOf({ config }: Container): User {
+    return this.launcher.userOf(config, config.process.User);
   }
 
   resize(container: Container, size: { rows: number; columns: number }): void {

@@ -35,8 +35,27 @@ export interface Kernel {
   openDisk(image: string): Promise<{ folder: string; close(): void }>;
   /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */
   execute(args: string[]): Promise<void>;
+  /** What a running container sees as its root folder; undefined: it does not run. */
+  openRoot(id: string): RootView | undefined;
+  /** Mounts the root file system of a container that does not run, for the runtime alone. */
+  openView(spec: ViewSpec): Promise<RootView>;
   /** Removes cgroups, veths and addresses of containers that are not in `known`. */
   cleanUp(known: Set<string>): Promise<void>;
+}
+
+/** A root folder that the runtime may look into; what is in there may be hostile. */
+export interface RootView {
+  /** Descriptor. */
+  folder: number;
+  /** What user 0 of the container's files is for the runtime. */
+  ownersFrom: number;
+  close(): void;
+}
+
+/** `lower`, topmost first, with an upper folder to write to or without. */
+export interface ViewSpec {
+  rootfs: LaunchSpec['rootfs'] | { lower: string[] };
+  binds: LaunchSpec['binds'];
 }
 
 export interface LaunchSpec extends ProcessLimits {

@@ -28,11 +28,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
   const { user, folder } = context;
   return {
     id: config.id,
-    rootfs: {
-      lower: config.layers.map(context.layerPath).reverse(),
-      ...writableFolders(config, folder),
-      volatile: isVolatile(config),
-    },
+    rootfs: rootfsOf(config, context),
     hostname: hostname(config),
     args: [...process.Entrypoint, ...process.Cmd],
     env: environment(config, user),
@@ -47,10 +43,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     network: host.NetworkMode === 'none' ? 'none' : 'nat',
     traffic: context.traffic,
     extraHosts: host.ExtraHosts,
-    binds: host.Binds.map((text) => parseBind(text)!).map((bind) => ({
-      ...bind,
-      source: bind.source.startsWith('/') ? bind.source : join(context.volumes, bind.source),
-    })),
+    binds: bindsOf(config, context.volumes),
     shmSize: host.ShmSize,
     tmpfs: Object.entries(host.Tmpfs).map(([target, options]) => parseTmpfs(target, options)),
     readOnlyRoot: host.ReadonlyRootfs,
@@ -69,6 +62,26 @@ function writableFolders(
     return { upper: join(folder, 'upper'), work: join(folder, 'work'), disk: undefined };
   const disk = { image: diskImage(folder), folder: join(folder, DISK_FOLDER) };
   return { upper: join(disk.folder, DISK_UPPER), work: join(disk.folder, DISK_WORK), disk };
+}
+
+/** The folders that a container's root file system is made of. */
+export function rootfsOf(
+  config: ContainerConfig,
+  context: Pick<LaunchContext, 'folder' | 'layerPath'>,
+): LaunchSpec['rootfs'] {
+  return {
+    lower: config.layers.map(context.layerPath).reverse(),
+    ...writableFolders(config, context.folder),
+    volatile: isVolatile(config),
+  };
+}
+
+/** What is mounted into a container, by where it is on the host. */
+export function bindsOf(config: ContainerConfig, volumes: string): LaunchSpec['binds'] {
+  return config.host.Binds.map((text) => parseBind(text)!).map((bind) => ({
+    ...bind,
+    source: bind.source.startsWith('/') ? bind.source : join(volumes, bind.source),
+  }));
 }
 
 /** The variables of a process in the container: some defaults, then the container's own, then `over`. */

@@ -12,8 +12,8 @@ import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
 import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
 import { DiskImages } from './disk/disk-image.ts';
-import type { Kernel, StartedProcess } from './kernel.ts';
-import { launchSpec } from './launch.ts';
+import type { Kernel, LaunchSpec, StartedProcess } from './kernel.ts';
+import { bindsOf, launchSpec, rootfsOf } from './launch.ts';
 import type { OutputWatcher } from './output-watcher.ts';
 import { TerminalStream } from './terminal-stream.ts';
 import { resolveUser, type User } from './user.ts';
@@ -46,7 +46,7 @@ export class Launcher {
     const user = this.userOf(container.config, container.config.process.User);
     this.#options.networks.requireNetworks(container.config);
     for (const text of container.config.host.Binds) this.#prepareBind(text);
-    await this.#prepareFolders(container);
+    await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
     try {
       const process = await kernel.start(
@@ -88,15 +88,24 @@ export class Launcher {
     container.terminal = undefined;
   }
 
+  /** Gets the files of a container that does not run ready to be mounted, as for a start. */
+  async prepareFiles(container: Container): Promise<Pick<LaunchSpec, 'rootfs' | 'binds'>> {
+    const { config } = container;
+    for (const text of config.host.Binds) this.#prepareBind(text);
+    await this.#prepareFolders(container, { fresh: false });
+    const folder = this.#options.store.folder(container.id);
+    const rootfs = rootfsOf(config, { folder, layerPath: (id) => this.#options.layers.path(id) });
+    return { rootfs, binds: bindsOf(config, this.#options.volumes) };
+  }
+
   /** Throws `invalid` for a user that the container's image does not know. */
   userOf(config: ContainerConfig, name: string): User {
     const layers = config.layers.map((id) => this.#options.layers.path(id)).reverse();
     return resolveUser(name, (database) => readUserDatabase(layers, database));
   }
 
-  async #prepareFolders({ id, config }: Container): Promise<void> {
+  async #prepareFolders({ id, config }: Container, { fresh }: { fresh: boolean }): Promise<void> {
     const { store } = this.#options;
-    const fresh = isVolatile(config);
     store.prepareStart(id, { fresh });
     const size = config.host.DiskSize;
     if (!size) return;

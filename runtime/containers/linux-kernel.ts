@@ -26,13 +26,16 @@ import type {
   LimitFeatures,
   Limits,
   ResourceStats,
+  RootView,
   StartedProcess,
+  ViewSpec,
 } from './kernel.ts';
 import { planLaunch } from './launch-plan.ts';
 import type { ReadyNetwork } from './network-pool.ts';
 import { Networks } from './networks.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ended, ProcessMaker } from './process-maker.ts';
+import { mountView, openRootOf } from './root-view.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
 import { giveOutput, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
@@ -200,6 +203,21 @@ export class LinuxKernel implements Kernel {
     }
   }
 
+  openRoot(id: string): RootView | undefined {
+    const process = this.#exits.process(id);
+    return process && openRootOf(process);
+  }
+
+  async openView(spec: ViewSpec): Promise<RootView> {
+    const disk = 'disk' in spec.rootfs ? await openDisk(spec.rootfs) : undefined;
+    try {
+      const binds = spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) }));
+      return await mountView(this.#processes, { ...spec, binds, disk: disk?.disk, host: this.#host });
+    } finally {
+      if (disk) closeSync(disk.descriptor);
+    }
+  }
+
   kill(id: string, signal: number): void {
     const process = this.#exits.process(id);
     if (!process) return;
@@ -340,7 +358,7 @@ function openStdio(stdio: ExecSpec['stdio']): Record<string, number> {
 }
 
 /** The device that a container's disk is, and a descriptor that keeps it until it is mounted. */
-async function openDisk({ disk, volatile }: LaunchSpec['rootfs']) {
+async function openDisk({ disk, volatile }: Pick<LaunchSpec['rootfs'], 'disk' | 'volatile'>) {
   if (!disk) return undefined;
   const { path, descriptor } = await attachLoopDevice(disk.image);
   return { disk: { device: path, folder: disk.folder, volatile }, descriptor };

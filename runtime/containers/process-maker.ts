@@ -71,7 +71,7 @@ export class ProcessMaker {
 
   /** As `run`, in a process that goes on until `take` has opened what it holds, by its pid. */
   async hold<T>(
-    request: { cloneFlags: number; operations: Operation[] },
+    request: { cloneFlags: number; operations: Operation[]; descriptors?: Record<string, number> },
     take: (pid: number) => T,
   ): Promise<T> {
     const release = openPipe();
@@ -79,7 +79,7 @@ export class ProcessMaker {
       const { pid, pidfd, ready } = await this.#launchHelper({
         cloneFlags: request.cloneFlags,
         operations: [...request.operations, ...planSuccess(), ...planHolding()],
-        descriptors: { release: release.read },
+        descriptors: { ...request.descriptors, release: release.read },
       });
       closeSync(pidfd);
       await ready;

@@ -25,7 +25,7 @@ export const OPEN = {
 } as const;
 
 /** For openat2(2). */
-export const RESOLVE = { NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 16 } as const;
+export const RESOLVE = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 16 } as const;
 
 /** For mount(2). */
 export const MOUNT = {

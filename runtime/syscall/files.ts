@@ -2,10 +2,10 @@ import { closeSync } from 'node:fs';
 import { AT, OPEN } from './constants.ts';
 import { cString, SystemCallError, systemCall } from './system-call.ts';
 
-/** Opens a path, close-on-exec; see openat2(2). `resolve` limits how the path is followed. */
+/** Opens a path (a string, or bytes that end with a NUL), close-on-exec; see openat2(2). `resolve` limits how the path is followed. */
 export function openAt2(
   folder: number,
-  path: string,
+  path: string | Uint8Array,
   options: { flags: number; mode?: number; resolve: number },
 ): number {
   return systemCall('openat2', folder, path, openHow(options), OPEN_HOW_SIZE);

@@ -74,6 +74,14 @@ export class ProcessKernel implements Kernel {
     this.#listeners.push(listener);
   }
 
+  openRoot() {
+    return undefined;
+  }
+
+  async openView(): Promise<never> {
+    throw new EngineError('conflict', 'ProcessKernel mounts nothing.');
+  }
+
   async release(): Promise<void> {}
 
   stats(): ResourceStats {

@@ -22,13 +22,16 @@ type Rootfs = LaunchSpec['rootfs'];
  * Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. The container
  * reads in its mountinfo how the folders were named here: so they are named from its own folder on, not from the host's root.
  */
-export function planRootfs(rootfs: Rootfs, host: HostFacts, mappedFolders: string[] = []): Operation[] {
+export function planRootfs(
+  rootfs: Pick<Rootfs, 'lower' | 'upper' | 'work' | 'volatile'>,
+  host: HostFacts,
+  mappedFolders: string[] = [],
+): Operation[] {
   const folder = dirname(rootfs.upper);
-  const named: Rootfs = {
-    ...rootfs,
+  const named: Stack = {
     lower: rootfs.lower.map((layer) => relative(folder, layer)),
-    upper: relative(folder, rootfs.upper),
-    work: relative(folder, rootfs.work),
+    writes: { upper: relative(folder, rootfs.upper), work: relative(folder, rootfs.work) },
+    volatile: rootfs.volatile,
   };
   const isPrivate = mappedFolders.length > 0 || !host.overlayLayers;
   return [
@@ -37,6 +40,22 @@ export function planRootfs(rootfs: Rootfs, host: HostFacts, mappedFolders: strin
     { call: 'chdir', args: [folder], purpose: `enter "${folder}"` },
     ...(host.overlayLayers ? layerByLayer(named) : atOnce(named)),
   ];
+}
+
+/** The same of folders that nothing is written to, at least two. */
+export function planReadOnlyRootfs(lower: string[], host: HostFacts): Operation[] {
+  const stack = { lower, writes: undefined, volatile: false };
+  return [
+    ...(host.overlayLayers ? [] : planPrivateMounts()),
+    ...(host.overlayLayers ? layerByLayer(stack) : atOnce(stack)),
+  ];
+}
+
+interface Stack {
+  /** Topmost first. */
+  lower: string[];
+  writes: { upper: string; work: string } | undefined;
+  volatile: boolean;
 }
 
 /** In a copy of the base namespace: the root file system to its place. */
@@ -54,7 +73,7 @@ export function planRootfsPlacement(): Operation[] {
 /** `index`, `metacopy` and `redirect_dir` off: the upper folder must stand for itself when it becomes a layer. */
 const STANDALONE_UPPER = ['index', 'metacopy', 'redirect_dir'];
 
-function layerByLayer({ lower, upper, work, volatile }: Rootfs): Operation[] {
+function layerByLayer({ lower, writes, volatile }: Stack): Operation[] {
   const set = (key: string, value: string | null, purpose: string): Operation => ({
     call: 'fsconfig',
     args: [{ result: 'overlay' }, value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING, key, value, 0],
@@ -63,14 +82,18 @@ function layerByLayer({ lower, upper, work, volatile }: Rootfs): Operation[] {
   return [
     { call: 'fsopen', args: ['overlay', FSOPEN_CLOEXEC], purpose: 'open the overlay', result: 'overlay' },
     ...lower.map((layer) => set('lowerdir+', layer, `add the layer "${layer}" to the root file system`)),
-    set('upperdir', upper, `use "${upper}" as upper folder of the root file system`),
-    set('workdir', work, `use "${work}" as work folder of the root file system`),
+    ...(writes
+      ? [
+          set('upperdir', writes.upper, `use "${writes.upper}" as upper folder of the root file system`),
+          set('workdir', writes.work, `use "${writes.work}" as work folder of the root file system`),
+        ]
+      : []),
     ...STANDALONE_UPPER.map((key) => set(key, 'off', `switch off the overlay's ${key}`)),
     ...(volatile ? [set('volatile', null, 'make the overlay volatile')] : []),
     {
       call: 'fsconfig',
       args: [{ result: 'overlay' }, FSCONFIG.CMD_CREATE, null, null, 0],
-      purpose: `stack ${lower.length} layers and "${upper}"`,
+      purpose: `stack ${lower.length} layers${writes ? ` and "${writes.upper}"` : ''}`,
     },
     {
       call: 'fsmount',
@@ -86,11 +109,10 @@ function layerByLayer({ lower, upper, work, volatile }: Rootfs): Operation[] {
  * Before Linux 6.8: one mount(2) with all options in a page, in a private copy of the host's mount namespace;
  * fsconfig(2) would take only 256 characters of `lowerdir` there.
  */
-function atOnce({ lower, upper, work, volatile }: Rootfs): Operation[] {
+function atOnce({ lower, writes, volatile }: Stack): Operation[] {
   const options = [
     `lowerdir=${lower.map(escapeOption).join(':')}`,
-    `upperdir=${escapeOption(upper)}`,
-    `workdir=${escapeOption(work)}`,
+    ...(writes ? [`upperdir=${escapeOption(writes.upper)}`, `workdir=${escapeOption(writes.work)}`] : []),
     ...STANDALONE_UPPER.map((key) => `${key}=off`),
     ...(volatile ? ['volatile'] : []),
   ].join(',');
@@ -98,7 +120,7 @@ function atOnce({ lower, upper, work, volatile }: Rootfs): Operation[] {
     {
       call: 'mount',
       args: ['overlay', WORKPLACE, 'overlay', MOUNT.NODEV | MOUNT.NOSUID, options],
-      purpose: `stack ${lower.length} layers and "${upper}"`,
+      purpose: `stack ${lower.length} layers${writes ? ` and "${writes.upper}"` : ''}`,
     },
     {
       call: 'open_tree',
