@@ -80,6 +80,7 @@ export class GitService implements Pushes {
     const accepted = this.#answerHook(app, child, exchange);
     const status = await connect(child, exchange);
     const pushed = await accepted;
+    if (pushed) await repositories.syncRefs(app);
     if (created && !pushed && builds.list(app).length === 0) await apps.destroy(app, exchange.user);
     return status;
   }

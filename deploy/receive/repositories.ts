@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renameSynced } from '../synced-rename.ts';
 import { GIT, gitEnvironment } from './git.ts';
@@ -36,13 +36,16 @@ export class Repositories {
     this.#folder = folder;
   }
 
-  /** Lays the hooks; once at start. */
+  /** Lays the hooks, and takes away what a git that was cut off left; once at start, when none runs. */
   async prepare(): Promise<void> {
     await mkdir(this.hooks, { recursive: true, mode: 0o700 });
     const hook = join(this.hooks, 'pre-receive');
     await writeFile(`${hook}.new`, PRE_RECEIVE, { mode: 0o755 });
     await chmod(`${hook}.new`, 0o755);
     await rename(`${hook}.new`, hook);
+    for (const name of await readdir(this.#folder)) {
+      if (name.endsWith('.git')) await removeLeftovers(join(this.#folder, name));
+    }
   }
 
   get hooks(): string {
@@ -77,6 +80,17 @@ export class Repositories {
     return making;
   }
 
+  /** Brings the refs of an accepted push to the disk: git syncs what is in them, but not the rename that ends an update. */
+  async syncRefs(app: string): Promise<void> {
+    if (!existsSync(this.path(app))) return; // destroyed meanwhile
+    const folder = await open(join(this.path(app), 'refs', 'heads'));
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
   async remove(app: string): Promise<void> {
     await rm(this.path(app), { recursive: true, force: true });
   }
@@ -102,4 +116,15 @@ export class Repositories {
     await writeFile(join(temporary, 'info', 'attributes'), ATTRIBUTES);
     await renameSynced(temporary, this.path(app));
   }
+}
+
+/** With a lock that nobody holds no ref can ever be updated again; a quarantine is as large as what was being pushed. */
+async function removeLeftovers(repository: string): Promise<void> {
+  const entries = [
+    ...(await readdir(repository)),
+    ...(await readdir(join(repository, 'refs'), { recursive: true })).map((name) => join('refs', name)),
+    ...(await readdir(join(repository, 'objects'))).map((name) => join('objects', name)),
+  ];
+  const left = entries.filter((name) => name.endsWith('.lock') || name.startsWith('objects/tmp_objdir-'));
+  for (const name of left) await rm(join(repository, name), { recursive: true, force: true });
 }

@@ -5,6 +5,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -50,6 +51,52 @@ describe('after a power cut', () => {
     assert.equal(git('symbolic-ref', 'HEAD'), 'refs/heads/main\n');
     assert.equal(git('config', 'core.bare'), 'true\n');
     assert.match(readFileSync(join(repository, 'info/attributes'), 'utf8'), /-export-subst/);
+  });
+
+  it('an accepted push is in the repository, and the next can be accepted too', async () => {
+    const repositories = new Repositories(disk.path('repos'));
+    await repositories.prepare();
+    await repositories.ensure('app');
+    const work = disk.outside('work');
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
+        encoding: 'utf8',
+        env: gitEnvironment(),
+      }).trim();
+    const commitAndPush = () => {
+      git('-C', work, 'commit', '-q', '--allow-empty', '-m', 'change');
+      const settings = repositories.receiveSettings.filter((word) => !word.startsWith('core.hooksPath'));
+      const receive = `git ${settings
+        .filter((word) => word !== '-c')
+        .map((word) => `-c ${word}`)
+        .join(' ')} receive-pack`;
+      git(
+        '-C',
+        work,
+        'push',
+        '-q',
+        `--receive-pack=${receive}`,
+        repositories.path('app'),
+        'HEAD:refs/heads/main',
+      );
+      return git('-C', work, 'rev-parse', 'HEAD');
+    };
+    git('init', '-q', work);
+    commitAndPush();
+    const pushed = commitAndPush();
+    await repositories.syncRefs('app');
+    disk.powerCut({ journal: false });
+    assert.equal(git('-C', repositories.path('app'), 'rev-parse', 'refs/heads/main'), pushed);
+
+    writeFileSync(join(repositories.path('app'), 'refs/heads/main.lock'), '');
+    mkdirSync(join(repositories.path('app'), 'objects/tmp_objdir-incoming-x'));
+    await repositories.prepare();
+    const next = commitAndPush();
+    assert.equal(git('-C', repositories.path('app'), 'rev-parse', 'refs/heads/main'), next);
+    assert.deepEqual(
+      readdirSync(join(repositories.path('app'), 'objects')).filter((name) => name.startsWith('tmp')),
+      [],
+    );
   });
 
   describe('of what npm brought', () => {
@@ -115,9 +162,9 @@ class TestDisk {
   }
 
   /** Goes on with what had reached the disk, the names that its journal knows included. */
-  powerCut(): void {
+  powerCut({ journal = true } = {}): void {
     // Commits the journal, as it happens every 5 s, or when anybody syncs anything.
-    execFileSync('sh', ['-c', `echo >${this.path('other')} && sync ${this.path('other')}`]);
+    if (journal) execFileSync('sh', ['-c', `echo >${this.path('other')} && sync ${this.path('other')}`]);
     this.#cuts += 1;
     const next = join(this.#folder, `image-${this.#cuts}`);
     copyFileSync(this.#image, next);
