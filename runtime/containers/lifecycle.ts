@@ -6,6 +6,7 @@ import type { ContainerStore } from './container-store.ts';
 import type { EventLog } from './events.ts';
 import type { HealthChecks } from './health-checks.ts';
 import type { ContainerExit, Kernel } from './kernel.ts';
+import { takeLastOutput } from './last-output.ts';
 import type { Launcher } from './launcher.ts';
 import { restartDelay, startsWithRuntime } from './restart-policy.ts';
 import { RestartTimers } from './restart-timers.ts';
@@ -24,8 +25,6 @@ import {
 
 const SIGKILL = 9;
 const KILL_MILLISECONDS = 30_000;
-/** How long what a terminal still holds may take to arrive after its last process ended. */
-const TERMINAL_END_MILLISECONDS = 200;
 
 export interface LifecycleOptions {
   kernel: Kernel;
@@ -123,7 +122,6 @@ export class Lifecycle {
     if (container.restarting && isEnd) this.#giveUp(container);
     else if (container.running) this.#sendSignal(container, { signal: number, isEnd });
     else throw new EngineError('conflict', `Container ${container.id.slice(0, 12)} is not running.`);
-    this.#publish(container, 'kill', { signal: String(number) });
   }
 
   /** Stops its processes where they stand. Throws `conflict`, and `unavailable` if the kernel cannot. */
@@ -260,15 +258,17 @@ export class Lifecycle {
   async #end(container: Container, exit: ContainerExit): Promise<void> {
     const now = new Date();
     this.#options.health.end(container);
-    await terminalEnd(container);
-    await container.output.finish();
+    await takeLastOutput(container);
     this.#options.launcher.disconnect(container);
     this.#release(container);
     const { RestartPolicy, AutoRemove } = container.config.host;
     const restart = restartDelay(RestartPolicy, { state: container.state, exitCode: exit.code, now });
     this.#setState(container, exited(container.state, exit, { now, restart }));
     if (exit.oomKilled) this.#publish(container, 'oom');
-    this.#publish(container, 'die', { exitCode: String(exit.code) });
+    this.#publish(container, 'die', {
+      exitCode: String(exit.code),
+      execDuration: seconds(container.state, now),
+    });
     container.tell('exited');
     this.#timers.schedule(container);
     if (AutoRemove && !this.#kept.has(container)) this.#removeLater(container);
@@ -285,6 +285,7 @@ export class Lifecycle {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+    this.#publish(container, 'kill', { signal: String(signal) });
   }
 
   #isPaused(container: Container): boolean {
@@ -306,14 +307,8 @@ export class Lifecycle {
   }
 }
 
-async function terminalEnd(container: Container): Promise<void> {
-  const { terminal } = container;
-  if (!terminal || terminal.closed) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, TERMINAL_END_MILLISECONDS);
-    terminal.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** How long it ran. */
+function seconds(state: ContainerState, now: Date): string {
+  const startedAt = state.status === 'created' ? undefined : state.startedAt;
+  return String(startedAt ? Math.floor((now.getTime() - Date.parse(startedAt)) / 1000) : 0);
 }

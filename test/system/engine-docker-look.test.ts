@@ -136,7 +136,7 @@ describe('looking at containers, with the docker client', function () {
       '--format',
       '{{.Action}}',
     );
-    assert.deepEqual(events.split('\n'), ['create', 'start', 'rename', 'die', 'stop']);
+    assert.deepEqual(events.split('\n'), ['create', 'start', 'rename', 'kill', 'kill', 'die', 'stop']);
     const past = await docker('events', '--since', '2h', '--until', '1h', '--format', '{{.Action}}');
     assert.equal(past, '');
     await assert.rejects(engine.docker.getEvents({ since: 'yesterday' as unknown as number }), {

@@ -9,6 +9,11 @@ describe('refuseUnsafeContainer()', () => {
   const allowed: [string, object][] = [
     ['nothing special', {}],
     ['limits', { Memory: 1, NanoCpus: 2, PidsLimit: 3, CpuShares: 4 }],
+    [
+      'less than others have',
+      { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 1 }], ReadonlyRootfs: true, OomScoreAdj: 5 },
+    ],
+    ['file systems in memory', { Tmpfs: { '/x': 'size=1m' } }],
     ['both networks', { NetworkMode: 'none' }],
     ['the capabilities of a build step', { CapAdd: ['CHOWN', 'CAP_DAC_OVERRIDE', 'fowner', 'SETFCAP'] }],
     ['volumes', { Binds: ['/data/volumes/app1:/x', 'cache:/y:ro'] }],
@@ -20,6 +25,9 @@ describe('refuseUnsafeContainer()', () => {
   }
 
   const refused: [string, object][] = [
+    ['processes without number', { PidsLimit: -1 }],
+    ['swap without limit', { MemorySwap: -1 }],
+    ['a limit that is none', { PidsLimit: 'many' }],
     ['privileged containers', { Privileged: true }],
     ['the network of the host', { NetworkMode: 'host' }],
     ['the network of another container', { NetworkMode: 'container:abc' }],
