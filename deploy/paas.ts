@@ -193,7 +193,13 @@ export function openPaas(options: PaasOptions): Paas {
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
     urlOf,
     runReleaseCommand: (release, write, signal) =>
-      runReleaseCommand(release, { engine, limits: limitsOf(release.app, 'run'), write, signal }),
+      runReleaseCommand(release, {
+        engine,
+        limits: limitsOf(release.app, 'run'),
+        write,
+        keep: (output) => releases.keepOutput(release, output),
+        signal,
+      }),
   });
   const queue = new BuildQueue({
     redis: options.redis,

@@ -169,6 +169,16 @@ export interface ReleaseView {
   succeeded: boolean;
 }
 
+/** All that a release holds. */
+export interface ReleaseInfo extends ReleaseView {
+  image: string;
+  /** Process type → command. */
+  processes: Record<string, string>;
+  config: Record<string, string>;
+  /** What its release command said; '' where it has none. */
+  output: string;
+}
+
 export interface ConfigVars {
   all(app: string): Record<string, string>;
   /** Makes a release and restarts the app; the release is undefined where the app has no code yet. Throws `invalid` for a bad name. */
@@ -179,6 +189,8 @@ export interface ConfigVars {
 export interface Releases {
   /** Newest first. */
   list(app: string): ReleaseView[];
+  /** One release with all that it holds; default: the current one. Throws `not_found`. */
+  info(app: string, version: number | undefined): ReleaseInfo;
   /** Code and config of `version` (default: the release before the current one) as a new release. */
   rollback(app: string, version: number | undefined, user: string): Promise<ReleaseView>;
 }

@@ -4,7 +4,7 @@ import { checkConfigVars } from './model/config-vars.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { NewRelease, Release } from './model/release.ts';
-import type { ConfigVars, Releases, ReleaseView } from './platform.ts';
+import type { ConfigVars, ReleaseInfo, Releases, ReleaseView } from './platform.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
@@ -27,16 +27,23 @@ export class ReleaseManager implements Releases {
 
   list(app: string): ReleaseView[] {
     const { currentRelease } = this.#options.apps.find(app);
-    return this.#options.releases.list(app).map((release) => ({
-      version: release.version,
-      description: release.description,
-      user: release.user,
-      createdAt: release.createdAt,
-      commit: release.commit,
-      buildId: release.buildId,
-      current: release.version === currentRelease,
-      succeeded: release.state === 'succeeded',
-    }));
+    return this.#options.releases.list(app).map((release) => viewOf(release, currentRelease));
+  }
+
+  info(app: string, asked: number | undefined): ReleaseInfo {
+    const { currentRelease } = this.#options.apps.find(app);
+    const version = asked ?? currentRelease;
+    if (version === undefined)
+      throw new PaasError('not_found', `${app} has no release yet. Push code first: git push paas main`);
+    const release = this.#options.releases.find(app, version);
+    const { image, processes, config } = release;
+    const output = this.#options.releases.output(app, version);
+    return { ...viewOf(release, currentRelease), image, processes, config, output };
+  }
+
+  /** Keeps what the release command of a pending release said. */
+  keepOutput(release: Release, output: string): void {
+    this.#options.releases.setOutput(release, output);
   }
 
   /** The release that serves, if any. */
@@ -146,6 +153,19 @@ export class ReleaseManager implements Releases {
   #view(release: Release): ReleaseView {
     return this.list(release.app).find((view) => view.version === release.version)!;
   }
+}
+
+function viewOf(release: Release, current: number | undefined): ReleaseView {
+  return {
+    version: release.version,
+    description: release.description,
+    user: release.user,
+    createdAt: release.createdAt,
+    commit: release.commit,
+    buildId: release.buildId,
+    current: release.version === current,
+    succeeded: release.state === 'succeeded',
+  };
 }
 
 /** Config vars of an app, each change a release. */

@@ -124,6 +124,7 @@ const MIGRATIONS = [
      app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, parent TEXT NOT NULL REFERENCES apps,
      branch TEXT NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (parent, branch)
    ) STRICT;`,
+  "ALTER TABLE releases ADD COLUMN output TEXT NOT NULL DEFAULT '';",
 ];
 
 function migrate(db: DatabaseSync): void {

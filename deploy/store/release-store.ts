@@ -58,6 +58,21 @@ export class ReleaseStore {
     });
   }
 
+  /** What its release command said. */
+  output(app: string, version: number): string {
+    const row = this.#db.get('SELECT output FROM releases WHERE app = ? AND version = ?', app, version);
+    return String(row?.output ?? '');
+  }
+
+  setOutput(release: Release, output: string): void {
+    this.#db.run(
+      'UPDATE releases SET output = ? WHERE app = ? AND version = ?',
+      output,
+      release.app,
+      release.version,
+    );
+  }
+
   fail(release: Release): void {
     this.#setState(release, 'failed');
   }

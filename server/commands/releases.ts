@@ -1,8 +1,9 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { ReleaseView } from '../../deploy/platform.ts';
-import type { Command } from './command.ts';
-import { textTable } from './text-table.ts';
+import type { Argument, Command } from './command.ts';
+import { TerminalFilter } from './terminal-text.ts';
+import { fieldList, textTable } from './text-table.ts';
 import { timeText } from './time-text.ts';
 
 const list: Command = {
@@ -21,6 +22,57 @@ const list: Command = {
     const current = releases.find((release) => release.current);
     out.line(`=== ${app} Releases${current ? ` - Current: v${current.version}` : ''}`);
     out.lines(textTable(['RELEASE', 'DESCRIPTION', 'USER', 'CREATED'], releases.map(releaseRow)));
+  },
+};
+
+const VERSION: Argument = { name: 'VERSION', summary: 'e.g. v40; the current one without it' };
+
+const info: Command = {
+  name: 'releases:info',
+  summary: 'Show what a release holds: code, processes, config',
+  app: 'required',
+  args: [VERSION],
+  examples: ['releases:info -a blog', 'releases:info blog v40 --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, args, out, json }) {
+    const release = platform.releases.info(app, args[0] === undefined ? undefined : parseVersion(args[0]));
+    const { image, processes, config } = release;
+    if (json) return out.json({ ...releaseJson(release), image, processes, config });
+    out.line(`=== Release v${release.version} of ${app}`);
+    out.lines(
+      fieldList({
+        Change: release.description,
+        By: release.user,
+        When: timeText(release.createdAt),
+        Status: statusText(release),
+        Commit: release.commit ?? 'none',
+        Build: release.buildId === undefined ? 'none' : String(release.buildId),
+        Image: image,
+      }),
+    );
+    out.line();
+    out.line('=== Process types');
+    out.lines(fieldList(processes));
+    out.line();
+    out.line(`=== v${release.version} Config Vars`);
+    out.lines(fieldList(config));
+  },
+};
+
+const output: Command = {
+  name: 'releases:output',
+  summary: "Print what a release's release command said",
+  app: 'required',
+  args: [VERSION],
+  examples: ['releases:output -a blog', 'releases:output blog v40'],
+  access: 'look',
+  async run({ platform, app, args, out }) {
+    const release = platform.releases.info(app, args[0] === undefined ? undefined : parseVersion(args[0]));
+    if (release.output === '')
+      return out.note(`v${release.version} had no release command, or it said nothing.`);
+    const filter = new TerminalFilter();
+    await out.write(filter.write(release.output) + filter.end());
   },
 };
 
@@ -47,7 +99,7 @@ const rollback: Command = {
   },
 };
 
-export const releasesCommands: Command[] = [list, rollback];
+export const releasesCommands: Command[] = [list, info, output, rollback];
 
 /** `v40` or `40`. Throws `invalid`. */
 export function parseVersion(text: string): number {
@@ -70,6 +122,11 @@ function previousVersion(releases: ReleaseView[]): number | undefined {
   const current = releases.find((release) => release.current);
   return releases.find((release) => release.succeeded && current && release.version < current.version)
     ?.version;
+}
+
+function statusText(release: ReleaseView): string {
+  if (release.current) return 'current';
+  return release.succeeded ? 'succeeded' : 'failed: it never served';
 }
 
 function releaseRow(release: ReleaseView): string[] {

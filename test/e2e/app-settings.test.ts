@@ -87,6 +87,20 @@ describe('what an operator sets on an app', function () {
     assert.equal(await paas.paas('ps:idle -a plain'), 'off\n');
   });
 
+  it('what the release command says is kept with the release, also where it fails', async () => {
+    const folder = await paas.checkout('node-plain', 'released');
+    paas.write(folder, 'Procfile', 'web: node server.js\nrelease: echo migrating\n');
+    await paas.commit(folder, 'release');
+    await paas.deploy(folder);
+    assert.equal(await paas.paas('releases:output -a released'), 'migrating\n');
+    assert.match(await paas.paas('releases:info -a released'), /^Status: +current$/m);
+    paas.write(folder, 'Procfile', 'web: node server.js\nrelease: echo broken; exit 1\n');
+    await paas.commit(folder, 'broken');
+    assert.equal((await paas.push(folder)).status, 1);
+    assert.equal(await paas.paas('releases:output -a released v2'), 'broken\n');
+    assert.match(await paas.paas('releases:info -a released v2'), /^Status: +failed/m);
+  });
+
   it('a pushed branch is previewed by an app of its own, until it is deleted', async () => {
     await paas.paas('config:set COLOUR=blue SECRET=x -a plain');
     await paas.paas('previews:on -a plain --limit 1 --keys COLOUR');

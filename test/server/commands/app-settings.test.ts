@@ -165,3 +165,15 @@ describe('checks', () => {
     assert.match((await paas.run('checks -a blog')).stderr, /blog has no health checks.*app\.json/);
   });
 });
+
+describe('releases:info and releases:output', () => {
+  it('show what a release holds, and what its command said', async () => {
+    const { stdout } = await paas.run('releases:info -a blog');
+    assert.match(stdout, /^=== Release v1 of blog$/m);
+    assert.match(stdout, /^Status: +current$/m);
+    assert.match(stdout, /^web: npm start$/m);
+    assert.match(stdout, /^A: 1$/m);
+    assert.equal((await paas.run('releases:output -a blog v1')).stdout, 'migrated\n');
+    assert.equal((await paas.run('releases:info -a blog v9')).status, 3);
+  });
+});

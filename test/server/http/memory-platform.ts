@@ -171,6 +171,19 @@ export class MemoryPlatform implements Platform {
 
   readonly releases: Platform['releases'] = {
     list: (name) => this.#app(name).releases.toReversed(),
+    info: (name, version) => {
+      const release = this.#app(name).releases.find((view) =>
+        version ? view.version === version : view.current,
+      );
+      if (!release) throw new PaasError('not_found', `${name} has no release v${version}.`);
+      return {
+        ...release,
+        image: 'sha256:12',
+        processes: { web: 'npm start' },
+        config: { A: '1' },
+        output: 'migrated\n',
+      };
+    },
     rollback: async (name, version, user) => {
       const app = this.#app(name);
       this.calls.push(`rollback ${name} v${version} by ${user}`);
