@@ -13,7 +13,7 @@ process.on('unhandledRejection', (error) => console.error('Nobody expected this:
 const settings = parseSettings(process.env);
 await refuseSecond(runtimePaths(settings).dockerSocket);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const kernel = await LinuxKernel.open({ run: settings.run, subnet: settings.subnet });
+const kernel = await LinuxKernel.open(settings);
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
 console.log('ready {}');
 // Else it is only written at an orderly end, and the start after a kill -9 is slow and takes 25 MB more.

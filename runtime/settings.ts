@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { EngineError } from './engine-error.ts';
 
@@ -9,6 +10,8 @@ export interface Settings {
   run: string;
   /** CIDR of the containers' addresses. */
   subnet: string;
+  /** Where the router listens, as far as it is an IPv4 address: containers reach it there, too. */
+  publicAddress: { host: string; port: number } | undefined;
   /** Folder of the base system; undefined: no base image is registered. */
   base: string | undefined;
 }
@@ -19,6 +22,7 @@ export function parseSettings(env: Record<string, string | undefined>): Settings
     data: absolutePath('PAAS_DATA', env.PAAS_DATA || '/var/lib/paas'),
     run: absolutePath('PAAS_RUN', env.PAAS_RUN || '/run/paas'),
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
+    publicAddress: parsePublicAddress(env.PAAS_HTTP ?? ''),
     base: env.PAAS_BASE ? absolutePath('PAAS_BASE', env.PAAS_BASE) : undefined,
   };
 }
@@ -52,6 +56,12 @@ function absolutePath(name: string, value: string): string {
     throw new EngineError('invalid', `${name} must be an absolute path, not "${value}".`);
   }
   return value.replace(/(?<=.)\/+$/, '');
+}
+
+/** Another form is the router's matter (server/config.ts); port 0 is not known yet. */
+function parsePublicAddress(value: string): Settings['publicAddress'] {
+  const [, host = '', port] = /^([\d.]+):(\d+)$/.exec(value) ?? [];
+  return isIPv4(host) && Number(port) > 0 ? { host, port: Number(port) } : undefined;
 }
 
 function parseSubnet(value: string): string {

@@ -2,6 +2,7 @@ import { closeSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import { Firewall } from '../network/firewall.ts';
+import type { FirewallOptions } from '../network/firewall-table.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
 import { CLONE, SIGKILL } from '../syscall/constants.ts';
@@ -46,6 +47,8 @@ export interface LinuxKernelOptions {
   run: string;
   /** PAAS_SUBNET. */
   subnet: string;
+  /** Where on the host containers reach the platform itself. */
+  publicAddress?: FirewallOptions['publicAddress'];
   /** Folder for the compiled init; shared by all instances of a machine. */
   cache?: string;
 }
@@ -66,7 +69,7 @@ export class LinuxKernel implements Kernel {
   static async open(options: LinuxKernelOptions): Promise<LinuxKernel> {
     const tag = instanceTag(options.run);
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
-    const traffic = await TrafficControl.open({ tag, subnet: options.subnet });
+    const traffic = await TrafficControl.open({ ...options, tag });
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
     const userNamespace = await UserNamespace.open(processes);

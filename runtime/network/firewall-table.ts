@@ -9,7 +9,7 @@ export interface FirewallOptions {
   /** Where on the gateway's address our name server listens; containers ask port 53. */
   dnsPort: number;
   /** Where the platform is to be had by everybody, so by containers too. */
-  publicAddress: { host: string; port: number } | undefined;
+  publicAddress?: { host: string; port: number } | undefined;
 }
 
 /** The table's name in nftables. */

@@ -4,10 +4,13 @@ import { NameServer } from './dns/name-server.ts';
 import { containerResolvConf, HostResolvConf } from './dns/resolv-conf.ts';
 import { resolver } from './dns/resolver.ts';
 import { Firewall } from './firewall.ts';
+import type { FirewallOptions } from './firewall-table.ts';
 import { HostPorts } from './host-ports.ts';
 import { NameDirectory } from './name-directory.ts';
 import { Subnet } from './subnet.ts';
 import type { DnsOptions, PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
+
+export type TrafficControlOptions = Omit<FirewallOptions, 'dnsPort'>;
 
 /** Sees to it that each container's traffic goes where it may, from before its process starts until its address is free again. */
 export class TrafficControl {
@@ -21,13 +24,13 @@ export class TrafficControl {
   readonly #traffic = new Map<string, Traffic>();
 
   /** Gets the host ready; what an earlier runtime let containers do stays until `replace`. */
-  static async open(options: { tag: string; subnet: string }): Promise<TrafficControl> {
+  static async open(options: TrafficControlOptions): Promise<TrafficControl> {
     const control = new TrafficControl(options);
     await control.#firewall.open();
     return control;
   }
 
-  private constructor(options: { tag: string; subnet: string }) {
+  private constructor(options: TrafficControlOptions) {
     this.#nameServer = new NameServer({
       address: GATEWAY,
       ports: nameServerPorts(options.tag),
@@ -38,7 +41,7 @@ export class TrafficControl {
         hostServers: () => this.#host.read().servers,
       }),
     });
-    this.#firewall = new Firewall({ ...options, dnsPort: this.#nameServer.port, publicAddress: undefined });
+    this.#firewall = new Firewall({ ...options, dnsPort: this.#nameServer.port });
   }
 
   /** Lets a container in before it starts; returns the ports of the host that lead to it. Throws `conflict` for one that is taken. */

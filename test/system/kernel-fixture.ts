@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { join } from 'node:path';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
-import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { LinuxKernel, type LinuxKernelOptions } from '../../runtime/containers/linux-kernel.ts';
 import { interfacePrefix } from '../../runtime/network/address-pool.ts';
 import { Firewall } from '../../runtime/network/firewall.ts';
 import { Subnet } from '../../runtime/network/subnet.ts';
@@ -33,7 +33,7 @@ export interface Outcome extends ContainerExit {
 /** A kernel of the tests' own, its containers, and a folder that vanishes with them. */
 export class KernelFixture {
   readonly folder = mkdtempSync('/var/tmp/paas-kernel-');
-  readonly options = { run: this.folder, subnet: SUBNET };
+  readonly options: LinuxKernelOptions = { run: this.folder, subnet: SUBNET };
   kernel!: LinuxKernel;
   /** Of every container that was ever started; networks made in advance are not among them. */
   readonly interfaces = new Set<string>();

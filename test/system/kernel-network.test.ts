@@ -22,18 +22,20 @@ const SPOOFER =
 describe('LinuxKernel network', () => {
   const containers = new KernelFixture();
   let server: Server;
+  let publicServer: Server;
   let port: number;
 
   before(async function () {
     if (whyNot()) this.skip();
+    [server, publicServer] = await Promise.all([listen(), listen()]);
+    port = portOf(server);
+    containers.options.publicAddress = { host: '0.0.0.0', port: portOf(publicServer) };
     await containers.open();
-    server = createServer((socket) => socket.end('hello from the host\n'));
-    await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
-    port = (server.address() as { port: number }).port;
   });
   after(async () => {
     if (whyNot()) return;
     server.close();
+    publicServer.close();
     await containers.close();
   });
 
@@ -75,6 +77,14 @@ describe('LinuxKernel network', () => {
       assert.equal(await fromContainer(host, port), 'unreachable');
       assert.match(await containers.withoutFirewall(() => fromContainer(host, port)), /hello from the host/);
     }
+  });
+
+  it('lets containers reach the platform’s own port, but not by a loopback address', async () => {
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .find((entry) => entry?.family === 'IPv4' && !entry.internal);
+    assert.equal(await fromContainer(own!.address, portOf(publicServer)), 'hello from the host');
+    assert.equal(await fromContainer('127.0.0.1', portOf(publicServer)), 'unreachable');
   });
 
   it('keeps containers from abstract sockets of the host', async () => {
@@ -153,6 +163,16 @@ describe('LinuxKernel network', () => {
     });
   });
 });
+
+async function listen(): Promise<Server> {
+  const server = createServer((socket) => socket.end('hello from the host\n'));
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  return server;
+}
+
+function portOf(server: Server): number {
+  return (server.address() as { port: number }).port;
+}
 
 async function fromHost(host: string, port: number): Promise<string> {
   for (let tries = 0; ; tries++) {
