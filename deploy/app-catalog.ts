@@ -25,6 +25,7 @@ export interface AppCatalogOptions {
   removeDependents: (app: string, user: string) => Promise<void>;
   onDestroyed: () => void;
   stopRuns: (app: string) => Promise<void>;
+  removeNetwork: (app: string) => Promise<void>;
   cancelBuilds: (app: string, user: string) => Promise<void>;
   publishRoutes: () => Promise<void>;
 }
@@ -60,6 +61,7 @@ export class AppCatalog implements Apps {
     await lock.run(name, async () => {
       const built = builds.list(name);
       await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
+      await this.#options.removeNetwork(name);
       store.remove(name);
       for (const build of built) outputs.remove(build.id);
       await repositories.remove(name);

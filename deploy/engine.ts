@@ -11,7 +11,8 @@ export interface ContainerRequest {
   env: Record<string, string>;
   workingDir: string;
   user: 'app' | 'root';
-  network: boolean;
+  /** None, the way to the world alone, or a network with others besides. */
+  network: boolean | { name: string; aliases: string[] };
   labels: Record<string, string>;
   /** Bytes. */
   memory?: number;
@@ -80,7 +81,10 @@ export class Engine {
     }
   }
 
+  /** A network that the request names is made if it is not there. */
   async create(request: ContainerRequest): Promise<string> {
+    const { network } = request;
+    if (typeof network === 'object') await this.#ensureNetwork(network.name);
     const container = await this.#call(`create a container of ${request.image}`, () =>
       this.#docker.createContainer({
         ...(request.name && { name: request.name }),
@@ -97,13 +101,16 @@ export class Engine {
         Tty: request.terminal ?? false,
         ...(request.hostname && { Hostname: request.hostname }),
         HostConfig: {
-          NetworkMode: request.network ? 'bridge' : 'none',
+          NetworkMode: typeof network === 'object' ? network.name : network ? 'bridge' : 'none',
           PidsLimit: request.pids ?? 512,
           ...(this.#diskLimit && { StorageOpt: { size: String(this.#diskLimit) } }),
           ...(request.memory && { Memory: request.memory }),
           ...(request.cpu && { NanoCpus: nanoCpus(request.cpu) }),
           ...(request.user === 'root' && { CapAdd: ROOT_CAPABILITIES }),
         },
+        ...(typeof network === 'object' && {
+          NetworkingConfig: { EndpointsConfig: { [network.name]: { Aliases: network.aliases } } },
+        }),
       }),
     );
     return container.id;
@@ -218,6 +225,11 @@ export class Engine {
     }
   }
 
+  /** One that is gone, or that a container is still in, is left as it is. */
+  async removeNetwork(name: string): Promise<void> {
+    await this.#call('remove a network', () => this.#docker.getNetwork(name).remove(), [403, 404]);
+  }
+
   async removeImage(reference: string): Promise<void> {
     await this.#call('remove an image', () => this.#docker.getImage(reference).remove(), [404, 409]);
   }
@@ -269,6 +281,10 @@ export class Engine {
       signal.removeEventListener('abort', stop);
       stream.destroy();
     }
+  }
+
+  async #ensureNetwork(name: string): Promise<void> {
+    await this.#call('make a network', () => this.#docker.createNetwork({ Name: name }), [409]);
   }
 
   #demultiplex(stream: Duplex): Readable {

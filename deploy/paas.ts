@@ -12,6 +12,7 @@ import { CronClock } from './cron/cron-clock.ts';
 import { CronJobs } from './cron/cron-jobs.ts';
 import { type ContainerSummary, Engine } from './engine.ts';
 import { AppChecks } from './formation/app-checks.ts';
+import { appNetwork } from './formation/app-network.ts';
 import { DynoChecks } from './formation/dyno-checks.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
 import { DynoRunner } from './formation/dyno-runner.ts';
@@ -167,6 +168,7 @@ export function openPaas(options: PaasOptions): Paas {
     removeDependents: (app, user) => previews.removeAll(app, user),
     onDestroyed: () => cron.sync(),
     stopRuns: (app) => runs.stopAll(app),
+    removeNetwork: (app) => engine.removeNetwork(appNetwork(app).name),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
     publishRoutes,
   });

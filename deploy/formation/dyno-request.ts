@@ -1,6 +1,7 @@
 import type { ContainerRequest } from '../engine.ts';
 import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
+import { appNetwork } from './app-network.ts';
 
 /** The container of a dyno, one-off or of a formation: what its release makes it, under this name (`web.1`, `run.4711`). */
 export function dynoRequest(dyno: {
@@ -16,7 +17,7 @@ export function dynoRequest(dyno: {
     env: environmentOf(release, name),
     workingDir: '/app',
     user: 'app',
-    network: true,
+    network: appNetwork(release.app),
     memory: limits.memory ?? DEFAULT_MEMORY,
     ...(limits.cpu !== undefined && { cpu: limits.cpu }),
     volatile: true,

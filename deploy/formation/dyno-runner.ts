@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
+import { appNetwork } from './app-network.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import type { DynoChecks } from './dyno-checks.ts';
 import { dynoRequest } from './dyno-request.ts';
@@ -43,6 +44,7 @@ export class DynoRunner {
     const request = dynoRequest({ release, name, command, limits });
     const id = await engine.create({
       ...request,
+      network: appNetwork(dyno.app, [dyno.type]),
       name: `${dyno.app}.${dyno.name}.${randomBytes(4).toString('hex')}`,
       env: { ...request.env, ...(dyno.isWeb && { PORT: String(WEB_PORT) }) },
       labels: {
