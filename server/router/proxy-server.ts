@@ -35,11 +35,6 @@ export class ProxyServer {
     );
   }
 
-  /** Of clients, at the moment. */
-  get connections(): number {
-    return this.#connections.size;
-  }
-
   /** Port 0: a free one. Returns what it listens on. */
   async listen(
     address: { host: string; port: number } | { fd: number },
