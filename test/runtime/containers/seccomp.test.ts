@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'mocha';
 import { compileFilter, type FilterRules, filterRules } from '../../../runtime/containers/seccomp.ts';
 import { SYSTEM_CALL_NUMBERS, systemCallNumber } from '../../../runtime/syscall/numbers.ts';
@@ -71,6 +72,20 @@ describe('compileFilter()', () => {
 });
 
 describe('filterRules()', () => {
+  it('allows nothing that Docker does not', () => {
+    const text = readFileSync(new URL('../../fixtures/docker-seccomp.txt', import.meta.url), 'utf8');
+    const docker = new Set(text.replace(/^#.*/, '').trim().split(/\s+/));
+    const allowed = [...filterRules()].filter(
+      ([, rule]) => !(typeof rule === 'string' && rule.startsWith('E')),
+    );
+    const names = new Map([...SYSTEM_CALL_NUMBERS].map(([name, number]) => [number, name]));
+    assert.deepEqual(
+      allowed.map(([number]) => names.get(number)!).filter((name) => !docker.has(name)),
+      [],
+    );
+    assert.ok(docker.size > allowed.length);
+  });
+
   it('refuses what has let containers out', () => {
     const refused = `unshare setns mount umount2 pivot_root chroot fsopen fsmount move_mount open_tree mount_setattr bpf
       perf_event_open userfaultfd io_uring_setup io_uring_enter keyctl add_key request_key open_by_handle_at init_module

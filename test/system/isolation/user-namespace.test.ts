@@ -171,6 +171,19 @@ describe('user namespaces by the Engine API', function () {
     assert.equal(firstUser((await engine.client('exec', 'rooted', ...MAP)).stdout), outsideId(0));
   });
 
+  it('its root opens its output by name', async () => {
+    const { stdout, stderr } = await engine.client(
+      'run',
+      '-u',
+      '0',
+      BASE,
+      'sh',
+      '-c',
+      'echo out > /dev/stdout; echo err > /dev/stderr',
+    );
+    assert.deepEqual([stdout, stderr], ['out\n', 'err\n']);
+  });
+
   it('what root inside wrote is the same in an image for others', async () => {
     const write = `echo text > /srv/mine; mkdir -m 700 /srv/app; chown ${APP_USER} /srv/app; rm /etc/debian_version`;
     await engine.client('run', '--name', 'step', '-u', '0', '--cap-add', 'CHOWN', BASE, 'sh', '-c', write);
