@@ -22,7 +22,9 @@ import { AppLimits } from './formation/limits.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
+import type { Release } from './model/release.ts';
 import type { Router } from './model/router.ts';
+import { AppPipelines } from './pipelines.ts';
 import type { Platform } from './platform.ts';
 import { AppPreviews } from './previews.ts';
 import { BuildOutputs } from './queue/build-output.ts';
@@ -39,6 +41,7 @@ import { BuildStore } from './store/build-store.ts';
 import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
 import { EventStore } from './store/event-store.ts';
+import { PipelineStore } from './store/pipeline-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 
@@ -180,6 +183,14 @@ export function openPaas(options: PaasOptions): Paas {
     urlOf,
     log,
   });
+  const releaseCommand = (release: Release, write: (text: string) => void, signal: AbortSignal) =>
+    runReleaseCommand(release, {
+      engine,
+      limits: limitsOf(release.app, 'run'),
+      write,
+      keep: (output) => releases.keepOutput(release, output),
+      signal,
+    });
   const builds: BuildManager = new BuildManager({
     store: buildStore,
     outputs,
@@ -194,14 +205,7 @@ export function openPaas(options: PaasOptions): Paas {
     isPreview: (app) => previews.has(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
     urlOf,
-    runReleaseCommand: (release, write, signal) =>
-      runReleaseCommand(release, {
-        engine,
-        limits: limitsOf(release.app, 'run'),
-        write,
-        keep: (output) => releases.keepOutput(release, output),
-        signal,
-      }),
+    runReleaseCommand: releaseCommand,
   });
   const queue = new BuildQueue({
     redis: options.redis,
@@ -227,6 +231,14 @@ export function openPaas(options: PaasOptions): Paas {
     cron,
     idle: idleness,
     previews,
+    pipelines: new AppPipelines({
+      apps,
+      store: new PipelineStore(database),
+      releases,
+      lock,
+      activity,
+      runReleaseCommand: releaseCommand,
+    }),
     checks: new AppChecks({ releases, dynos, checks }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),

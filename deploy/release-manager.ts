@@ -41,6 +41,11 @@ export class ReleaseManager implements Releases {
     return { ...viewOf(release, currentRelease), image, processes, config, output };
   }
 
+  /** A pending release whose release command failed. */
+  giveUp(release: Release): void {
+    this.#options.releases.fail(release);
+  }
+
   /** Keeps what the release command of a pending release said. */
   keepOutput(release: Release, output: string): void {
     this.#options.releases.setOutput(release, output);

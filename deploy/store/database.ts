@@ -125,6 +125,9 @@ const MIGRATIONS = [
      branch TEXT NOT NULL, expires_at INTEGER NOT NULL, UNIQUE (parent, branch)
    ) STRICT;`,
   "ALTER TABLE releases ADD COLUMN output TEXT NOT NULL DEFAULT '';",
+  `CREATE TABLE pipeline_apps (
+     app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, pipeline TEXT NOT NULL, stage TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

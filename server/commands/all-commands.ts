@@ -10,6 +10,7 @@ import { keysCommands } from './keys.ts';
 import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
 import { maintenanceCommands } from './maintenance.ts';
+import { pipelinesCommands } from './pipelines.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
 import { previewsCommands } from './previews.ts';
 import { psCommands } from './ps.ts';
@@ -27,6 +28,7 @@ export const commands: Command[] = [
   ...releasesCommands,
   ...buildsCommands,
   ...previewsCommands,
+  ...pipelinesCommands,
   ...runCommands,
   ...cronCommands,
   ...domainsCommands,

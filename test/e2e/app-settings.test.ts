@@ -122,6 +122,21 @@ describe('what an operator sets on an app', function () {
     await paas.paas('previews:off -a plain');
   });
 
+  it('a pipeline promotes the code of one app to the next, with the config of that one', async () => {
+    await paas.paas('apps:create live');
+    await paas.paas('config:set COLOUR=red -a live');
+    await paas.paas('pipelines:add shop --stage staging -a plain');
+    await paas.paas('pipelines:add shop --stage production -a live');
+    assert.match(await paas.say('pipelines:promote -a plain'), /Promoting plain to live\.\.\. done, v1/);
+    assert.equal((await paas.get('live')).body, (await paas.get('plain')).body);
+    const release = JSON.parse(await paas.paas('releases:info -a live --json'));
+    assert.deepEqual(release.config, { COLOUR: 'red' });
+    assert.match(release.description, /^Promote plain v\d+ [0-9a-f]{8}$/);
+    assert.match(await paas.paas('pipelines'), /^shop +production +live +v1$/m);
+    const back = await paas.ssh('pipelines:promote -a live');
+    assert.match(back.stderr, /No app is in the stage after live's/);
+  });
+
   it('the audit trail says who did what, also of an app that is gone', async () => {
     await paas.paas('apps:create other');
     await paas.paas('apps:destroy other --confirm other');

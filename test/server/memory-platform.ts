@@ -86,6 +86,20 @@ export class MemoryPlatform implements Platform {
     off: async () => {},
   };
 
+  readonly pipelines: Platform['pipelines'] = {
+    list: () => [{ name: 'blog', stages: [{ stage: 'staging', apps: [{ app: 'blog', release: 1 }] }] }],
+    find: () => this.pipelines.list()[0]!,
+    add: (pipeline, app, stage, user) => {
+      this.changes.push(`pipeline ${pipeline} ${app} ${stage} by ${user}`);
+      return this.pipelines.list()[0]!;
+    },
+    remove: (app, user) => void this.changes.push(`pipeline remove ${app} by ${user}`),
+    targets: () => ['blog'],
+    promote: async (app, { to, user }) => {
+      this.changes.push(`promote ${app} ${to} by ${user}`);
+    },
+  };
+
   readonly checks: Platform['checks'] = {
     list: () => this.storedChecks,
     run: async () =>

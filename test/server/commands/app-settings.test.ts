@@ -177,3 +177,26 @@ describe('releases:info and releases:output', () => {
     assert.equal((await paas.run('releases:info -a blog v9')).status, 3);
   });
 });
+
+describe('pipelines', () => {
+  it('wants a stage that there is', async () => {
+    assert.match(
+      (await paas.run('pipelines:add shop -a blog')).stderr,
+      /Which stage\? Say --stage development/,
+    );
+    assert.match((await paas.run('pipelines:add shop -s live -a blog')).stderr, /"live" is no stage/);
+    assert.deepEqual(paas.platform.changes, []);
+  });
+
+  it('promotes to all of the next stage, or where one says', async () => {
+    for (const app of ['eu', 'us']) paas.platform.addApp(app);
+    paas.platform.changes.length = 0;
+    await paas.run('promote -a blog');
+    await paas.run('promote -a blog --to eu,us');
+    assert.deepEqual(paas.platform.changes, [
+      'promote blog blog by alice',
+      'promote blog eu by alice',
+      'promote blog us by alice',
+    ]);
+  });
+});

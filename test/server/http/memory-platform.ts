@@ -289,6 +289,7 @@ export class MemoryPlatform implements Platform {
     off: async () => {},
   };
 
+  readonly pipelines = {} as Platform['pipelines'];
   readonly checks: Platform['checks'] = { list: () => [], run: async () => [] };
   readonly cron = {} as Platform['cron'];
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };
