@@ -38,8 +38,7 @@ export class Firewall {
   /** Lets the host forward; puts the table in place if there is none. One that is there may hold what containers need. */
   async open(): Promise<void> {
     writeControl('/proc/sys/net/ipv4/ip_forward', '1');
-    const { tables } = await this.#nft.list();
-    if (!tables.includes(tableName(this.#options.tag))) await this.#nft.change(firewallTable(this.#options));
+    if (!(await this.#isThere())) await this.#nft.change(firewallTable(this.#options));
   }
 
   /** Resolves when the kernel knows what a container's address may do; undefined: nothing beyond what all may. */
@@ -82,8 +81,8 @@ export class Firewall {
   /** Takes the table away, and our rules in those of others. */
   static async remove(tag: string): Promise<void> {
     const nft = new Nft();
-    const { chains } = await nft.list();
-    await nft.change(withoutTable(tag) + planPassageRemoval(tag, chains));
+    await nft.change(withoutTable(tag));
+    await nft.change(planPassageRemoval(tag, await nft.foreignChains()));
   }
 
   /** What other instances do in their tables does not. */
@@ -96,13 +95,16 @@ export class Firewall {
     this.#check = undefined;
     try {
       await this.#inTurn(async () => {
-        const { tables, chains } = await this.#nft.list();
-        if (!tables.includes(tableName(this.#options.tag))) await this.#replaceNow();
-        await this.#nft.change(planPassage(this.#options.tag, chains));
+        if (!(await this.#isThere())) await this.#replaceNow();
+        await this.#nft.change(planPassage(this.#options.tag, await this.#nft.foreignChains()));
       });
     } catch (error) {
       console.error('The containers’ firewall, after others have changed theirs:', error);
     }
+  }
+
+  async #isThere(): Promise<boolean> {
+    return (await this.#nft.tables()).includes(tableName(this.#options.tag));
   }
 
   /** After what is being done, whether that succeeds or not. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { isPaasTable } from './firewall-table.ts';
 import type { BaseChain, Rule } from './passage.ts';
 
 /** The program nft(8), and which changes of the rules were made by it for us. */
@@ -11,18 +12,21 @@ export class Nft {
     if (commands !== '') await this.#run(['-f', '-'], commands);
   }
 
-  /** The chains at which packets to and through the host come by, of whomever, and all tables' names. */
-  async list(): Promise<{ tables: string[]; chains: BaseChain[] }> {
+  /** Names of all tables. */
+  async tables(): Promise<string[]> {
+    const found = await this.#list('tables');
+    return found.flatMap(({ table }) => (table ? [(table as { name: string }).name] : []));
+  }
+
+  /** The chains of others at which packets to and through the host come by. */
+  async foreignChains(): Promise<BaseChain[]> {
     const found = await this.#list('chains');
-    const chains = found.flatMap(({ chain }) => (chain ? [chain as unknown as BaseChain] : []));
-    const based = chains.filter(
-      ({ hook, family }) =>
-        (hook === 'forward' || hook === 'input') && (family === 'ip' || family === 'inet'),
-    );
-    return {
-      tables: chains.map(({ table }) => table),
-      chains: await Promise.all(based.map(async (chain) => ({ ...chain, rules: await this.#rules(chain) }))),
-    };
+    const chains = found
+      .flatMap(({ chain }) => (chain ? [chain as unknown as BaseChain] : []))
+      .filter(({ hook, family }) => ['forward', 'input'].includes(hook) && ['ip', 'inet'].includes(family))
+      .filter(({ table }) => !isPaasTable(table));
+    const listed = await Promise.all(chains.map((chain) => this.#withRules(chain)));
+    return listed.filter((chain) => chain !== undefined);
   }
 
   /** Whether this process was one of the last runs. */
@@ -30,9 +34,14 @@ export class Nft {
     return this.#runs.includes(pid);
   }
 
-  async #rules({ family, table, name }: BaseChain): Promise<Rule[]> {
-    const found = await this.#list('chain', family, table, name);
-    return found.flatMap(({ rule }) => (rule ? [rule as unknown as Rule] : []));
+  /** undefined: the chain is gone meanwhile, or has a name that nft itself does not read. */
+  async #withRules(chain: BaseChain): Promise<BaseChain | undefined> {
+    try {
+      const found = await this.#list('chain', chain.family, chain.table, chain.name);
+      return { ...chain, rules: found.flatMap(({ rule }) => (rule ? [rule as unknown as Rule] : [])) };
+    } catch {
+      return undefined;
+    }
   }
 
   /** As JSON: libnftables-json(5). */

@@ -1,4 +1,4 @@
-import { containerInterfaces, isPaasTable, tableName } from './firewall-table.ts';
+import { containerInterfaces, tableName } from './firewall-table.ts';
 
 /** A chain of anybody's that packets come through, as nft(8) lists it. */
 export interface BaseChain {
@@ -23,10 +23,7 @@ export interface Rule {
  */
 export function planPassage(tag: string, chains: BaseChain[]): string {
   return chains
-    .filter(
-      (chain) =>
-        !isPaasTable(chain.table) && canBeNamed(chain) && dropsTheRest(chain) && !hasPassage(tag, chain),
-    )
+    .filter((chain) => canBeNamed(chain) && dropsTheRest(chain) && !hasPassage(tag, chain))
     .flatMap((chain) => passageRules(tag, chain))
     .join('');
 }
