@@ -23,9 +23,11 @@ export class CgroupsV2 implements Cgroups {
     this.#top = new GroupFolder(join(root, name));
     this.#top.ensure();
     const available = new GroupFolder(root).text('cgroup.controllers').trim().split(' ');
-    const controllers = [...REQUIRED, ...OPTIONAL.filter((controller) => available.includes(controller))];
+    const optional = OPTIONAL.filter((controller) => available.includes(controller));
     for (const folder of [new GroupFolder(root), this.#top]) {
-      for (const controller of controllers) folder.set('cgroup.subtree_control', `+${controller}`);
+      for (const controller of REQUIRED) folder.set('cgroup.subtree_control', `+${controller}`);
+      for (const controller of optional)
+        ifPossible(() => folder.set('cgroup.subtree_control', `+${controller}`));
     }
     this.features = {
       swap: this.#top.has('memory.swap.max'),
@@ -140,6 +142,15 @@ export class CgroupsV2 implements Cgroups {
 
   #group(id: string): GroupFolder {
     return new GroupFolder(join(this.#top.path, id));
+  }
+}
+
+/** What another's settings on this machine forbid is no feature here. */
+function ifPossible(enable: () => void): void {
+  try {
+    enable();
+  } catch (error) {
+    console.error('A controller of cgroups cannot be used:', (error as Error).message);
   }
 }
 

@@ -29,7 +29,7 @@ describe('limits of containers, with the docker client', function () {
 
   const inspect = (format: string) => docker('inspect', '-f', format, 'web');
   const sh = (script: string, ...options: string[]) =>
-    engine.client('run', '--rm', ...options, BASE, 'sh', '-c', script);
+    engine.client('run', '--rm', ...options, BASE, 'sh', '-c', `exec 2>&1; ${script}`);
 
   describe('docker update', () => {
     async function startAllocating(memory: string) {
@@ -140,6 +140,7 @@ describe('limits of containers, with the docker client', function () {
     const { stdout } = await sh(show, '--sysctl', 'net.core.somaxconn=77', '--sysctl', 'kernel.shmmni=88');
     assert.equal(stdout, '77\n88\n');
     assert.doesNotMatch((await sh(show)).stdout, /^77$|^88$/m);
+    assert.match((await sh(show, '-u', 'root', '--sysctl', 'net.core.somaxconn=77')).stdout, /^77\n/);
     for (const name of ['kernel.core_pattern', 'vm.swappiness', 'net..x', 'net/../kernel/core_pattern']) {
       assert.notEqual((await sh('true', '--sysctl', `${name}=1`)).code, 0, name);
     }
@@ -151,6 +152,8 @@ describe('limits of containers, with the docker client', function () {
     const { stdout } = await sh(script, '--tmpfs', '/x:size=1m');
     assert.match(stdout, /^tmpfs +1024 .*\/x\n.*Permission denied\nrefused\n.*No space left on device\n$/);
     assert.equal((await sh('cp /bin/true /x/t && /x/t && echo ran', '--tmpfs', '/x:exec')).stdout, 'ran\n');
+    const asRoot = await sh('touch /x/a && stat -c "%u %a" /x', '-u', 'root', '--tmpfs', '/x:mode=0700');
+    assert.equal(asRoot.stdout, '0 700\n');
     for (const tmpfs of ['/proc', '/x:size=999999g', '/x:suid', 'x', '/../x']) {
       assert.notEqual((await sh('true', '--tmpfs', tmpfs)).code, 0, tmpfs);
     }
