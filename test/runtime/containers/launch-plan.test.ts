@@ -115,6 +115,36 @@ describe('planLaunch()', () => {
     );
   });
 
+  it('enters a user namespace after everything that only root may do, and makes all files as its root', () => {
+    const rooted = planLaunch(
+      { ...SPEC, uid: 0, gid: 0, userNamespace: true },
+      { ...CONTEXT, mappedFolders: ['/layers/base', '/c'] },
+    );
+    const ROOT = 0x7000_0000;
+    assertOrder(rooted, [
+      'dup3(user namespace, 200',
+      `setfsgid(${ROOT})`,
+      `setfsuid(${ROOT})`,
+      'capset(',
+      'unshare(131072)',
+      'mount("none", "/", null',
+      'open_tree(-100, "/layers/base"',
+      'mount_setattr(mapped, "", 4096, [bytes], 32)',
+      'move_mount(mapped, "", -100, "/layers/base"',
+      'open_tree(-100, "/c"',
+      'move_mount(mapped, "", -100, "/c"',
+      'chdir("/c")',
+      'fsopen("overlay"',
+      'chroot(".")',
+      'setns(user namespace, 268435456)',
+      'close_range(5',
+      'drop_bounding(0',
+      'setresuid(0, 0, 0)',
+      'seccomp(1',
+    ]);
+    assert.ok(!plan.some(({ args }) => args.includes(0x1000_0000)), 'an app has none');
+  });
+
   it('mounts a layer that will be kept without `volatile`', () => {
     const rootfs = { ...SPEC.rootfs, volatile: false };
     assert.ok(plan.some(({ args }) => args[2] === 'volatile'));
@@ -250,6 +280,17 @@ describe('planLaunch()', () => {
 });
 
 describe('planExec()', () => {
+  it('enters the container’s user namespace last, if it has one', () => {
+    const context = { host: CONTEXT.host, filter: CONTEXT.filter, cgroups: [] };
+    assertOrder(planExec(SPEC, { ...context, userNamespace: true }), [
+      'setns(container, 1845624832)',
+      'chroot(".")',
+      'setns(container, 268435456)',
+      'close_range(5',
+      'drop_bounding(0',
+    ]);
+  });
+
   it('enters all namespaces, drops the same privileges and leaves signals of others alone', () => {
     const plan = planExec(SPEC, {
       host: CONTEXT.host,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
+import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namespace.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
+import { AT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
 import { BASE, EngineProcess, missingForContainers } from '../engine-process.ts';
 import { KernelFixture, whyNot } from '../kernel-fixture.ts';
 import { WeakenedContainers, without } from './weakened.ts';
@@ -73,27 +75,21 @@ describe('privileges in a container', () => {
     const [count, name] = output.trim().split('\n');
     assert.ok(Number(count) <= 5, `${count} processes`);
     assert.equal(name, 'paas-init');
-    const hostProc = (operations: Operation[]) =>
-      operations.flatMap((operation) => {
-        if (operation.call === 'fsopen') {
-          const open = {
-            call: 'open_tree',
-            args: [-100, '/proc', 1 | 0o2000000],
-            purpose: 'leak',
-            result: 'leak',
-          };
-          return [open, operation];
-        }
-        if (operation.purpose !== 'mount "/proc"') return [operation];
-        return [
-          {
-            call: 'move_mount',
-            args: [{ result: 'leak' }, '', -100, '/m/proc', 4],
-            purpose: operation.purpose,
-          },
-        ];
-      });
-    const open = await weakened.run(script, { edit: hostProc as (operations: Operation[]) => Operation[] });
+    const leak: Operation = {
+      call: 'open_tree',
+      args: [AT.FDCWD, '/proc', OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
+      purpose: 'leak',
+      result: 'leak',
+    };
+    const hostProc = (operations: Operation[]) => [
+      leak,
+      ...operations.map((operation): Operation => {
+        if (operation.purpose !== 'mount "/proc"') return operation;
+        const args = [{ result: 'leak' }, '', AT.FDCWD, `${BASE_PATHS.root}/proc`, MOVE_MOUNT.F_EMPTY_PATH];
+        return { call: 'move_mount', args, purpose: operation.purpose };
+      }),
+    ];
+    const open = await weakened.run(script, { edit: hostProc });
     assert.ok(Number(open.output.split('\n')[0]) > 20);
   });
 });
