@@ -25,11 +25,11 @@ export class Router {
   }
 
   /** `path` may begin with a version of the API. Throws `not_found`, and `invalid` for a path that cannot be decoded. */
-  match(method: string, path: string): { handler: Handler; params: Record<string, string> } {
+  match(method: string, path: string): { route: Route; params: Record<string, string> } {
     const bare = path.replace(/^\/v\d+\.\d+(?=\/)/, '');
     for (const route of this.#routes) {
       const match = route.method === method ? route.expression.exec(bare) : null;
-      if (match) return { handler: route.handler, params: decode(match.groups ?? {}) };
+      if (match) return { route, params: decode(match.groups ?? {}) };
     }
     throw new EngineError('not_found', `This runtime does not know ${method} ${bare}.`);
   }

@@ -5,6 +5,7 @@ import type { Access } from '../containers/container-config.ts';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
 import { Exchange } from './exchange.ts';
+import { refuseForeignRoute } from './platform-routes.ts';
 import type { Router } from './router.ts';
 import { API_VERSION, MIN_API_VERSION } from './version.ts';
 
@@ -53,9 +54,10 @@ async function answer(
   try {
     const path = mark < 0 ? url : url.slice(0, mark);
     exchange.version = versionOf(path);
-    const { handler, params } = router.match(request.method ?? '', path);
+    const { route, params } = router.match(request.method ?? '', path);
+    if (message.access === 'platform') refuseForeignRoute(route);
     exchange.params = params;
-    await handler(exchange);
+    await route.handler(exchange);
   } catch (error) {
     answerError(exchange, error);
   }

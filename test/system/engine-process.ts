@@ -46,7 +46,7 @@ export class EngineProcess {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (let attempt = 0; attempt < 1200; attempt++) {
       const answer = await this.docker.ping().catch(() => undefined);
       if (answer) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
