@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { syncFolder } from '../durable-file.ts';
 
 const SOURCE = fileURLToPath(new URL('init.c', import.meta.url));
+
+const ELF_MAGIC = '\x7fELF';
 
 /** Static and without libc; 16-byte alignment is not needed, small size is: every container shares its pages. */
 const FLAGS = [
@@ -39,12 +41,18 @@ export async function ensureInit(folder: string): Promise<string> {
   const source = await readFile(SOURCE);
   const hash = createHash('sha256').update(FLAGS.join(' ')).update(source).digest('hex').slice(0, 16);
   const program = join(folder, `init-${hash}`);
-  if (!existsSync(program)) await compile(program);
+  if (!(await isProgram(program))) await compile(program);
   return program;
 }
 
+/** An earlier version of us did not sync it: a power cut then left it empty. */
+async function isProgram(file: string): Promise<boolean> {
+  const content = await readFile(file, 'latin1').catch(() => '');
+  return content.startsWith(ELF_MAGIC);
+}
+
 async function compile(program: string): Promise<void> {
-  await mkdir(join(program, '..'), { recursive: true });
+  await mkdir(dirname(program), { recursive: true });
   const temporary = `${program}.${randomBytes(4).toString('hex')}`;
   try {
     await promisify(execFile)('cc', [...FLAGS, '-o', temporary, SOURCE]);
@@ -53,5 +61,16 @@ async function compile(program: string): Promise<void> {
       (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no `cc`; install gcc' : error;
     throw new Error(`Could not compile the containers' init: ${reason}.`, { cause: error });
   }
+  await syncFile(temporary);
   await rename(temporary, program);
+  syncFolder(dirname(program));
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }

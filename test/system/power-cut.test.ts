@@ -16,6 +16,7 @@ import { afterEach, before, beforeEach, describe, it } from 'mocha';
 import { NpmRegistry } from '../../deploy/build/npm-registry.ts';
 import { gitEnvironment } from '../../deploy/receive/git.ts';
 import { Repositories } from '../../deploy/receive/repositories.ts';
+import { ensureInit } from '../../runtime/init/build.ts';
 
 /** What is on the disk when the power goes: of a file that nobody synced, ext4 may know the name but not the content. */
 describe('after a power cut', () => {
@@ -97,6 +98,23 @@ describe('after a power cut', () => {
       readdirSync(join(repositories.path('app'), 'objects')).filter((name) => name.startsWith('tmp')),
       [],
     );
+  });
+
+  it("the containers' init is whole", async () => {
+    const program = await ensureInit(disk.path('cache'));
+    const whole = readFileSync(program);
+    disk.powerCut();
+    assert.ok(readFileSync(program).equals(whole));
+  });
+
+  it("an empty file in the place of the containers' init, left by a version that did not sync it, is replaced", async () => {
+    const program = await ensureInit(disk.path('cache'));
+    const whole = readFileSync(program);
+    for (const lost of ['', '\0'.repeat(whole.length)]) {
+      writeFileSync(program, lost);
+      assert.equal(await ensureInit(disk.path('cache')), program);
+      assert.ok(readFileSync(program).equals(whole));
+    }
   });
 
   describe('of what npm brought', () => {
