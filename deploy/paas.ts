@@ -246,6 +246,7 @@ export function openPaas(options: PaasOptions): Paas {
 
     async start() {
       await repositories.prepare();
+      await registry.prepare();
       for (const build of buildStore.failUnfinished(
         'The platform was restarted during this build. Push again.',
       )) {

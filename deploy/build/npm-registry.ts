@@ -7,6 +7,7 @@ import { renameSynced } from '../synced-rename.ts';
 
 const LIST_LIFE = 86_400_000;
 const NPM_TIMEOUT = 300_000;
+const DOWNLOAD = '.pack-';
 
 /**
  * npm's registry, asked by the host's own npm with its settings (registry, proxy, CA): version lists, kept for a
@@ -20,6 +21,14 @@ export class NpmRegistry {
   constructor(options: { folder: string; npmrc: string }) {
     this.#folder = options.folder;
     this.#npmrc = options.npmrc;
+  }
+
+  /** Takes away what downloads that were cut off left; once at start, when none runs. */
+  async prepare(): Promise<void> {
+    const names = await readdir(this.#folder).catch(() => []);
+    for (const name of names.filter((name) => name.startsWith(DOWNLOAD))) {
+      await rm(join(this.#folder, name), { recursive: true, force: true });
+    }
   }
 
   /** All published versions. A list over a day old is used once more while a new one is fetched. */
@@ -39,7 +48,7 @@ export class NpmRegistry {
     const file = join(this.#folder, `${fileName(name)}-${version}.tgz`);
     if (existsSync(file)) return file;
     await mkdir(this.#folder, { recursive: true });
-    const folder = await mkdtemp(join(this.#folder, '.pack-'));
+    const folder = await mkdtemp(join(this.#folder, DOWNLOAD));
     try {
       await this.#npm([
         'pack',

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -34,5 +42,23 @@ describe('NpmRegistry', () => {
     await assert.rejects(archive('kill $$'), {
       message: '`npm pack tool@1.0.0` failed: it was ended by SIGTERM (it may take 300 s)',
     });
+  });
+
+  it('prepare() takes away what a download that was cut off left, and nothing else', async () => {
+    const whole = await archive('for folder; do :; done; echo whole >"$folder/tool.tgz"');
+    mkdirSync(join(folder, '.pack-cut'));
+    writeFileSync(join(folder, '.pack-cut', 'tool.tgz'), 'half');
+    const registry = new NpmRegistry({ folder, npmrc: join(folder, 'npmrc') });
+    await registry.prepare();
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith('.pack-')),
+      [],
+    );
+    assert.equal(readFileSync(whole, 'utf8'), 'whole\n');
+  });
+
+  it('prepare() does not mind that nothing was ever downloaded', async () => {
+    await new NpmRegistry({ folder: join(folder, 'none'), npmrc: '' }).prepare();
+    assert.ok(!existsSync(join(folder, 'none')));
   });
 });
