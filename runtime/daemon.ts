@@ -11,9 +11,10 @@ process.umask(0o022);
 process.on('unhandledRejection', (error) => console.error('Nobody expected this:', error));
 
 const settings = parseSettings(process.env);
-await refuseSecond(runtimePaths(settings).dockerSocket);
+const { dockerSocket, output } = runtimePaths(settings);
+await refuseSecond(dockerSocket);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const kernel = await LinuxKernel.open(settings);
+const kernel = await LinuxKernel.open({ ...settings, output });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
 console.log('ready {}');
 // Else it is only written at an orderly end, and the start after a kill -9 is slow and takes 25 MB more.

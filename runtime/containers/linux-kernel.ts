@@ -34,6 +34,7 @@ import type {
 import { planLaunch } from './launch-plan.ts';
 import type { ReadyNetwork } from './network-pool.ts';
 import { Networks } from './networks.ts';
+import { claimOutputFolder } from './output-folder.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ended, ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
@@ -49,6 +50,8 @@ export interface LinuxKernelOptions {
   subnet: string;
   /** Where on the host containers reach the platform itself. */
   publicAddress?: FirewallOptions['publicAddress'];
+  /** Folder of raw output, to be kept in bounds while no runtime reads it. */
+  output?: string;
   /** Folder for the compiled init; shared by all instances of a machine. */
   cache?: string;
 }
@@ -71,7 +74,11 @@ export class LinuxKernel implements Kernel {
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
     const traffic = await TrafficControl.open({ ...options, tag });
     const cgroups = openCgroups(tag);
-    const processes = await ProcessMaker.open(program, (pid) => cgroups.adoptZygote(pid));
+    const processes = await ProcessMaker.open({
+      program,
+      output: options.output === undefined ? undefined : claimOutputFolder(options.output),
+      onZygote: (pid) => cgroups.adoptZygote(pid),
+    });
     const userNamespace = await UserNamespace.open(processes);
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     await networks.ensureSubnet();

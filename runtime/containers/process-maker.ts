@@ -7,23 +7,29 @@ import { planBaseNamespace } from './plan/base-namespace.ts';
 import { planHolding, planSuccess } from './plan/helper-plan.ts';
 import { type Born, Zygote, type ZygoteRequest } from './zygote.ts';
 
+export interface ProcessMakerOptions {
+  /** Path of the compiled init.c. */
+  program: string;
+  /** Descriptor of the folder of raw output, which zygotes keep in bounds while there is no runtime. */
+  output: number | undefined;
+  /** Called with the pid of each new zygote. */
+  onZygote: (pid: number) => void;
+}
+
 /** Makes processes for containers: keeps a zygote, and the mount namespace from which every container's is copied. */
 export class ProcessMaker {
-  readonly #program: string;
-  readonly #onZygote: (pid: number) => void;
+  readonly #options: ProcessMakerOptions;
   #zygote: Zygote;
   #baseNamespace = -1;
 
-  /** @param onZygote called with the pid of each new zygote. */
-  static async open(program: string, onZygote: (pid: number) => void): Promise<ProcessMaker> {
-    const maker = new ProcessMaker(program, onZygote);
+  static async open(options: ProcessMakerOptions): Promise<ProcessMaker> {
+    const maker = new ProcessMaker(options);
     maker.#baseNamespace = await maker.#makeBaseNamespace();
     return maker;
   }
 
-  private constructor(program: string, onZygote: (pid: number) => void) {
-    this.#program = program;
-    this.#onZygote = onZygote;
+  private constructor(options: ProcessMakerOptions) {
+    this.#options = options;
     this.#zygote = this.#newZygote();
   }
 
@@ -107,8 +113,8 @@ export class ProcessMaker {
   }
 
   #newZygote(): Zygote {
-    const zygote = new Zygote(this.#program);
-    if (zygote.pid !== undefined) this.#onZygote(zygote.pid);
+    const zygote = new Zygote(this.#options);
+    if (zygote.pid !== undefined) this.#options.onZygote(zygote.pid);
     return zygote;
   }
 }

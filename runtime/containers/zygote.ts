@@ -38,14 +38,17 @@ export class Zygote {
   #stopListening: (() => void) | undefined;
   #failure: Error | undefined;
 
-  /** @param program path of the compiled init.c; it is run from a copy in memory that nobody can write (CVE-2019-5736). */
-  constructor(program: string) {
+  /**
+   * `program`: path of the compiled init.c; it is run from a copy in memory that nobody can write (CVE-2019-5736).
+   * `output`: descriptor of the folder of raw output.
+   */
+  constructor({ program, output }: { program: string; output: number | undefined }) {
     const [ours, theirs] = socketPair();
     const image = memoryFile('init', readFileSync(program), { sealed: true });
     const reservedForStatus = openSync('/dev/null', 'r+');
     this.#child = spawn(`/proc/self/fd/${image}`, {
       argv0: 'paas-init',
-      stdio: ['ignore', 'ignore', 'ignore', theirs, reservedForStatus],
+      stdio: ['ignore', 'ignore', 'ignore', theirs, reservedForStatus, output ?? reservedForStatus],
       env: {},
       cwd: '/',
       detached: true,

@@ -43,7 +43,7 @@ typedef unsigned long u64;
 #define NO_RESULT 255
 
 /* Fixed places in a new process. The zygote's socket is at 3 and /dev/null at 4, so neither clobbers a passed one. */
-enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4 };
+enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4, OUTPUT = 5 };
 
 enum own_call {
   SPAWN = 0x8000,         /* (is_pid_1): the rest of the list belongs to the app's process */
@@ -88,22 +88,26 @@ struct failure {
 /* -------- system calls: numbers and structures of x86-64, see the man page of each -------- */
 
 enum {
-  NR_write = 1, NR_close = 3, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
-  NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_fork = 57, NR_execve = 59, NR_wait4 = 61,
-  NR_kill = 62, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
-  NR_exit_group = 231, NR_dup3 = 292,
+  NR_write = 1, NR_close = 3, NR_fstat = 5, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
+  NR_nanosleep = 35, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_fork = 57, NR_execve = 59, NR_wait4 = 61,
+  NR_kill = 62, NR_flock = 73, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
+  NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_fallocate = 285, NR_dup3 = 292,
   NR_clone3 = 435, NR_close_range = 436,
 };
 
-enum { ENOENT = 2, EINTR = 4, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
+enum { ENOENT = 2, EINTR = 4, ECHILD = 10, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
 enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_SET_NAME = 15, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36 };
 enum { KEYCTL_JOIN_SESSION_KEYRING = 1 };
+enum { O_RDWR = 2, O_NOFOLLOW = 0400000, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, DT_REG = 8 };
+enum { FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2 };
 enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
 enum { PROT_READ = 1, MAP_PRIVATE = 2, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
 #define CLONE_PIDFD 0x1000UL
 #define CLONE_INTO_CGROUP 0x200000000UL
 
+struct stat_result { u64 device, inode, links; u32 mode, uid, gid, unused; u64 special; long size, block_size, blocks; u64 times[9]; };
+struct directory_entry { u64 inode; long offset; u16 length; u8 type; char name[]; };
 struct io_vector { void *base; u64 length; };
 struct message { void *name; u32 name_length; struct io_vector *vectors; u64 vector_count; void *control; u64 control_length; int flags; };
 struct control { u64 length; int level, type; int descriptors[MAX_DESCRIPTORS]; };
@@ -278,6 +282,7 @@ static u64 resolve(u8 kind, u64 value, const int *descriptors, const u64 *result
 
 static __attribute__((noreturn)) void run_list(const struct request *request, const int *descriptors) {
   u64 results[MAX_RESULTS] = {0};
+  call1(NR_close, OUTPUT);
   call3(NR_dup3, descriptors[1], STATUS, O_CLOEXEC);
   call3(NR_dup3, descriptors[2], EXIT_FILE, O_CLOEXEC);
   call1(NR_close, descriptors[1]);
@@ -338,14 +343,46 @@ static void launch(const struct request *request, const int *descriptors, int co
   for (int i = 0; i < count; i++) call1(NR_close, descriptors[i]);
 }
 
+/* A file that takes more than so much of the disk keeps only its end; a runtime would skip the rest (raw-output.ts). */
+#define MAX_OUTPUT (64L << 20)
+#define KEPT_OUTPUT (48L << 20)
+
+static void bound_file(const char *name) {
+  struct stat_result stat;
+  long file = call4(NR_openat, OUTPUT, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (file < 0) return;
+  if (call2(NR_fstat, file, &stat) == 0 && stat.blocks * 512 > MAX_OUTPUT && stat.size > KEPT_OUTPUT) {
+    call4(NR_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, stat.size - KEPT_OUTPUT);
+  }
+  call1(NR_close, file);
+}
+
 /*
- * Children are never waited for one by one: with SIGCHLD ignored the kernel reaps them, and wait4 blocks until the
+ * While there is no runtime nobody reads what containers write, and frees it. A runtime holds a lock on the folder of
+ * these files; whichever zygote gets it looks after them.
+ */
+static void bound_output(void) {
+  static u8 entries[16384] __attribute__((aligned(8)));
+  long size;
+  if (call2(NR_flock, OUTPUT, LOCK_EX | LOCK_NB) < 0) return;
+  call3(NR_lseek, OUTPUT, 0, 0);
+  while ((size = call3(NR_getdents64, OUTPUT, entries, sizeof entries)) > 0) {
+    for (long at = 0; at < size; at += ((struct directory_entry *)(entries + at))->length) {
+      struct directory_entry *entry = (struct directory_entry *)(entries + at);
+      if (entry->type == DT_REG) bound_file(entry->name);
+    }
+  }
+  call2(NR_flock, OUTPUT, LOCK_UN);
+}
+
+/*
+ * Children are never waited for one by one: with SIGCHLD ignored the kernel reaps them, and wait4 says when the
  * last is gone (wait(2), notes). So the zygote outlives the runtime for as long as a container of it runs. Orphans
  * come to it too: the host's PID 1 may take its time, and a container ends only when its last process is reaped.
  * What containers inherit of it: its name, which they see as that of PID 1, and an empty keyring in place of the host's.
  */
 static __attribute__((noreturn)) void zygote(void) {
-  call3(NR_close_range, STATUS + 1, ~0U, 0);
+  call3(NR_close_range, OUTPUT + 1, ~0U, 0);
   call1(NR_umask, 022);
   call2(NR_prctl, PR_SET_CHILD_SUBREAPER, 1);
   call2(NR_prctl, PR_SET_NAME, "paas-init");
@@ -360,7 +397,11 @@ static __attribute__((noreturn)) void zygote(void) {
     else answer(-EPROTO, -1);
   }
   call1(NR_close, SOCKET);
-  while (call4(NR_wait4, -1, 0, 0, 0) == -EINTR) {}
+  const struct { long seconds, nanoseconds; } interval = {0, 200 * 1000 * 1000};
+  while (call4(NR_wait4, -1, 0, WNOHANG, 0) != -ECHILD) {
+    bound_output();
+    call2(NR_nanosleep, &interval, 0);
+  }
   leave(0);
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 
 describe('a runtime that is killed', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let engine: EngineProcess;
 
   before(async function () {
@@ -66,6 +66,38 @@ describe('a runtime that is killed', function () {
     const ended = container.wait();
     await container.kill({ signal: 'SIGTERM' });
     assert.deepEqual(await ended, { StatusCode: 6 });
+  });
+
+  it('bounds what containers write while there is no runtime, and loses nothing of the end', async () => {
+    const script = 'sleep 1; yes "$(printf %0999d 0)" | head -c 200000000; echo the end; sleep 100';
+    const container = await create(script);
+    await container.start();
+    await engine.end('SIGKILL');
+    const raw = join(engine.root, 'data/runtime/output', container.id);
+    const used = () => statSync(raw).blocks * 512;
+    for (let attempt = 0; attempt < 300 && statSync(raw).size < 200_000_000; attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.ok(used() < 70 * 1024 * 1024, `${used()} bytes on the disk`);
+    await engine.start();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const log = await logOf(container.id);
+    assert.match(log, /bytes of output were skipped/);
+    assert.match(log, /\nthe end\n$/);
+    assert.doesNotMatch(log, /\0/);
+    assert.ok(used() < 5 * 1024 * 1024);
+  });
+
+  it('leaves files of less alone while there is no runtime: the control of the test before', async () => {
+    const container = await create('sleep 1; seq 200000; sleep 100');
+    await container.start();
+    await engine.end('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await engine.start();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const numbers = (await logOf(container.id)).trim().split('\n').map(Number);
+    assert.ok(numbers.length === 200_000 && numbers.every((number, index) => number === index + 1));
   });
 
   it('ends by SIGTERM without its containers, and leaves nothing of removed ones on disk', async () => {

@@ -43,7 +43,11 @@ export class WeakenedContainers {
   }
 
   async open(): Promise<void> {
-    this.#maker = await ProcessMaker.open(await ensureInit('/var/cache/paas'), () => {});
+    this.#maker = await ProcessMaker.open({
+      program: await ensureInit('/var/cache/paas'),
+      output: undefined,
+      onZygote: () => {},
+    });
   }
 
   close(): void {
