@@ -30,8 +30,8 @@ export function endpointViews(container: Container, networks: ContainerNetworks)
       const view = {
         IPAMConfig: null,
         Links: endpoint.links.length > 0 ? endpoint.links : null,
-        // Clients before API 1.45 look for the short id here.
-        Aliases: isOwn(network, networks) ? names.slice(1) : null,
+        // docker-compose looks for the short id here, to see whether the endpoint is complete: as Docker, from the start on.
+        Aliases: isOwn(network, networks) ? (address ? names.slice(1) : endpoint.aliases) : null,
         DriverOpts: null,
         NetworkID: network.id,
         EndpointID: address ? endpointId(container.config, network) : '',

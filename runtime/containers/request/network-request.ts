@@ -4,12 +4,14 @@ import type { NetworkConfig } from '../container-config.ts';
 import type { RequestFields } from '../request-fields.ts';
 
 /** The fields of HostConfig that `parseNetwork` reads. */
-export const NETWORK_FIELDS = ['NetworkMode', 'ExtraHosts', 'Dns', 'DnsSearch', 'DnsOptions'];
+export const NETWORK_FIELDS = ['NetworkMode', 'ExtraHosts', 'Dns', 'DnsSearch', 'DnsOptions', 'Links'];
 
 /** Reads which networks and hosts a container knows. Throws `invalid`. */
 export function parseNetwork(fields: RequestFields): NetworkConfig {
+  const mode = parseNetworkMode(fields.string('NetworkMode'));
+  refuseOldLinks(mode, fields.strings('Links'));
   return {
-    NetworkMode: parseNetworkMode(fields.string('NetworkMode')),
+    NetworkMode: mode,
     ExtraHosts: fields.strings('ExtraHosts').map(requireExtraHost),
     Dns: fields.strings('Dns').map(requireNameServer),
     DnsSearch: fields.strings('DnsSearch').map(requireSearchDomain),
@@ -24,6 +26,15 @@ function parseNetworkMode(mode: string): string {
   throw new EngineError(
     'invalid',
     `This runtime does not support HostConfig.NetworkMode "${mode}". ${other}: use bridge, none, or the name of a network.`,
+  );
+}
+
+/** Clients say links of other networks with the endpoint, and repeat them here. */
+function refuseOldLinks(mode: string, links: string[]): void {
+  if (links.length === 0 || !['default', 'bridge', 'none'].includes(mode)) return;
+  throw new EngineError(
+    'invalid',
+    'Containers in the default network cannot be linked: make a network, where they know each other by name.',
   );
 }
 
