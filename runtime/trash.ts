@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,6 +13,7 @@ export type Execute = (args: string[]) => Promise<void>;
 export class Trash {
   readonly #folder: string;
   readonly #execute: Execute;
+  readonly #condemned: string[] = [];
   #emptying: Promise<void> | undefined;
 
   constructor(folder: string, execute: Execute) {
@@ -37,6 +38,12 @@ export class Trash {
     this.#empty();
   }
 
+  /** Removes the folder in the background. For a path that is never used again, and that the next process knows to be needless. */
+  remove(path: string): void {
+    this.#condemned.push(path);
+    this.#empty();
+  }
+
   /** Resolves when all that was discarded is gone. */
   async emptied(): Promise<void> {
     while (this.#emptying) await this.#emptying;
@@ -51,18 +58,21 @@ export class Trash {
   async #removeAll(): Promise<void> {
     // Lets what is discarded together be removed together.
     await sleep(50);
-    let names = readdirSync(this.#folder);
-    while (names.length > 0) {
-      const some = names.slice(0, 1000);
+    for (let some = this.#next(); some.length > 0; some = this.#next()) {
       try {
-        const paths = some.map((name) => join(this.#folder, name));
-        await this.#execute(['/bin/rm', '-rf', '--one-file-system', '--', ...paths]);
+        await this.#execute(['/bin/rm', '-rf', '--one-file-system', '--', ...some]);
       } catch (error) {
         return console.error(`Could not empty "${this.#folder}":`, error);
       }
-      names = readdirSync(this.#folder);
-      const left = some.find((name) => names.includes(name));
-      if (left) return console.error(`Could not empty "${this.#folder}": rm left "${left}".`);
+      const left = some.find((path) => existsSync(path));
+      if (left) return console.error(`Could not remove "${left}".`);
     }
+  }
+
+  /** So many that rm takes them as arguments. */
+  #next(): string[] {
+    const MOST = 1000;
+    const discarded = readdirSync(this.#folder).map((name) => join(this.#folder, name));
+    return [...this.#condemned.splice(0, MOST), ...discarded].slice(0, MOST);
   }
 }

@@ -14,8 +14,7 @@ export class Exchange {
   params: Record<string, string> = {};
   /** The minor version of the API that the client speaks. */
   version = 0;
-  /** Aborted when the client is gone. */
-  readonly signal: AbortSignal;
+  #signal: AbortSignal | undefined;
   readonly #response: ServerResponse;
   /** The bare connection, of a request that wants to be upgraded. */
   readonly #upgrade: { socket: Duplex; head: Buffer } | undefined;
@@ -29,9 +28,12 @@ export class Exchange {
     this.query = message.query;
     this.#response = message.response;
     this.#upgrade = upgrade;
-    const controller = new AbortController();
-    this.signal = controller.signal;
-    (upgrade?.socket ?? message.response).once('close', () => controller.abort());
+  }
+
+  /** Aborted when the client is gone. Made for those who ask, since most do not. */
+  get signal(): AbortSignal {
+    this.#signal ??= this.#abortedWhenGone();
+    return this.#signal;
   }
 
   get answered(): boolean {
@@ -87,6 +89,14 @@ export class Exchange {
     this.#response.flushHeaders();
     this.#response.on('error', () => {});
     return this.#response;
+  }
+
+  #abortedWhenGone(): AbortSignal {
+    const connection = this.#upgrade?.socket ?? this.#response;
+    const controller = new AbortController();
+    if (connection.closed || connection.destroyed) controller.abort();
+    else connection.once('close', () => controller.abort());
+    return controller.signal;
   }
 
   /** Makes the connection a two-way stream, as clients ask for by `Upgrade: tcp`; the others read the answer's body. */

@@ -107,6 +107,10 @@ export class CgroupsV1 implements Cgroups {
     if (this.isFrozen(id)) this.thaw(id);
   }
 
+  folders(id: string): string[] {
+    return this.#controllers().map((controller) => this.#group(controller, id).path);
+  }
+
   async remove(id: string): Promise<void> {
     if (this.isFrozen(id)) this.kill(id);
     for (const controller of this.#controllers()) await this.#group(controller, id).remove();

@@ -84,6 +84,10 @@ export class CgroupsV2 implements Cgroups {
     this.#group(id).kill();
   }
 
+  folders(id: string): string[] {
+    return [this.#group(id).path];
+  }
+
   remove(id: string): Promise<void> {
     return this.#group(id).remove();
   }

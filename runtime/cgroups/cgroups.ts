@@ -24,6 +24,8 @@ export interface Cgroups {
   processes(id: string): number[];
   /** Kills every process in the group, also a frozen one. */
   kill(id: string): void;
+  /** What the container's group is in the file system. */
+  folders(id: string): string[];
   /** Removes the group, after killing what is in it. Idempotent. Throws if it cannot be emptied. */
   remove(id: string): Promise<void>;
   /** Ids of the containers that have a group. */

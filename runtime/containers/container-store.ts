@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from '../journal.ts';
 import type { Trash } from '../trash.ts';
@@ -92,16 +92,12 @@ export class ContainerStore {
     this.#add({ id, health });
   }
 
-  /**
-   * Folders for overlay's upper and work, `fresh` or as the last start left them; and no exit file.
-   * The upper folder's mode and owner are those of the container's `/`.
-   */
+  /** Nothing is left of the last start but, unless `fresh`, what was written in the container. */
   prepareStart(id: string, options: { fresh: boolean }): void {
+    if (this.#known.get(id)?.state.status === 'created') return;
     const folder = this.folder(id);
     if (options.fresh) this.#trash.discard(join(folder, 'upper'));
     this.#trash.discard(join(folder, 'work'));
-    ensureFolder(join(folder, 'upper'), 0o755);
-    ensureFolder(join(folder, 'work'), 0o700);
     rmSync(join(folder, 'exit'), { force: true });
   }
 
@@ -122,7 +118,7 @@ export class ContainerStore {
 
   remove(id: string): void {
     this.#add({ id, removed: true });
-    this.#trash.discard(this.folder(id));
+    this.#trash.remove(this.folder(id));
   }
 
   #add(entry: Entry): void {
@@ -158,14 +154,5 @@ export class ContainerStore {
     } catch {
       return undefined;
     }
-  }
-}
-
-function ensureFolder(path: string, mode: number): void {
-  try {
-    mkdirSync(path);
-    chmodSync(path, mode);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }

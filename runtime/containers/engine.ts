@@ -200,6 +200,8 @@ export class Engine {
 
   /** Discards those of these layers that no image and no container has. */
   removeUnusedLayers(layers: string[]): void {
+    const ofImages = new Set(this.images.layers());
+    if (layers.every((layer) => ofImages.has(layer))) return;
     const used = this.#usedLayers();
     if (layers.some((layer) => !used.has(layer))) this.layers.removeUnused(used);
   }

@@ -64,6 +64,7 @@ export interface LaunchSpec extends ProcessLimits {
   rootfs: {
     /** Layer folders, topmost first. */
     lower: string[];
+    /** Made, with the mode that the container's `/` has, if it is not there; and so is the next. */
     upper: string;
     work: string;
     /** Without sync to disk on umount: not for a container that will be committed. */

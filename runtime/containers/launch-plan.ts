@@ -18,7 +18,7 @@ import {
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
 import { planOomScore, planResourceLimits } from './plan/process-limit-plan.ts';
-import { planRootfs, planRootfsPlacement } from './plan/rootfs-plan.ts';
+import { planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
 import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
 import { outsideId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
 
@@ -40,8 +40,8 @@ export interface LaunchContext {
 }
 
 /**
- * Everything that a container's first process does (control groups first: before anything that costs memory or time) between its birth in a new pid namespace and the app's start:
- * policy as data, carried out by init.c.
+ * Everything that a container's first process does between its birth in a new pid namespace and the app's start:
+ * policy as data, carried out by init.c. Control groups come first, before anything that costs memory or time.
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
   const { host } = context;
@@ -53,6 +53,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planStdio(spec.stdio),
     ...planNetwork(context.network),
     ...(context.disk ? planDisk(context.disk) : []),
+    ...planUpper(spec.rootfs),
     ...(spec.userNamespace ? planMappedRoot(host.permitted) : []),
     ...planRootfs(spec.rootfs, host, context.mappedFolders),
     ...planBindSources(context.binds, { mapOwners: spec.userNamespace }),

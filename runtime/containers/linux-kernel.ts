@@ -16,6 +16,7 @@ import { etcFiles } from './etc-files.ts';
 import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
+import { GroupRemoval } from './group-removal.ts';
 import { instanceTag } from './instance-tag.ts';
 import type {
   AdoptedProcess,
@@ -61,6 +62,7 @@ export class LinuxKernel implements Kernel {
   readonly #host: HostFacts;
   readonly #tag: string;
   readonly #cgroups: Cgroups;
+  readonly #groups: GroupRemoval;
   readonly #processes: ProcessMaker;
   readonly #networks: Networks;
   readonly #traffic: TrafficControl;
@@ -110,6 +112,7 @@ export class LinuxKernel implements Kernel {
   }) {
     this.#tag = parts.tag;
     this.#cgroups = parts.cgroups;
+    this.#groups = new GroupRemoval(parts);
     this.#processes = parts.processes;
     this.#networks = parts.networks;
     this.#traffic = parts.traffic;
@@ -244,7 +247,7 @@ export class LinuxKernel implements Kernel {
   }
 
   async release(id: string): Promise<void> {
-    await Promise.all([this.#releaseNetwork(id), this.#cgroups.remove(id)]);
+    await Promise.all([this.#releaseNetwork(id), this.#groups.remove(id)]);
   }
 
   stats(id: string): ResourceStats {

@@ -27,7 +27,7 @@
  *
  *   operation: call u16 │ tolerated errno u8 │ result u8 │ kind u8 × 6 │ unused × 6 │ argument u64 × 6
  *     call       a system call's number, or one of enum own_call
- *     tolerated  this errno is no failure; 0: none
+ *     tolerated  this errno is no failure; 0: none; 255: any
  *     result     the result is kept under this number; 255: not kept
  *     kind       what the argument is: the value itself, the index of a passed descriptor, or of a kept result
  */
@@ -41,6 +41,7 @@ typedef unsigned long u64;
 #define MAX_DESCRIPTORS 64
 #define MAX_RESULTS 32
 #define NO_RESULT 255
+#define ANY_ERROR 255
 
 /* Fixed places in a new process. The zygote's socket is at 3 and /dev/null at 4, so neither clobbers a passed one. */
 enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4, OUTPUT = 5 };
@@ -297,7 +298,8 @@ static __attribute__((noreturn)) void run_list(const struct request *request, co
     u64 argument[6];
     for (int k = 0; k < 6; k++) argument[k] = resolve(operation->kind[k], operation->argument[k], descriptors, results);
     long result = carry_out(operation, argument, request, i + 1 == list->count);
-    if (result < 0 && result > -4096 && -result != operation->tolerated) fail(i, result);
+    int is_error = result < 0 && result > -4096;
+    if (is_error && operation->tolerated != ANY_ERROR && -result != operation->tolerated) fail(i, result);
     if (operation->result != NO_RESULT) results[operation->result % MAX_RESULTS] = (u64)result;
   }
   fail(list->count, -ENOENT);

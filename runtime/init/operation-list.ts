@@ -10,7 +10,7 @@ export interface Operation {
   purpose: string;
   /** Keeps the result under this name, for `{ result }` further on. */
   result?: string;
-  /** This errno is no failure, e.g. `EEXIST`. */
+  /** This errno is no failure, e.g. `EEXIST`; or none is, by `any`. */
   tolerate?: string;
 }
 
@@ -49,7 +49,7 @@ export function encodeOperations(operations: readonly Operation[], descriptors: 
     });
     list.writeByte(at, callNumber(operation.call) & 0xff);
     list.writeByte(at + 1, callNumber(operation.call) >> 8);
-    list.writeByte(at + 2, operation.tolerate ? errnoNumber(operation.tolerate) : 0);
+    list.writeByte(at + 2, toleratedErrno(operation.tolerate));
     list.writeByte(at + 3, operation.result ? keepResult(operation.result, results) : NO_RESULT);
   }
   return list.bytes();
@@ -60,6 +60,7 @@ const WORD = 8;
 const HEADER_SIZE = 64;
 const OPERATION_SIZE = 64;
 const NO_RESULT = 255;
+const ANY_ERROR = 255;
 const OWN_CALLS = new Map([
   ['spawn', 0x8000],
   ['execute', 0x8001],
@@ -100,6 +101,11 @@ function callNumber(name: string): number {
   const number = OWN_CALLS.get(name) ?? SYSTEM_CALL_NUMBERS.get(name);
   if (number === undefined) throw new Error(`There is no operation "${name}".`);
   return number;
+}
+
+function toleratedErrno(name: string | undefined): number {
+  if (name === undefined) return 0;
+  return name === 'any' ? ANY_ERROR : errnoNumber(name);
 }
 
 function keepResult(name: string, results: Map<string, number>): number {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type {
   AdoptedProcess,
   ContainerExit,
@@ -22,6 +22,7 @@ export class ProcessKernel implements Kernel {
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     this.launched.push(spec);
+    mkdirSync(spec.rootfs.upper, { recursive: true });
     const child = await this.#spawn(spec);
     this.#children.set(spec.id, child);
     child.once('exit', (code, signal) => {

@@ -78,7 +78,7 @@ export class KernelFixture {
   spec(command: string | string[], overrides: Partial<LaunchSpec> = {}): LaunchSpec {
     const id = randomBytes(32).toString('hex');
     const folder = join(this.folder, id);
-    for (const name of ['upper', 'work']) mkdirSync(join(folder, name), { recursive: true });
+    mkdirSync(folder);
     const log = openSync(join(folder, 'log'), 'a');
     return {
       id,

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
-import { after, before, describe, it } from 'mocha';
+import { after, before, beforeEach, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
 import { SetupError } from '../../runtime/containers/setup-error.ts';
@@ -20,6 +28,9 @@ describe('LinuxKernel', () => {
   after(async () => {
     if (!whyNot()) await containers.close();
   });
+
+  // An address is given again after all others were; then a network made in advance may have it.
+  beforeEach(() => containers.interfaces.clear());
 
   it('start() runs the app and tells its exit status', async () => {
     const { code, output } = await containers.run('echo hello; exit 42');
@@ -80,6 +91,7 @@ describe('LinuxKernel', () => {
     await containers.exited(spec);
     await containers.kernel.release(spec.id);
     assert.equal(readFileSync(join(spec.rootfs.upper, 'tmp/file'), 'utf8'), 'new\n');
+    assert.equal(statSync(spec.rootfs.upper).mode & 0o777, 0o755);
     assert.deepEqual(
       readdirSync(spec.rootfs.upper).filter((name) => name !== 'tmp' && name !== 'etc'),
       [],

@@ -1,6 +1,5 @@
 import type { Operation } from '../../init/operation-list.ts';
-import { AT, CLONE, MOUNT } from '../../syscall/constants.ts';
-import { DISK_UPPER, DISK_WORK } from '../disk/disk-folders.ts';
+import { CLONE, MOUNT } from '../../syscall/constants.ts';
 
 /** A container's own disk: what it writes goes there, and no more than it holds. */
 export interface Disk {
@@ -30,16 +29,5 @@ export function planDisk({ device, folder, volatile }: Disk): Operation[] {
       args: [device, folder, 'ext4', MOUNT.NODEV | MOUNT.NOSUID, options],
       purpose: `mount the container’s disk "${device}"`,
     },
-    ...[
-      { name: DISK_UPPER, mode: 0o755 },
-      { name: DISK_WORK, mode: 0o700 },
-    ].map(
-      ({ name, mode }): Operation => ({
-        call: 'mkdirat',
-        args: [AT.FDCWD, `${folder}/${name}`, mode],
-        purpose: `make the folder "${name}" on the container’s disk`,
-        tolerate: 'EEXIST',
-      }),
-    ),
   ];
 }

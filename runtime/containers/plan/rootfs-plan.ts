@@ -18,6 +18,17 @@ import { planMappedFolders } from './user-namespace-plan.ts';
 
 type Rootfs = LaunchSpec['rootfs'];
 
+/** The folders that take what is written; as root of the host, whose they are. */
+export function planUpper({ upper, work }: Rootfs): Operation[] {
+  const folder = (path: string, mode: number): Operation => ({
+    call: 'mkdirat',
+    args: [AT.FDCWD, path, mode],
+    purpose: `make the folder "${path}"`,
+    tolerate: 'EEXIST',
+  });
+  return [folder(upper, 0o755), folder(work, 0o700)];
+}
+
 /**
  * Stacks the layers into a mount that is nowhere yet, `{ result: 'rootfs' }`, in the host's mount namespace. The container
  * reads in its mountinfo how the folders were named here: so they are named from its own folder on, not from the host's root.

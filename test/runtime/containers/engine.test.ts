@@ -125,7 +125,6 @@ describe('Engine, through its API', () => {
     await container.start();
     await container.wait();
     const upper = join(paths.containers, container.id, 'upper');
-    assert.equal(statSync(upper).mode & 0o777, 0o755);
     writeFileSync(join(upper, 'made'), 'in the container');
     const { Id } = await container.commit({ repo: 'paas/app', tag: 'v1', Env: ['B=2'] });
     const image = await docker.getImage('paas/app:v1').inspect();

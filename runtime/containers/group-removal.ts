@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cgroups } from '../cgroups/cgroups.ts';
+import type { Operation } from '../init/operation-list.ts';
+import { AT } from '../syscall/constants.ts';
+import type { ProcessMaker } from './process-maker.ts';
+
+/**
+ * Removes containers' control groups, many in one process of the zygote's: the kernel takes a tenth of a millisecond for each folder, and says
+ * EBUSY until the last process is reaped, a little after its end.
+ */
+export class GroupRemoval {
+  readonly #cgroups: Cgroups;
+  readonly #processes: ProcessMaker;
+  readonly #pending = new Map<string, PromiseWithResolvers<void>>();
+  #working: Promise<void> | undefined;
+
+  constructor(parts: { cgroups: Cgroups; processes: ProcessMaker }) {
+    this.#cgroups = parts.cgroups;
+    this.#processes = parts.processes;
+  }
+
+  /** Resolves when nothing of the group is left. Idempotent. Rejects if it cannot be emptied. */
+  remove(id: string): Promise<void> {
+    const pending = this.#pending.get(id) ?? Promise.withResolvers<void>();
+    this.#pending.set(id, pending);
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+    });
+    return pending.promise;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#pending.size > 0) {
+      await sleep(GATHER_MILLISECONDS);
+      const some = [...this.#pending].slice(0, MOST_AT_ONCE);
+      const folders = some.flatMap(([id]) => this.#cgroups.folders(id));
+      await this.#processes.run(folders.map(removeFolder)).catch(() => {});
+      await Promise.all(some.map(([id, pending]) => this.#finish(id, pending)));
+    }
+  }
+
+  /** What is still there by now may have processes in it. */
+  async #finish(id: string, pending: PromiseWithResolvers<void>): Promise<void> {
+    try {
+      if (this.#cgroups.folders(id).some((folder) => existsSync(folder))) await this.#cgroups.remove(id);
+      pending.resolve();
+    } catch (error) {
+      pending.reject(error);
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+}
+
+/** Lets what ends together be removed together, and its last process be reaped. */
+const GATHER_MILLISECONDS = 5;
+const MOST_AT_ONCE = 64;
+
+function removeFolder(path: string): Operation {
+  const REMOVE_FOLDER = 0x200;
+  return {
+    call: 'unlinkat',
+    args: [AT.FDCWD, path, REMOVE_FOLDER],
+    purpose: `remove "${path}"`,
+    tolerate: 'any',
+  };
+}
