@@ -39,6 +39,10 @@ export class BuildManager implements Builds {
     this.#options = options;
   }
 
+  get isBuilding(): boolean {
+    return this.#running.size > 0;
+  }
+
   /** The queue calls back into `run`, so it comes second. */
   useQueue(queue: BuildQueue): void {
     this.#queue = queue;

@@ -40,6 +40,15 @@ export interface ContainerState {
   startedAt: Date;
 }
 
+export interface ImageSummary {
+  id: string;
+  /** The image that it was made on; '' for none. */
+  parent: string;
+  tags: string[];
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+}
+
 /** What root-inside may do in a step of our own: install Debian packages, no more. */
 const ROOT_CAPABILITIES = [
   'CHOWN',
@@ -230,6 +239,17 @@ export class Engine {
     await this.#call('remove a network', () => this.#docker.getNetwork(name).remove(), [403, 404]);
   }
 
+  async listImages(): Promise<ImageSummary[]> {
+    const found = await this.#call('list images', () => this.#docker.listImages());
+    return found.map((image) => ({
+      id: image.Id,
+      parent: image.ParentId,
+      tags: image.RepoTags ?? [],
+      createdAt: image.Created * 1000,
+    }));
+  }
+
+  /** One that is gone, or that a container or another image stands on, is left as it is. */
   async removeImage(reference: string): Promise<void> {
     await this.#call('remove an image', () => this.#docker.getImage(reference).remove(), [404, 409]);
   }

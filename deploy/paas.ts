@@ -6,6 +6,7 @@ import { AppCatalog } from './app-catalog.ts';
 import { AppDomains } from './app-domains.ts';
 import { AppMaintenance } from './app-maintenance.ts';
 import { ImageBuilder } from './build/image-builder.ts';
+import { ImageKeeper } from './build/image-keeper.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
 import { BuildManager } from './build-manager.ts';
 import { CronClock } from './cron/cron-clock.ts';
@@ -31,7 +32,7 @@ import { BuildOutputs } from './queue/build-output.ts';
 import { BuildQueue } from './queue/build-queue.ts';
 import { GitService } from './receive/git-service.ts';
 import { Repositories } from './receive/repositories.ts';
-import { AppConfig, ReleaseManager } from './release-manager.ts';
+import { AppConfig, KEPT_RELEASES, ReleaseManager } from './release-manager.ts';
 import { DetachedDynos } from './runs/detached-dynos.ts';
 import { OneOffDynos } from './runs/one-off-dynos.ts';
 import { runReleaseCommand } from './runs/release-command.ts';
@@ -137,7 +138,11 @@ export function openPaas(options: PaasOptions): Paas {
     dynos,
     activity,
     lock,
-    onActivated: () => cron.sync(),
+    onActivated: () => {
+      cron.sync();
+      images.sweepSoon();
+    },
+    hasImage: async (image) => (await engine.findImage(image)) !== undefined,
   });
   const detached = new DetachedDynos({ engine, logs });
   const runs: OneOffDynos = new OneOffDynos({ engine, releases, detached, logs, activity, limitsOf });
@@ -169,7 +174,10 @@ export function openPaas(options: PaasOptions): Paas {
     lock,
     urlOf,
     removeDependents: (app, user) => previews.removeAll(app, user),
-    onDestroyed: () => cron.sync(),
+    onDestroyed: () => {
+      cron.sync();
+      images.sweepSoon();
+    },
     stopRuns: (app) => runs.stopAll(app),
     removeNetwork: (app) => engine.removeNetwork(appNetwork(app).name),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
@@ -207,11 +215,20 @@ export function openPaas(options: PaasOptions): Paas {
     urlOf,
     runReleaseCommand: releaseCommand,
   });
+  const images: ImageKeeper = new ImageKeeper({
+    engine,
+    wanted: () => releaseStore.images(KEPT_RELEASES),
+    isBuilding: () => builds.isBuilding,
+    log,
+  });
   const queue = new BuildQueue({
     redis: options.redis,
     prefix: options.redisPrefix,
     concurrency: options.concurrency,
-    run: (id) => builds.run(id),
+    run: async (id) => {
+      await images.settled();
+      await builds.run(id);
+    },
     log,
   });
   builds.useQueue(queue);
@@ -273,6 +290,7 @@ export function openPaas(options: PaasOptions): Paas {
       await queue.start();
       cron.useClock(clock);
       previews.start();
+      images.start();
     },
 
     async stop() {
@@ -280,6 +298,7 @@ export function openPaas(options: PaasOptions): Paas {
       detached.close();
       idleness.close();
       previews.close();
+      images.close();
       await queue.close();
       await clock.close();
       logs.close();

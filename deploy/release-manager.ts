@@ -8,6 +8,9 @@ import type { ConfigVars, ReleaseInfo, Releases, ReleaseView } from './platform.
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
+/** Of each app's releases, so many can be rolled back to. */
+export const KEPT_RELEASES = 10;
+
 export interface ReleaseManagerOptions {
   apps: AppStore;
   releases: ReleaseStore;
@@ -15,6 +18,7 @@ export interface ReleaseManagerOptions {
   activity: Activity;
   lock: KeyedMutex;
   onActivated: (app: string) => void;
+  hasImage: (image: string) => Promise<boolean>;
 }
 
 /** Makes releases and puts them in service: after a build, a config change or a rollback, one at a time an app. */
@@ -67,6 +71,12 @@ export class ReleaseManager implements Releases {
   async rollback(app: string, version: number | undefined, user: string): Promise<ReleaseView> {
     return this.#options.lock.run(app, async () => {
       const target = this.#rollbackTarget(app, version);
+      if (!(await this.#options.hasImage(target.image))) {
+        throw new PaasError(
+          'conflict',
+          `The code of v${target.version} is no longer kept: only that of the last ${KEPT_RELEASES} releases is. Push it again.`,
+        );
+      }
       const release = this.create({ ...target, user, description: `Rollback to v${target.version}` });
       await this.#activate(release, () => this.#options.apps.replaceConfig(app, target.config));
       return this.#view(release);

@@ -14,7 +14,7 @@ import type { NpmRegistry } from './npm-registry.ts';
 export const BASE_IMAGE = 'paas/base:debian-12';
 
 /** Built steps, by their key. */
-const STEP_REPOSITORY = 'paas/step';
+export const STEP_REPOSITORY = 'paas/step';
 
 export interface BuildRun {
   plan: BuildPlan;

@@ -82,9 +82,16 @@ export class ReleaseStore {
     this.#db.run("UPDATE releases SET state = 'failed' WHERE state = 'pending'");
   }
 
-  /** Every image that a release may still need. */
-  images(): Set<string> {
-    return new Set(this.#db.all('SELECT DISTINCT image FROM releases').map((row) => String(row.image)));
+  /** The images of the last `count` releases that served of each app, of its current one, and of those that are being made. */
+  images(count: number): Set<string> {
+    const rows = this.#db.all(
+      `SELECT DISTINCT releases.image FROM releases JOIN apps ON apps.name = releases.app
+       WHERE releases.version = apps.current_release OR releases.state = 'pending' OR releases.version IN (
+         SELECT version FROM releases AS newer WHERE newer.app = releases.app AND newer.state = 'succeeded'
+         ORDER BY version DESC LIMIT ?)`,
+      count,
+    );
+    return new Set(rows.map((row) => String(row.image)));
   }
 
   #setState(release: Release, state: Release['state']): void {
