@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
 import { formatAnswer, refusal } from './error-page.ts';
 import { Exchange } from './exchange.ts';
 import { forwardedFields, VIA } from './forwarding.ts';
+import type { ConnectionHandle } from './listener.ts';
 import { Refusal } from './refusal.ts';
 import type { RouterContext } from './router-context.ts';
 import { Tunnel } from './tunnel.ts';
@@ -34,17 +34,14 @@ export class ClientConnection implements WireUser {
   #ended = false;
   #closeBy: number | undefined;
 
-  constructor(accepted: Socket, options: { router: RouterContext; onClose: () => void }) {
+  constructor(handle: ConnectionHandle, options: { router: RouterContext; onClose: () => void }) {
     const { router, onClose } = options;
     this.#router = router;
     this.#onClose = onClose;
     this.#since = router.clock.now;
-    this.wire = Wire.accept(accepted, { user: this, pool: router.buffers });
+    this.wire = Wire.accept(handle, { user: this, pool: router.buffers });
     this.peer = (this.wire.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, router);
-    this.wire.socket.on('finish', () => {
-      if (this.#closeBy !== undefined) this.#closeBy = router.clock.now + router.limits.linger;
-    });
   }
 
   get isTunnel(): boolean {
@@ -87,9 +84,22 @@ export class ClientConnection implements WireUser {
     this.#user = undefined;
     this.#pending = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.silence;
+    this.wire.socket.once('finish', () => {
+      this.#closeBy = this.#router.clock.now + this.#router.limits.linger;
+    });
     if (rest === undefined) this.wire.socket.end();
     else this.wire.socket.end(rest, 'latin1');
     this.wire.resume();
+  }
+
+  /** The answer is written, and nothing more was asked for: closes, at once if it can. */
+  close(): void {
+    if (this.#pending || this.wire.socket.writableLength > 0) {
+      this.finish();
+      return;
+    }
+    this.#user = undefined;
+    this.destroy();
   }
 
   /** Closes in the middle of an answer. `reset`: its end could else be taken for the end of the answer. */

@@ -251,6 +251,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     this.#search.done(connection, isKept ? (head.keepAlive ?? this.#router.limits.idleUpstream) : 0);
     this.#log(undefined);
     if (keepAlive) this.#client.next();
+    else if (this.#request.done) this.#client.close();
     else this.#client.finish();
   }
 

@@ -55,6 +55,7 @@ export interface ConnectionOptions {
 export function parseConnection(list: string | undefined): ConnectionOptions | undefined {
   if (list === undefined) return NO_OPTIONS;
   if (list === 'keep-alive') return KEEP_ALIVE;
+  if (list === 'close') return CLOSE;
   const tokens = list
     .toLowerCase()
     .split(',')
@@ -70,6 +71,7 @@ export function parseConnection(list: string | undefined): ConnectionOptions | u
 }
 
 const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, named: [] };
+const CLOSE: ConnectionOptions = { ...NO_OPTIONS, close: true };
 const KEEP_ALIVE: ConnectionOptions = { ...NO_OPTIONS, keepAlive: true };
 
 /** Takes the named fields (lower case) out of a head's lines behind the first. */

@@ -10,6 +10,8 @@ export interface Limits {
   idleClient: number;
   /** Connections at once; at the cap the longest idle one makes room. */
   connections: number;
+  /** Of those, what one address (of IPv6: one network of 64 bits) may have. */
+  connectionsPerClient: number;
   /** Connecting to one dyno (H19). */
   connect: number;
   /** From the end of the request to the first byte of the response (H12). */
@@ -44,6 +46,7 @@ export const defaultLimits: Limits = {
   headTime: 30_000,
   idleClient: 75_000,
   connections: 16_384,
+  connectionsPerClient: 4_096,
   connect: 5_000,
   firstByte: 30_000,
   silence: 55_000,

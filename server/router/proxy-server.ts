@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { BufferPool } from './buffer-pool.ts';
 import { ClientConnection } from './client-connection.ts';
+import { ClientCounts } from './client-counts.ts';
 import { Clock } from './clock.ts';
 import type { Limits } from './limits.ts';
+import { type ConnectionHandle, takeConnections } from './listener.ts';
 import { RequestHeadReader } from './request-head.ts';
 import { RequestIds } from './request-ids.ts';
 import { ResponseHeadReader } from './response-head.ts';
@@ -16,6 +18,7 @@ export class ProxyServer {
   readonly #router: RouterContext;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
+  readonly #clients: ClientCounts;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: { routes: RouteMap; log: RouterLog; limits: Limits }) {
@@ -30,9 +33,8 @@ export class ProxyServer {
       requestHeads: new RequestHeadReader(),
       responseHeads: new ResponseHeadReader(),
     };
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#clients = new ClientCounts(options.limits.connectionsPerClient);
+    this.#server = createServer();
   }
 
   /** Port 0: a free one. Returns what it listens on. */
@@ -47,6 +49,7 @@ export class ProxyServer {
     this.#server.on('error', (error) =>
       console.error(`router: cannot accept a connection: ${error.message}`),
     );
+    takeConnections(this.#server, (connection) => this.#accept(connection));
     this.#timer = setInterval(() => this.#sweep(), this.#router.limits.sweep);
     const { address: host, port } = this.#server.address() as AddressInfo;
     this.#router.port = port;
@@ -72,16 +75,22 @@ export class ProxyServer {
     return [...this.#connections].some((connection) => !connection.isTunnel);
   }
 
-  #accept(socket: Socket): void {
+  #accept(handle: ConnectionHandle): void {
     if (this.#connections.size >= this.#router.limits.connections && !this.#makeRoom()) {
-      socket.destroy();
+      handle.close();
       return;
     }
-    const connection: ClientConnection = new ClientConnection(socket, {
+    const connection: ClientConnection = new ClientConnection(handle, {
       router: this.#router,
-      onClose: () => this.#connections.delete(connection),
+      onClose: () => this.#forget(connection),
     });
     this.#connections.add(connection);
+    if (!this.#clients.add(connection.peer)) connection.destroy();
+  }
+
+  #forget(connection: ClientConnection): void {
+    this.#connections.delete(connection);
+    this.#clients.remove(connection.peer);
   }
 
   /** Closes the oldest connection that has no request in progress. */

@@ -1,5 +1,6 @@
-import { connect, type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { connect, type OnReadOpts, Socket } from 'node:net';
 import type { BufferPool } from './buffer-pool.ts';
+import type { ConnectionHandle } from './listener.ts';
 
 /** Whoever a wire belongs to. */
 export interface WireUser {
@@ -52,9 +53,12 @@ export class Wire {
     });
   }
 
-  /** Takes over a connection that a server has accepted (with `pauseOnConnect`). */
-  static accept(accepted: Socket, options: { user: WireUser; pool: BufferPool }): Wire {
-    return new Wire(new Socket(acceptedOptions(accepted, reader(options))), options);
+  /** Takes over a connection that a server has accepted. */
+  static accept(handle: ConnectionHandle, options: { user: WireUser; pool: BufferPool }): Wire {
+    const onread = reader(options);
+    const socket = new Socket({ handle, onread, allowHalfOpen: true, readable: true, writable: true });
+    socket.setNoDelay(true);
+    return new Wire(socket, options);
   }
 
   static connect(address: Address, options: { user: WireUser; pool: BufferPool }): Wire {
@@ -125,12 +129,6 @@ function reader({ user, pool }: { user: WireUser; pool: BufferPool }): OnReadOpt
     return true;
   };
   return { buffer: shared, callback };
-}
-
-/** Node's servers make sockets that allocate for each read; of what such a one was made of comes one that does not. */
-function acceptedOptions(accepted: Socket, onread: OnReadOpts): SocketConstructorOpts {
-  const { _handle: handle } = accepted as unknown as { _handle: SocketConstructorOpts['handle'] };
-  return { handle: handle!, onread, allowHalfOpen: true, readable: true, writable: true };
 }
 
 const NOTHING = Buffer.alloc(0);

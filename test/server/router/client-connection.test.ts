@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { RawBackend, RawClient, sendRaw, TestRouter } from './router-fixture.ts';
+import { clientOf } from '../../../server/router/client-counts.ts';
+import { eventually, RawBackend, RawClient, sendRaw, TestRouter } from './router-fixture.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n';
 const LAST = 'GET /last HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n';
@@ -166,5 +168,34 @@ describe('ProxyServer', () => {
     await clients[0]!.closed();
     for (const client of clients) client.close();
     await router.stop();
+  });
+
+  it('refuses connections of a client that has its share, and takes those of others', async () => {
+    const router = await TestRouter.start({ connectionsPerClient: 2 });
+    router.serve([]);
+    const own = [await RawClient.connect(router.port), await RawClient.connect(router.port)];
+    const third = await RawClient.connect(router.port);
+    assert.equal(await third.closed(), '');
+    const other = connect({ port: router.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    other.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const [answer] = await once(other, 'data');
+    assert.match(String(answer), /^HTTP\/1\.1 404 /);
+    own[0]!.close();
+    await eventually(() => (router.connections === 2 ? true : undefined), 'room for one more');
+    const next = await RawClient.connect(router.port);
+    next.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await next.until(/404/);
+    for (const client of [...own, next]) client.close();
+    other.destroy();
+    await router.stop();
+  });
+});
+
+describe('clientOf()', () => {
+  it('is an IPv4 address, or the first 64 bits of an IPv6 address', () => {
+    assert.equal(clientOf('10.0.0.1'), '10.0.0.1');
+    assert.equal(clientOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2');
+    assert.equal(clientOf('2001:db8::1'), '2001:db8:0:0');
+    assert.equal(clientOf('::1'), '0:0:0:0');
   });
 });
