@@ -37,6 +37,11 @@ export class ProxyServer {
     this.#server = createServer();
   }
 
+  /** Of clients, at the moment. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Port 0: a free one. Returns what it listens on. */
   async listen(
     address: { host: string; port: number } | { fd: number },

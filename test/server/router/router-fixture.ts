@@ -26,6 +26,10 @@ export class TestRouter {
     return router;
   }
 
+  get connections(): number {
+    return this.#server.connections;
+  }
+
   /** One app, `app.localhost`, with these dynos. */
   serve(ports: number[], options: Partial<AppRoute> & { dashboard?: string } = {}): void {
     this.routes.swap(tableOf(ports, options));
