@@ -12,7 +12,7 @@ describe('ClientConnection', () => {
   let router: TestRouter;
   let backend: RawBackend;
   before(async () => {
-    router = await TestRouter.start({ headTime: 400, idleClient: 600, requestHead: 32 * 1024 });
+    router = await TestRouter.start({ headTime: 3000, idleClient: 3000, requestHead: 32 * 1024 });
     backend = await RawBackend.start();
     router.serve([backend.port]);
   });
