@@ -14,6 +14,7 @@ import { createApiServer } from './api/server.ts';
 import { listenOnSocket } from './api/sockets.ts';
 import { systemRoutes } from './api/system.ts';
 import { unsupportedRoutes } from './api/unsupported.ts';
+import { volumeRoutes } from './api/volumes.ts';
 import { ContainerFiles } from './containers/container-files.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import type { Descriptors } from './containers/descriptors.ts';
@@ -33,6 +34,8 @@ import { LayerStore } from './images/layer-store.ts';
 import { NetworkCatalog } from './network/network-catalog.ts';
 import { runtimePaths, type Settings } from './settings.ts';
 import { Trash } from './trash.ts';
+import { VolumeFiller } from './volumes/volume-filler.ts';
+import { VolumeStore } from './volumes/volume-store.ts';
 
 /** The system group of control, which may use the socket with the policy. */
 const PLATFORM_GROUP = 'paas';
@@ -64,13 +67,20 @@ export async function startRuntime(
   const store = new ContainerStore(paths, trash);
   const catalog = new NetworkCatalog({ folder: paths.networks, subnet: settings.subnet });
   catalog.open();
+  const worker = new FileWorker();
+  const volumes = new VolumeStore({ volumes: paths.volumes, records: paths.volumeRecords }, trash);
+  volumes.open();
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
     ...{ store, images, layers, watcher, catalog, events: new EventLog() },
-    ...{ output: outputFolder(paths.output, parts.descriptors), volumes: paths.volumes },
+    ...{ output: outputFolder(paths.output, parts.descriptors), volumes },
+    filler: new VolumeFiller({
+      ...{ volumes, worker },
+      openView: (lower) => parts.kernel.openView({ rootfs: { lower }, binds: [] }),
+    }),
+    refusedSources: [settings.data, settings.run],
   });
   await engine.open();
-  const worker = new FileWorker();
   const loader = new ImageLoader({
     ...{ images, layers, worker, trash },
     maker: new LayerMaker(layers, worker),
@@ -89,6 +99,7 @@ export async function startRuntime(
     ...eventRoutes(engine),
     ...imageArchiveRoutes({ engine, loader, saver: new ImageSaver(layers, worker) }),
     ...archiveRoutes({ engine, files, worker }),
+    ...volumeRoutes({ engine, volumes, worker }),
     ...unsupportedRoutes(),
   ];
   const router = new Router(routes);

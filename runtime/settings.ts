@@ -44,6 +44,8 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
     /** Archives of images that are being unpacked. */
     incoming: join(root, 'incoming'),
     volumes: join(settings.data, 'volumes'),
+    /** What is known of each volume beyond its files. */
+    volumeRecords: join(root, 'volumes'),
     /** Engine API without policy, for root alone. */
     dockerSocket: join(settings.run, 'docker.sock'),
     /** Engine API with the policy, for group paas. */

@@ -1,6 +1,6 @@
 import type { Container } from '../containers/container.ts';
-import { parseBind } from '../containers/container-config.ts';
 import type { ContainerNetworks } from '../containers/container-networks.ts';
+import { mountsOf } from '../containers/mount-points.ts';
 import { endpointViews, networkSettings, portList } from './network-view.ts';
 import { restartCount, stateView, statusText } from './state-view.ts';
 
@@ -35,7 +35,7 @@ export function inspectView(container: Container, volumes: string, networks: Con
       Image: config.imageName,
       Hostname: config.process.Hostname || config.id.slice(0, 12),
       Domainname: '',
-      Volumes: null,
+      Volumes: config.process.Volumes ?? null,
       OnBuild: null,
     },
     NetworkSettings: networkSettings(container, networks),
@@ -92,17 +92,13 @@ export interface MountView {
 
 /** What is mounted into it, as `GET /containers/{id}/json` gives it. */
 export function containerMounts(container: Container, volumes: string): MountView[] {
-  return container.config.host.Binds.map((text) => {
-    const { source, target, readOnly } = parseBind(text)!;
-    const named = !source.startsWith('/');
-    return {
-      Type: named ? 'volume' : 'bind',
-      ...(named ? { Name: source, Driver: 'local' } : {}),
-      Source: named ? `${volumes}/${source}` : source,
-      Destination: target,
-      Mode: readOnly ? 'ro' : '',
-      RW: !readOnly,
-      Propagation: 'rprivate',
-    };
-  });
+  return mountsOf(container.config).map((mount) => ({
+    Type: mount.type,
+    ...(mount.type === 'volume' ? { Name: mount.name, Driver: 'local' } : {}),
+    Source: mount.type === 'volume' ? `${volumes}/${mount.name}` : mount.source,
+    Destination: mount.target,
+    Mode: mount.readOnly ? 'ro' : '',
+    RW: !mount.readOnly,
+    Propagation: 'rprivate',
+  }));
 }

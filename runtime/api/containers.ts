@@ -98,7 +98,7 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
       method: 'DELETE',
       pattern: '/containers/{id}',
       handler: async (exchange) => {
-        await engine.remove(find(exchange), { force: exchange.flag('force') });
+        await engine.remove(find(exchange), { force: exchange.flag('force'), volumes: exchange.flag('v') });
         exchange.send(204);
       },
     },

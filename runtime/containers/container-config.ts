@@ -1,4 +1,5 @@
 import type { ImageConfig } from '../images/image.ts';
+import type { MountPoint } from './mount-points.ts';
 
 /** What a container was asked to be, as it stands in the records; the inner objects are spelt as the Engine API does. */
 export interface ContainerConfig {
@@ -16,6 +17,8 @@ export interface ContainerConfig {
   origin: Access;
   process: ProcessConfig;
   host: HostConfig;
+  /** What is mounted into it, volumes by name; undefined in the file of a version that had only `host.Binds`. */
+  mounts?: MountPoint[];
   /** By the networks' ids; undefined in the file of a version without networks. */
   endpoints?: Record<string, Endpoint>;
 }
@@ -183,13 +186,18 @@ export interface Bind {
   source: string;
   target: string;
   readOnly: boolean;
+  /** A new volume stays empty, whatever the image has there. */
+  noCopy: boolean;
 }
+
+/** Options without a meaning here: of SELinux, of other systems, or what is done anyway. */
+const IDLE_OPTIONS = ['z', 'Z', 'cached', 'delegated', 'consistent', 'private', 'rprivate'];
 
 /** `SOURCE:TARGET[:OPTIONS]`, or undefined for what is none. */
 export function parseBind(text: string): Bind | undefined {
   const [source, target, options = 'rw', ...rest] = text.split(':');
   if (!source || !target?.startsWith('/') || rest.length > 0 || text.includes('\0')) return undefined;
   const flags = options.split(',');
-  if (flags.some((flag) => !['ro', 'rw'].includes(flag))) return undefined;
-  return { source, target, readOnly: flags.includes('ro') };
+  if (flags.some((flag) => !['ro', 'rw', 'nocopy', ...IDLE_OPTIONS].includes(flag))) return undefined;
+  return { source, target, readOnly: flags.includes('ro'), noCopy: flags.includes('nocopy') };
 }

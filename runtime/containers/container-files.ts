@@ -8,6 +8,7 @@ import { isVolatile } from './container-config.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { Kernel, RootView, ViewSpec } from './kernel.ts';
 import type { Launcher } from './launcher.ts';
+import { mountsOf } from './mount-points.ts';
 
 export interface ContainerFilesOptions {
   kernel: Kernel;
@@ -32,7 +33,7 @@ export class ContainerFiles {
   ): Promise<T> {
     const running = this.#options.kernel.openRoot(container.id);
     if (running) return withView(running, work);
-    const shown = options.mounts === false ? [] : container.config.host.Binds;
+    const shown = options.mounts === false ? [] : mountsOf(container.config);
     if (!options.writes && !this.#hasDisk(container) && shown.length === 0) {
       return withView(await this.#options.kernel.openView(this.#readOnly(container)), work);
     }

@@ -6,6 +6,8 @@ import type { Image } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import type { NetworkCatalog } from '../network/network-catalog.ts';
+import type { VolumeFiller } from '../volumes/volume-filler.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import { type CommitOptions, Committer } from './committer.ts';
 import { Container } from './container.ts';
 import type { Access, ContainerConfig } from './container-config.ts';
@@ -25,6 +27,7 @@ import { Launcher } from './launcher.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { updateLimits } from './limit-update.ts';
 import { discardUnsupported } from './limits.ts';
+import { makeMounts, mountsOf } from './mount-points.ts';
 import type { OutputWatcher } from './output-watcher.ts';
 
 import { runProbe } from './probe.ts';
@@ -42,9 +45,12 @@ export interface EngineOptions {
   events: EventLog;
   /** The definitions of networks. */
   catalog: NetworkCatalog;
-  /** Folders of raw output and of volumes. */
+  /** Folder of raw output. */
   output: string;
-  volumes: string;
+  volumes: VolumeStore;
+  filler: VolumeFiller;
+  /** Folders of the host that no container may have. */
+  refusedSources: string[];
 }
 
 /** All containers, and what can be done to them. */
@@ -81,7 +87,7 @@ export class Engine {
         probe: (container, check) => runProbe(container, check, { ...options, launcher }),
       }),
       find: (id) => this.#containers.get(id),
-      remove: (container) => this.remove(container, { force: false }),
+      remove: (container) => this.remove(container, { force: false, volumes: true }),
     });
   }
 
@@ -122,7 +128,7 @@ export class Engine {
   ): { container: Container; warnings: string[] } {
     const imageName = String((body as { Image?: unknown } | null)?.Image ?? '');
     const image = this.images.find(imageName);
-    const { asked, ...request } = parseCreateRequest(body, image.config, this.#machine);
+    const { asked, mounts, ...request } = parseCreateRequest(body, image.config, this.#machine);
     const { limits: host, warnings } = discardUnsupported(request.host, this.kernel.limitFeatures);
     const id = randomBytes(32).toString('hex');
     const config: ContainerConfig = {
@@ -137,16 +143,18 @@ export class Engine {
       process: request.process,
       host,
     };
-    const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(config));
+    // What comes to nothing must leave no volume.
     this.launcher.userOf(config, config.process.User);
+    config.mounts = makeMounts(mounts, { ...this.#options, access: options.access });
+    const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(config));
     this.#options.store.create(container);
     this.#containers.add(container);
     this.#publish(container, 'create');
     return { container, warnings };
   }
 
-  /** Throws `conflict` if it runs, unless by `force`. */
-  async remove(container: Container, options: { force: boolean }): Promise<void> {
+  /** `volumes`: also those that were made for it alone. Throws `conflict` if it runs, unless by `force`. */
+  async remove(container: Container, options: { force: boolean; volumes: boolean }): Promise<void> {
     if ((container.running || container.restarting) && !options.force) {
       throw new EngineError(
         'conflict',
@@ -161,6 +169,7 @@ export class Engine {
       this.#containers.delete(container);
     });
     this.removeUnusedLayers(container.config.layers);
+    if (options.volumes) this.#removeOwnVolumes(container);
     this.#publish(container, 'destroy');
     container.tell('removed');
   }
@@ -211,6 +220,13 @@ export class Engine {
     return this.#containers.all().filter((container) => container.config.image === image.id);
   }
 
+  /** The containers that have the volume. */
+  usersOfVolume(name: string): Container[] {
+    const has = ({ config }: Container) =>
+      mountsOf(config).some((mount) => mount.type === 'volume' && mount.name === name);
+    return this.#containers.all().filter(has);
+  }
+
   /** Whom the container's process runs as. */
   userOf({ config }: Container): User {
     return this.launcher.userOf(config, config.process.User);
@@ -219,6 +235,15 @@ export class Engine {
   resize(container: Container, size: { rows: number; columns: number }): void {
     container.terminalSize = size;
     container.terminal?.resize(size, this.#options.descriptors.resizeTerminal);
+  }
+
+  #removeOwnVolumes({ config }: Container): void {
+    const { volumes } = this.#options;
+    for (const mount of mountsOf(config)) {
+      if (mount.type !== 'volume' || !mount.anonymous || this.usersOfVolume(mount.name).length > 0) continue;
+      const volume = volumes.list('root').find(({ name }) => name === mount.name);
+      if (volume) volumes.remove(volume);
+    }
   }
 
   #removeForeignOutput(): void {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { mergeEnv } from '../images/image.ts';
-import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
+import { type ContainerConfig, isVolatile } from './container-config.ts';
 import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from './disk/disk-folders.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { limitsOf, processLimitsOf } from './limits.ts';
+import { mountsOf } from './mount-points.ts';
 import { parseTmpfs } from './tmpfs.ts';
 import type { User } from './user.ts';
 
@@ -14,8 +16,7 @@ export interface LaunchContext {
   user: User;
   /** The container's own folder. */
   folder: string;
-  /** Where named volumes are. */
-  volumes: string;
+  volumes: VolumeStore;
   /** The folder of a layer. */
   layerPath: (id: string) => string;
   stdio: LaunchSpec['stdio'];
@@ -77,10 +78,11 @@ export function rootfsOf(
 }
 
 /** What is mounted into a container, by where it is on the host. */
-export function bindsOf(config: ContainerConfig, volumes: string): LaunchSpec['binds'] {
-  return config.host.Binds.map((text) => parseBind(text)!).map((bind) => ({
-    ...bind,
-    source: bind.source.startsWith('/') ? bind.source : join(volumes, bind.source),
+export function bindsOf(config: ContainerConfig, volumes: VolumeStore): LaunchSpec['binds'] {
+  return mountsOf(config).map((mount) => ({
+    source: mount.type === 'volume' ? volumes.path(mount.name) : mount.source,
+    target: mount.target,
+    readOnly: mount.readOnly,
   }));
 }
 

@@ -1,11 +1,13 @@
-import { chownSync, closeSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { closeSync, mkdirSync, realpathSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { readUserDatabase } from '../images/user-database.ts';
+import type { VolumeFiller } from '../volumes/volume-filler.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import type { Container } from './container.ts';
-import { type ContainerConfig, isVolatile, parseBind } from './container-config.ts';
+import { type ContainerConfig, isVolatile } from './container-config.ts';
 import type { ContainerNetworks } from './container-networks.ts';
 import { STDERR_SUFFIX } from './container-output.ts';
 import type { ContainerStore } from './container-store.ts';
@@ -14,11 +16,10 @@ import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
 import { DiskImages } from './disk/disk-image.ts';
 import type { Kernel, LaunchSpec, StartedProcess } from './kernel.ts';
 import { bindsOf, launchSpec, rootfsOf } from './launch.ts';
+import { type MountPoint, mountsOf, type VolumeMount } from './mount-points.ts';
 import type { OutputWatcher } from './output-watcher.ts';
 import { TerminalStream } from './terminal-stream.ts';
 import { resolveUser, type User } from './user.ts';
-
-const APP_ID = 70000;
 
 export interface LauncherOptions {
   kernel: Kernel;
@@ -26,7 +27,8 @@ export interface LauncherOptions {
   layers: LayerStore;
   descriptors: Descriptors;
   watcher: OutputWatcher;
-  volumes: string;
+  volumes: VolumeStore;
+  filler: VolumeFiller;
   networks: ContainerNetworks;
 }
 
@@ -45,7 +47,7 @@ export class Launcher {
     const { store, kernel } = this.#options;
     const user = this.userOf(container.config, container.config.process.User);
     this.#options.networks.requireNetworks(container.config);
-    for (const text of container.config.host.Binds) this.#prepareBind(text);
+    for (const mount of mountsOf(container.config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
     try {
@@ -91,7 +93,7 @@ export class Launcher {
   /** Gets the files of a container that does not run ready to be mounted, as for a start. */
   async prepareFiles(container: Container): Promise<Pick<LaunchSpec, 'rootfs' | 'binds'>> {
     const { config } = container;
-    for (const text of config.host.Binds) this.#prepareBind(text);
+    for (const mount of mountsOf(config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: false });
     const folder = this.#options.store.folder(container.id);
     const rootfs = rootfsOf(config, { folder, layerPath: (id) => this.#options.layers.path(id) });
@@ -126,28 +128,27 @@ export class Launcher {
     for (const name of [id, id + STDERR_SUFFIX]) this.#options.watcher.add(name, () => output.wake());
   }
 
-  /** A named volume is made at its first use; a path must be there, and be what it says: no symbolic link anywhere in it. */
-  #prepareBind(text: string): void {
-    const { source } = parseBind(text)!;
-    if (!source.startsWith('/')) {
-      ensureVolume(join(this.#options.volumes, source));
-    } else if (realPath(source) !== source.replace(/(?<=.)\/+$/, '')) {
-      throw new EngineError(
-        'invalid',
-        `The bind source "${source}" does not exist, or is a symbolic link in some part.`,
-      );
-    }
+  /** A new volume gets the image's files; a path must be there, and be what it says: no symbolic link anywhere in it. */
+  async #prepareMount(container: Container, mount: MountPoint): Promise<void> {
+    if (mount.type === 'volume') return this.#prepareVolume(container, mount);
+    if (realPath(mount.source) === mount.source) return;
+    throw new EngineError(
+      'invalid',
+      `The bind source "${mount.source}" does not exist, or is a symbolic link in some part.`,
+    );
   }
-}
 
-/** The folder of volumes is root's alone, so that what is a folder there stays one. */
-function ensureVolume(path: string): void {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory()) return;
-  if (stat) throw new EngineError('invalid', `The volume "${path}" is not a folder.`);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
-  mkdirSync(path, { mode: 0o755 });
-  if (process.getuid?.() === 0) chownSync(path, APP_ID, APP_ID);
+  async #prepareVolume({ config }: Container, mount: VolumeMount): Promise<void> {
+    const { volumes, filler, layers } = this.#options;
+    const volume = volumes.ensure(mount.name, { access: config.origin });
+    volumes.requireFolder(mount.name);
+    if (!volume.fresh) return;
+    await filler.fill(volume, {
+      layers: mount.noCopy ? [] : config.layers.map((id) => layers.path(id)).reverse(),
+      target: mount.target,
+      owner: this.userOf(config, config.process.User),
+    });
+  }
 }
 
 function realPath(path: string): string | undefined {

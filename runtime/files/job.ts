@@ -10,6 +10,8 @@ export interface UnpackJob {
   path: string;
   owner?: { uid: number; gid: number } | undefined;
   keepKind?: boolean;
+  /** The archive's `./` tells owner and mode of the root folder; of a layer it always does. */
+  describeRoot?: boolean;
   /** What user 0 of the archive is in the root folder, which others there follow; see user_namespaces(7). */
   ownersFrom?: number;
   budget: { bytes: number; members: number };

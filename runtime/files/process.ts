@@ -51,9 +51,9 @@ async function run(job: FileJob): Promise<unknown> {
 
 async function unpack(job: UnpackJob): Promise<Unpacked> {
   const root = openFolder(DESCRIPTOR.root, job.path);
-  const { layer, owner, keepKind = false, ownersFrom = 0, budget } = job;
+  const { layer, owner, keepKind = false, describeRoot = layer, ownersFrom = 0, budget } = job;
   if (ownersFrom > 0) makeFilesAs(ownersFrom);
-  const unpacker = new Unpacker(root, { layer, owner, keepKind, ownersFrom, budget });
+  const unpacker = new Unpacker(root, { layer, owner, keepKind, describeRoot, ownersFrom, budget });
   const reader = new TarReader(unpacker);
   const hash = createHash('sha256');
   for await (const chunk of decompressed()) {

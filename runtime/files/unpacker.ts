@@ -27,6 +27,8 @@ export interface UnpackOptions {
   owner: { uid: number; gid: number } | undefined;
   /** Refuses to put a file in a folder's place, and the other way round. */
   keepKind: boolean;
+  /** The archive's `./` tells owner and mode of the root folder. */
+  describeRoot: boolean;
   /** What user 0 of the archive is here. */
   ownersFrom: number;
   /** How much may be unpacked. */
@@ -115,7 +117,7 @@ export class Unpacker implements TarListener {
   /** Whose content it is, for `docker cp` and others who name the folder itself. */
   #describeRoot(entry: TarEntry): void {
     if (entry.type !== 'folder') throw new EngineError('invalid', 'A member of the archive has no name.');
-    if (!this.#options.layer) return;
+    if (!this.#options.describeRoot) return;
     enterFolder(this.#root);
     this.#describeFolder('', '.', entry);
   }

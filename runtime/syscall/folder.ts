@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { AT, OPEN, PR, RESOLVE } from './constants.ts';
 import { openAt2 } from './files.ts';
 import { SystemCallError, systemCall } from './system-call.ts';
@@ -23,6 +23,23 @@ function cBytes(name: string): Buffer {
 /** A folder of the root's tree, to be entered; the caller closes it. Throws ENOENT, ENOTDIR, ELOOP. */
 export function openFolder(root: number, path: string): number {
   return openAt2(root, cBytes(path || '.'), { flags: OPEN.PATH | OPEN.DIRECTORY, resolve: CONFINED });
+}
+
+/** Whether something is, or may be, at the path below a folder: a symbolic link on the way is not followed, so nobody knows. */
+export function mayBeBelow(folder: string, path: string): boolean {
+  const root = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const resolve = RESOLVE.NO_SYMLINKS | RESOLVE.IN_ROOT;
+    const options = { flags: OPEN.PATH, resolve };
+    const fd = tolerate(['ENOENT', 'ENOTDIR'], () => openAt2(root, cBytes(path), options));
+    if (fd !== undefined) closeSync(fd);
+    return fd !== undefined;
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'ELOOP') return true;
+    throw error;
+  } finally {
+    closeSync(root);
+  }
 }
 
 /** Whatever is at the path, but a symbolic link is itself; the caller closes it. */

@@ -4,7 +4,7 @@ import type { RequestFields } from '../request-fields.ts';
 import { ISOLATION_FIELDS, parseIsolation } from './isolation-request.ts';
 import { LIMIT_FIELDS, parseLimits } from './limits-request.ts';
 import type { Machine } from './machine.ts';
-import { MOUNT_FIELDS, parseMounts } from './mounts-request.ts';
+import { MOUNT_FIELDS, parseMounts, parseTmpfsAmongMounts } from './mounts-request.ts';
 import { NETWORK_FIELDS, parseNetwork } from './network-request.ts';
 import { PORT_FIELDS, parsePorts } from './ports-request.ts';
 import { PROCESS_LIMIT_FIELDS, parseProcessLimits } from './process-limits-request.ts';
@@ -41,7 +41,7 @@ export function parseHostConfig(fields: RequestFields, machine: Machine): HostCo
   return {
     ...parseLimits(fields, machine),
     ...parseProcessLimits(fields, machine),
-    ...parseTmpfsMounts(fields, machine),
+    ...parseTmpfsMounts(fields, machine, parseTmpfsAmongMounts(fields)),
     ...parseMounts(fields),
     ...parseNetwork(fields),
     ...parsePorts(fields),
