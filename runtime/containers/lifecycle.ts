@@ -1,4 +1,5 @@
 import { EngineError } from '../engine-error.ts';
+import { adoptProcess } from './adoption.ts';
 import type { Container } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
 import type { ContainerNetworks } from './container-networks.ts';
@@ -18,6 +19,7 @@ import {
   givenUp,
   isAlive,
   paused,
+  secondsRun,
   started,
   stopping,
   unpaused,
@@ -39,7 +41,7 @@ export interface LifecycleOptions {
 }
 
 export interface StopOptions {
-  /** After so many it is killed; -1: never waited for. */
+  /** After so many it is killed; below 0: never. */
   seconds?: number;
   signal?: string;
 }
@@ -60,7 +62,7 @@ export class Lifecycle {
   /** Takes up a container of an earlier runtime; one that ended meanwhile is told of. */
   async adopt(container: Container): Promise<void> {
     if (!isAlive(container.state)) return;
-    const exit = this.#adoptProcess(container);
+    const exit = adoptProcess(container, this.#options);
     if (exit) await this.#end(container, exit);
     else if (!this.#isPaused(container)) this.#options.health.resume(container);
   }
@@ -128,7 +130,7 @@ export class Lifecycle {
   async pause(container: Container): Promise<void> {
     await container.exclusively('being paused', async () => {
       paused(container.state);
-      await this.#options.kernel.pause(container.id);
+      await whileItRuns(container, () => this.#options.kernel.pause(container.id));
       this.#setState(container, paused(container.state));
     });
     this.#options.health.suspend(container);
@@ -139,7 +141,7 @@ export class Lifecycle {
   async unpause(container: Container): Promise<void> {
     await container.idle();
     unpaused(container.state);
-    this.#letGo(container);
+    await whileItRuns(container, () => this.#letGo(container));
   }
 
   /** Ends it at once, if it runs, and for good. */
@@ -179,7 +181,8 @@ export class Lifecycle {
   async #stopProcess(container: Container, options: { seconds?: number; signal: number }): Promise<void> {
     this.#sendSignal(container, { signal: options.signal, isEnd: true });
     const seconds = options.seconds ?? container.config.process.StopTimeout;
-    if (seconds < 0 || !(await container.endsWithin(seconds * 1000))) await this.#killAndWait(container);
+    if (seconds < 0) await container.wait('not-running', new AbortController().signal);
+    else if (!(await container.endsWithin(seconds * 1000))) await this.#killAndWait(container);
   }
 
   /** One that is to end must run for that; other signals wait in a paused one. */
@@ -209,21 +212,6 @@ export class Lifecycle {
       'unavailable',
       `Container ${container.id.slice(0, 12)} does not end, not even by SIGKILL.`,
     );
-  }
-
-  /** Returns how it ended, if it ended without us. Whether it is paused the kernel knows best. */
-  #adoptProcess(container: Container): ContainerExit | undefined {
-    const { state } = container;
-    if (!isAlive(state)) return undefined;
-    const { kernel, networks } = this.#options;
-    const adopted = kernel.adopt(container.id, state.process, networks.trafficOf(container.config));
-    this.#options.launcher.resume(container);
-    if (!adopted?.running) {
-      const code = this.#options.store.readExitCode(container.id) ?? 128 + SIGKILL;
-      return adopted?.exit ?? { code, oomKilled: false };
-    }
-    container.state = { ...state, status: adopted.paused ? 'paused' : 'running' };
-    return undefined;
   }
 
   #onFailedStart(container: Container, error: Error): never {
@@ -267,7 +255,7 @@ export class Lifecycle {
     if (exit.oomKilled) this.#publish(container, 'oom');
     this.#publish(container, 'die', {
       exitCode: String(exit.code),
-      execDuration: seconds(container.state, now),
+      execDuration: secondsRun(container.state, now),
     });
     container.tell('exited');
     this.#timers.schedule(container);
@@ -307,8 +295,14 @@ export class Lifecycle {
   }
 }
 
-/** How long it ran. */
-function seconds(state: ContainerState, now: Date): string {
-  const startedAt = state.status === 'created' ? undefined : state.startedAt;
-  return String(startedAt ? Math.floor((now.getTime() - Date.parse(startedAt)) / 1000) : 0);
+/** What the kernel says of a container that ends meanwhile is no failure of ours. Throws `conflict`. */
+async function whileItRuns(container: Container, work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof EngineError || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new EngineError('conflict', `Container ${container.id.slice(0, 12)} is not running.`, {
+      cause: error,
+    });
+  }
 }

@@ -143,3 +143,9 @@ export function failed(
 export function isAlive(state: ContainerState): state is Extract<ContainerState, Life> {
   return state.status === 'running' || state.status === 'paused';
 }
+
+/** How many seconds it has run, as text. */
+export function secondsRun(state: ContainerState, now: Date): string {
+  const startedAt = state.status === 'created' ? undefined : state.startedAt;
+  return String(startedAt ? Math.floor((now.getTime() - Date.parse(startedAt)) / 1000) : 0);
+}

@@ -30,7 +30,8 @@ export function parseProcess(fields: RequestFields, image: ImageConfig): Process
     AttachStdout: fields.boolean('AttachStdout'),
     AttachStderr: fields.boolean('AttachStderr'),
     StopSignal: stopSignal,
-    StopTimeout: fields.count('StopTimeout', DEFAULT_STOP_SECONDS),
+    StopTimeout:
+      fields.raw('StopTimeout') == null ? DEFAULT_STOP_SECONDS : fields.integer('StopTimeout', { min: -1 }),
     Healthcheck: mergeHealth(
       parseHealthcheck(new RequestFields(image.Healthcheck ?? {}, 'The image’s Healthcheck')),
       parseHealthcheck(fields.object('Healthcheck')),

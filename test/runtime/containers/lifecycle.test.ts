@@ -113,6 +113,19 @@ describe('Lifecycle, through the API', () => {
     await removed;
   });
 
+  it('waits for an end as long as it is told: not at all, or for ever', async () => {
+    const slow = 'trap "sleep 0.7; exit 9" TERM; echo ready; while :; do sleep 0.05; done';
+    const codes: number[] = [];
+    for (const [StopTimeout, t] of [[0], [-1], [10, 0], [0, -1]]) {
+      const container = await create(slow, {}, { StopTimeout });
+      await container.start();
+      await until(async () => (await logOf(container)).includes('ready'), 'its trap');
+      await container.stop(t === undefined ? {} : { t });
+      codes.push((await state(container)).ExitCode);
+    }
+    assert.deepEqual(codes, [137, 9, 137, 9]);
+  });
+
   it('tells health in inspect, in the list, and as an event', async () => {
     const flag = join(fixture.settings.data, 'well');
     const Healthcheck = { Test: ['CMD-SHELL', `test -e ${flag} && echo well`], Interval: 2e7, Retries: 2 };

@@ -1,0 +1,31 @@
+import type { Container } from './container.ts';
+import type { ContainerNetworks } from './container-networks.ts';
+import type { ContainerStore } from './container-store.ts';
+import type { ContainerExit, Kernel } from './kernel.ts';
+import type { Launcher } from './launcher.ts';
+import { isAlive } from './state.ts';
+
+/** Of a container that was killed with everything around it: nobody noted its status. */
+const KILLED = 137;
+
+export interface AdoptionOptions {
+  kernel: Kernel;
+  store: ContainerStore;
+  launcher: Launcher;
+  networks: ContainerNetworks;
+}
+
+/** Takes up the process of a container that ran when an earlier runtime ended. Returns how it ended, if it did meanwhile. */
+export function adoptProcess(container: Container, options: AdoptionOptions): ContainerExit | undefined {
+  const { kernel, store, launcher, networks } = options;
+  const { state } = container;
+  if (!isAlive(state)) return undefined;
+  const adopted = kernel.adopt(container.id, state.process, networks.trafficOf(container.config));
+  launcher.resume(container);
+  if (!adopted?.running) {
+    return adopted?.exit ?? { code: store.readExitCode(container.id) ?? KILLED, oomKilled: false };
+  }
+  // Whether it is paused the kernel knows best.
+  container.state = { ...state, status: adopted.paused ? 'paused' : 'running' };
+  return undefined;
+}
