@@ -41,6 +41,7 @@ import { ended, ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
+import { raiseSharedCounts } from './shared-counts.ts';
 import { giveOutput, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
 
 /** Of which instance, and where. */
@@ -74,6 +75,7 @@ export class LinuxKernel implements Kernel {
   static async open(options: LinuxKernelOptions): Promise<LinuxKernel> {
     const tag = instanceTag(options.run);
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
+    raiseSharedCounts();
     const traffic = await TrafficControl.open({ ...options, tag });
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open({

@@ -17,6 +17,9 @@ export interface TerminalPair {
   slave: number;
 }
 
+/** In one container: the whole machine has 4096 (kernel.pty.max). */
+export const MAX_TERMINALS = 128;
+
 /** Whose a terminal is. */
 export interface TerminalOwner {
   uid: number;
@@ -60,7 +63,7 @@ function openTerminal(folder: number, path: string, owner: TerminalOwner): Termi
 function makeDevpts(group: number): number {
   const context = systemCall('fsopen', 'devpts', FSOPEN_CLOEXEC);
   try {
-    const options = { ptmxmode: '0666', mode: '0620', gid: String(group) };
+    const options = { ptmxmode: '0666', mode: '0620', gid: String(group), max: String(MAX_TERMINALS) };
     for (const [key, value] of Object.entries(options)) {
       systemCall('fsconfig', context, FSCONFIG.SET_STRING, key, value, 0);
     }

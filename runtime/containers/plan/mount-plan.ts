@@ -1,6 +1,7 @@
 import type { Operation } from '../../init/operation-list.ts';
 import { AT, MOUNT, MOUNT_ATTRIBUTE, MOVE_MOUNT, OPEN, OPEN_TREE, RESOLVE } from '../../syscall/constants.ts';
 import { OPEN_HOW_SIZE, openHow } from '../../syscall/files.ts';
+import { MAX_TERMINALS } from '../../syscall/terminals.ts';
 import type { LaunchSpec } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
 import { BASE } from './base-namespace.ts';
@@ -100,7 +101,7 @@ export function planDevices(spec: LaunchSpec): Operation[] {
         }
       : mount('devpts', `${dev}/pts`, 'devpts', {
           flags: MOUNT.NOSUID | MOUNT.NOEXEC,
-          options: `newinstance,ptmxmode=0666,mode=0620,gid=${terminalGroup(spec)}`,
+          options: `newinstance,ptmxmode=0666,mode=0620,gid=${terminalGroup(spec)},max=${MAX_TERMINALS}`,
         }),
     mount('shm', `${dev}/shm`, 'tmpfs', {
       flags: MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC,

@@ -10,13 +10,28 @@ export function planResourceLimits({ openFiles }: HostFacts, { ulimits = [] }: P
     { name: 'core', soft: 0, hard: 0 },
     { name: 'nofile', ...openFiles },
   ];
-  return [...own.filter(({ name }) => !ulimits.some((asked) => asked.name === name)), ...ulimits].map(
-    ({ name, soft, hard }) => ({
-      call: 'prlimit64',
-      args: [0, resourceNumber(name), resourceLimit(soft, hard), null],
-      purpose: `set the limit "${name}" to ${soft} and ${hard}`,
-    }),
-  );
+  const isAsked = ({ name }: { name: string }) => ulimits.some((asked) => asked.name === name);
+  const unlimited = COUNTED_BY_USER.map((name) => ({ name, soft: -1, hard: -1 }));
+  return [
+    ...unlimited
+      .filter((limit) => !isAsked(limit))
+      .map((limit) => ({ ...planLimit(limit), tolerate: 'EPERM' })),
+    ...[...own.filter((limit) => !isAsked(limit)), ...ulimits].map(planLimit),
+  ];
+}
+
+/**
+ * The kernel compares these with what all processes of a user have, and apps are all one user outside: one app could leave the
+ * others none. Control groups bound them instead. A runtime that may not raise hard limits leaves them as they are.
+ */
+const COUNTED_BY_USER = ['nproc', 'sigpending', 'msgqueue'];
+
+function planLimit({ name, soft, hard }: { name: string; soft: number; hard: number }): Operation {
+  return {
+    call: 'prlimit64',
+    args: [0, resourceNumber(name), resourceLimit(soft, hard), null],
+    purpose: `set the limit "${name}" to ${soft} and ${hard}`,
+  };
 }
 
 /** Who is killed first when the machine has no memory left; see proc_pid_oom_score_adj(5). With the host's /proc. */

@@ -222,9 +222,11 @@ describe('planLaunch()', () => {
         resource: args[1],
         limits: [...new BigUint64Array(new Uint8Array(args[2] as Buffer).buffer)],
       }));
+    const NONE = 2n ** 64n - 1n;
     assert.deepEqual(set, [
+      ...[6, 11, 12].map((countedByUser) => ({ resource: countedByUser, limits: [NONE, NONE] })),
       { resource: 4, limits: [0n, 0n] },
-      { resource: 7, limits: [5n, 2n ** 64n - 1n] },
+      { resource: 7, limits: [5n, NONE] },
     ]);
     assert.ok(!plan.map(shown).some((line) => line.includes('oom_score_adj')));
   });

@@ -89,7 +89,7 @@ describe('our program in a container', function () {
         for (let tries = 0; !containers.output(spec) && tries < 200; tries++)
           await new Promise((next) => setTimeout(next, 25));
         const { looked, joining, ...succeeded } = counts(containers.output(spec));
-        assert.ok(Number(looked) > 100, `looked ${looked} times, at ${joining} execs`);
+        assert.ok(Number(looked) > 10, `looked ${looked} times, at ${joining} execs`);
         assert.deepEqual(succeeded, { exe: '0', fds: '0', mem: '0', traced: '0', written: '0' });
         assert.deepEqual(await initHashes(zygote), before);
       });

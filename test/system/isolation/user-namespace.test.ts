@@ -100,7 +100,16 @@ describe('a container with a user namespace', () => {
       stdio: { terminal: { rows: 24, columns: 80 } },
     });
     await containers.during(spec, async () => {
-      assert.equal((await containers.exec(spec, 'sleep 0.2; cat /tmp/first', BUILDER)).output, '0:5 620\n');
+      assert.equal(
+        (
+          await containers.exec(
+            spec,
+            'for try in $(seq 100); do [ -s /tmp/first ] && break; sleep 0.05; done; cat /tmp/first',
+            BUILDER,
+          )
+        ).output,
+        '0:5 620\n',
+      );
     });
   });
 

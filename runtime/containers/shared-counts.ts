@@ -1,0 +1,23 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+
+/**
+ * What the kernel counts for each user, and apps are all one user outside: without more room one app that takes all of it
+ * would leave none to the others. Each of these costs kernel memory that counts as the container's own (cgroups(7)), so a
+ * container's limit of memory bounds it. See inotify(7), epoll(7).
+ */
+const ROOM: Record<string, number> = {
+  '/proc/sys/fs/inotify/max_user_instances': 1 << 20,
+  '/proc/sys/fs/inotify/max_user_watches': 1 << 26,
+  '/proc/sys/fs/epoll/max_user_watches': 1 << 28,
+};
+
+/** Raises them where they are lower, on the whole machine. */
+export function raiseSharedCounts(): void {
+  for (const [path, room] of Object.entries(ROOM)) {
+    try {
+      if (Number(readFileSync(path, 'latin1')) < room) writeFileSync(path, String(room));
+    } catch (error) {
+      console.error(`Apps share what is in "${path}":`, error);
+    }
+  }
+}
