@@ -3,6 +3,7 @@ import { type BuildContext, type Buildpack, BuildpackError } from '../buildpacks
 import { detectBuildpack } from '../buildpacks/order.ts';
 import { type ProcessTypes, processTypes } from '../buildpacks/process-types.ts';
 import type { ImageBuilder } from './build/image-builder.ts';
+import type { AppCanaries } from './canary.ts';
 import { parseCronJob } from './cron/schedule.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
@@ -18,6 +19,7 @@ export interface DeployOptions {
   builder: ImageBuilder;
   context: BuildContext;
   releases: ReleaseManager;
+  canaries: AppCanaries;
   lock: KeyedMutex;
   configOf: (app: string) => Record<string, string>;
   /** For the first release of an app, where nobody has scaled yet. */
@@ -74,6 +76,13 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
       });
       if (types.commands.release) {
         await stages.time('release command', () => options.runReleaseCommand(release, write, signal));
+      }
+      if (options.canaries.wanted(build.app)) {
+        await stages.time('boot', () => options.canaries.begin(release));
+        const { share } = options.canaries.find(build.app);
+        write(detail(`Released v${release.version} to ${share}% of the visitors`));
+        write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
+        return release;
       }
       await stages.time('boot', () => options.releases.activate(release, () => signal.throwIfAborted()));
       write(detail(`Released v${release.version}`));

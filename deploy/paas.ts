@@ -9,6 +9,7 @@ import { ImageBuilder } from './build/image-builder.ts';
 import { ImageKeeper } from './build/image-keeper.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
 import { BuildManager } from './build-manager.ts';
+import { AppCanaries } from './canary.ts';
 import { CronClock } from './cron/cron-clock.ts';
 import { CronJobs } from './cron/cron-jobs.ts';
 import { type ContainerSummary, Engine } from './engine.ts';
@@ -199,6 +200,16 @@ export function openPaas(options: PaasOptions): Paas {
       keep: (output) => releases.keepOutput(release, output),
       signal,
     });
+  const canaries = new AppCanaries({
+    apps,
+    store: releaseStore,
+    releases,
+    dynos,
+    logs,
+    activity,
+    lock,
+    publishRoutes,
+  });
   const builds: BuildManager = new BuildManager({
     store: buildStore,
     outputs,
@@ -208,6 +219,7 @@ export function openPaas(options: PaasOptions): Paas {
     builder: new ImageBuilder({ engine, registry, networkEnvironment: options.networkEnvironment }),
     context: { versions: (name) => registry.versions(name), architecture: process.arch },
     releases,
+    canaries,
     lock,
     configOf: (app) => apps.config(app),
     isPreview: (app) => previews.has(app),
@@ -248,6 +260,7 @@ export function openPaas(options: PaasOptions): Paas {
     cron,
     idle: idleness,
     previews,
+    canaries,
     pipelines: new AppPipelines({
       apps,
       store: new PipelineStore(database),
@@ -281,9 +294,11 @@ export function openPaas(options: PaasOptions): Paas {
           release,
           quantities: releases.quantities(release),
           idles: idleness.after(release.app) !== undefined,
+          canary: releaseStore.canary(release.app),
         })),
       );
       for (const { name } of apps.list()) idleness.watch(name);
+      canaries.resume();
       runner
         .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
         .catch((error) => log(String(error)));
@@ -311,6 +326,7 @@ export function openPaas(options: PaasOptions): Paas {
 
     routerLine(line) {
       idleness.noteRequest(line.app);
+      canaries.noteLine(line.app, line.text);
       if (apps.has(line.app))
         logs.append(line.app, { source: 'paas', dyno: 'router', text: line.text, at: new Date(line.at) });
     },

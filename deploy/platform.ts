@@ -27,6 +27,7 @@ export interface Platform {
   readonly checks: Checks;
   readonly previews: Previews;
   readonly pipelines: Pipelines;
+  readonly canaries: Canaries;
   readonly cron: Cron;
   readonly maintenance: Maintenance;
 }
@@ -129,6 +130,25 @@ export interface Previews {
   off(app: string, user: string): Promise<void>;
 }
 
+export interface CanaryView {
+  /** Percent of the visitors; undefined: releases go to all at once. */
+  share: number | undefined;
+  /** The release that they get; undefined: the next one. */
+  release: number | undefined;
+  /** Since it began, or the platform did. */
+  requests: number;
+  failed: number;
+}
+
+export interface Canaries {
+  find(app: string): CanaryView;
+  /** Percent, 1 to 99; undefined: off, and a canary that runs is given up. */
+  set(app: string, share: number | undefined, user: string): Promise<void>;
+  /** Returns the release's number. Throws `conflict` where there is no canary. */
+  promote(app: string, user: string): Promise<number>;
+  abort(app: string, user: string): Promise<number>;
+}
+
 /** In the order in which code passes through them. */
 export const PIPELINE_STAGES = ['development', 'staging', 'production'] as const;
 export type PipelineStage = (typeof PIPELINE_STAGES)[number];
@@ -199,6 +219,8 @@ export interface ReleaseView {
   current: boolean;
   /** False for a release whose boot or release command failed: it never served. */
   succeeded: boolean;
+  /** Some visitors get it. */
+  canary: boolean;
 }
 
 /** All that a release holds. */

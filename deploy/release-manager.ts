@@ -180,6 +180,7 @@ function viewOf(release: Release, current: number | undefined): ReleaseView {
     buildId: release.buildId,
     current: release.version === current,
     succeeded: release.state === 'succeeded',
+    canary: release.state === 'canary',
   };
 }
 

@@ -57,15 +57,39 @@ export class DynoManager {
   /** Starts and stops only the difference; resolves when the new web dynos are up or have failed. */
   async scale(release: Release, quantities: Record<string, number>): Promise<void> {
     const present = this.#dynos.get(release.app) ?? [];
-    const surplus = present.filter((dyno) => dyno.number > (quantities[dyno.type] ?? 0));
+    const formation = present.filter((dyno) => !dyno.canary);
+    const surplus = formation.filter((dyno) => dyno.number > (quantities[dyno.type] ?? 0));
     const missing = wantedDynos(release, quantities).filter(
-      (wanted) => !present.some((dyno) => dyno.type === wanted.type && dyno.number === wanted.number),
+      (wanted) => !formation.some((dyno) => dyno.type === wanted.type && dyno.number === wanted.number),
     );
     this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
     await this.#options.publishRoutes();
     this.#retire(surplus);
     void this.wake(release.app);
     await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
+  }
+
+  /** Boots `count` web dynos of a release beside all others, in the place of an earlier canary's; as `replace`. */
+  async startCanary(release: Release, count: number, commit: () => void): Promise<void> {
+    const fresh = canaryDynos(release, count);
+    await this.#bootAll(fresh, commit);
+    const present = this.#dynos.get(release.app) ?? [];
+    const old = present.filter((dyno) => dyno.canary);
+    this.#dynos.set(release.app, [...present.filter((dyno) => !dyno.canary), ...fresh]);
+    for (const dyno of fresh) this.#watch(dyno);
+    await this.#options.publishRoutes();
+    this.#retire(old);
+  }
+
+  async stopCanary(app: string): Promise<void> {
+    const present = this.#dynos.get(app) ?? [];
+    const canary = present.filter((dyno) => dyno.canary);
+    this.#dynos.set(
+      app,
+      present.filter((dyno) => !dyno.canary),
+    );
+    await this.#options.publishRoutes();
+    this.#retire(canary);
   }
 
   /** Replaces the chosen dynos, each by a new one of the same release that is up before the old one stops. */
@@ -79,7 +103,7 @@ export class DynoManager {
         `${app} has no running dyno ${JSON.stringify(target)}. \`paas ps -a ${app}\` lists them.`,
       );
     }
-    const fresh = chosen.map((dyno) => new Dyno(dyno.release, dyno.type, dyno.number));
+    const fresh = chosen.map((dyno) => dyno.again());
     await this.#bootAll(fresh);
     const kept = (this.#dynos.get(app) ?? []).filter((dyno) => !chosen.includes(dyno));
     this.#dynos.set(app, [...kept, ...fresh]);
@@ -97,7 +121,7 @@ export class DynoManager {
   async sleep(app: string): Promise<boolean> {
     const web = this.list(app).filter((dyno) => dyno.isWeb);
     const addresses = web.flatMap((dyno) => addressOf(dyno) ?? []);
-    if (web.length === 0 || web.some((dyno) => dyno.state !== 'up')) return false;
+    if (web.length === 0 || web.some((dyno) => dyno.state !== 'up' || dyno.canary)) return false;
     if ((await this.#options.inFlight(addresses)) > 0) return false;
     const present = this.#dynos.get(app) ?? [];
     if (web.some((dyno) => !present.includes(dyno) || dyno.state !== 'up')) return false;
@@ -130,13 +154,18 @@ export class DynoManager {
    * missing (but for web dynos of an app that idles: they come with the next request), and removes what belongs to nothing (a deploy that was cut off, builds, one-off dynos).
    */
   async resume(
-    current: { release: Release; quantities: Record<string, number>; idles: boolean }[],
+    current: {
+      release: Release;
+      quantities: Record<string, number>;
+      idles: boolean;
+      canary: Release | undefined;
+    }[],
   ): Promise<void> {
     const containers = await this.#options.engine.list(['paas.kind']);
     const adopted = new Set<string>();
     const missing: Dyno[] = [];
-    for (const { release, quantities, idles } of current) {
-      const dynos = wantedDynos(release, quantities);
+    for (const { release, quantities, idles, canary } of current) {
+      const dynos = [...wantedDynos(release, quantities), ...(canary ? canaryDynos(canary, 1) : [])];
       this.#dynos.set(release.app, dynos);
       for (const dyno of dynos) {
         const found = containers.find(
@@ -267,6 +296,10 @@ function wantedDynos(release: Release, quantities: Record<string, number>): Dyno
   return types.flatMap((type) =>
     Array.from({ length: quantities[type] ?? 0 }, (_, index) => new Dyno(release, type, index + 1)),
   );
+}
+
+function canaryDynos(release: Release, count: number): Dyno[] {
+  return Array.from({ length: count }, (_, index) => new Dyno(release, 'web', index + 1, { canary: true }));
 }
 
 function isOf(labels: Record<string, string>, dyno: Dyno): boolean {

@@ -33,9 +33,12 @@ export class Dyno {
   restartsAtOnce = false;
   /** False: up, but out of the router's list by its readiness check. */
   ready = true;
+  /** Of a release that only some visitors get. */
+  readonly canary: boolean;
 
-  constructor(release: Release, type: string, number: number) {
+  constructor(release: Release, type: string, number: number, options: { canary?: boolean } = {}) {
     this.release = release;
+    this.canary = options.canary ?? false;
     this.type = type;
     this.number = number;
   }
@@ -45,7 +48,7 @@ export class Dyno {
   }
 
   get name(): string {
-    return `${this.type}.${this.number}`;
+    return `${this.canary ? 'canary' : this.type}.${this.number}`;
   }
 
   get command(): string {
@@ -56,9 +59,14 @@ export class Dyno {
     return this.type === 'web';
   }
 
+  /** The same place, to be filled anew. */
+  again(): Dyno {
+    return new Dyno(this.release, this.type, this.number, { canary: this.canary });
+  }
+
   /** The same place without a container, until somebody asks for it. */
   asIdle(): Dyno {
-    const dyno = new Dyno(this.release, this.type, this.number);
+    const dyno = this.again();
     dyno.state = 'idle';
     return dyno;
   }

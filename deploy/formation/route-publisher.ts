@@ -35,17 +35,32 @@ export class RoutePublisher {
 
   #table(): AppRoute[] {
     return this.#options.apps.list().map((app) => {
-      const web = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
-      const up = web.filter((dyno) => dyno.state === 'up' && dyno.ready && dyno.container?.address);
+      const all = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
+      const web = all.filter((dyno) => !dyno.canary);
+      const canary = all.filter((dyno) => dyno.canary);
       return {
         app: app.name,
         hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
         state: stateOf(app, web),
         ...(app.maintenancePage !== undefined && { page: app.maintenancePage }),
-        dynos: up.map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port: WEB_PORT })),
+        dynos: routesOf(web),
+        ...(canary[0] && {
+          canary: {
+            release: String(canary[0].release.version),
+            share: app.canaryShare ?? 1,
+            dynos: routesOf(canary),
+          },
+        }),
       };
     });
   }
+}
+
+/** Those that can take requests. */
+function routesOf(dynos: Dyno[]): AppRoute['dynos'] {
+  return dynos
+    .filter((dyno) => dyno.state === 'up' && dyno.ready && dyno.container?.address)
+    .map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port: WEB_PORT }));
 }
 
 function stateOf(app: AppRecord, web: Dyno[]): AppRoute['state'] {

@@ -18,7 +18,8 @@ export interface Release {
   /** Of its app.json. */
   cron: CronEntry[];
   checks: HealthCheck[];
-  state: 'pending' | 'succeeded' | 'failed';
+  /** canary: some visitors get it. */
+  state: 'pending' | 'canary' | 'succeeded' | 'failed';
 }
 
 export type NewRelease = Omit<Release, 'version' | 'createdAt' | 'state'>;

@@ -20,4 +20,6 @@ export interface AppRoute {
   /** HTML for the visitors in maintenance mode, in place of the router's own page. */
   page?: string;
   dynos: (DynoAddress & { name: string })[];
+  /** A release that some visitors get: its number, percent of the visitors. */
+  canary?: { release: string; share: number; dynos: (DynoAddress & { name: string })[] };
 }

@@ -12,6 +12,8 @@ export interface AppRecord {
   maintenancePage: string | undefined;
   /** Seconds without a request after which its web dynos go. */
   idleAfter: number | undefined;
+  /** Percent of the visitors who get a new release first. */
+  canaryShare: number | undefined;
 }
 
 /** Apps with their config vars, formation and domains. */
@@ -107,6 +109,10 @@ export class AppStore {
     );
   }
 
+  setCanaryShare(app: string, share: number | undefined): void {
+    this.#db.run('UPDATE apps SET canary_share = ? WHERE name = ?', share ?? null, app);
+  }
+
   setIdleAfter(app: string, seconds: number | undefined): void {
     this.#db.run('UPDATE apps SET idle_after = ? WHERE name = ?', seconds ?? null, app);
   }
@@ -149,5 +155,6 @@ function toApp(row: Row): AppRecord {
     maintenance: row.maintenance === 1,
     maintenancePage: row.maintenance_page === null ? undefined : String(row.maintenance_page),
     idleAfter: row.idle_after === null ? undefined : Number(row.idle_after),
+    canaryShare: row.canary_share === null ? undefined : Number(row.canary_share),
   };
 }

@@ -128,6 +128,7 @@ const MIGRATIONS = [
   `CREATE TABLE pipeline_apps (
      app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, pipeline TEXT NOT NULL, stage TEXT NOT NULL
    ) STRICT;`,
+  'ALTER TABLE apps ADD COLUMN canary_share INTEGER;',
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -53,6 +53,7 @@ export class ReleaseStore {
   /** The release serves from now on: its end state, the app's pointer and config in one step. */
   activate(release: Release): void {
     this.#db.transaction(() => {
+      this.endCanaries(release.app);
       this.#setState(release, 'succeeded');
       this.#db.run('UPDATE apps SET current_release = ? WHERE name = ?', release.version, release.app);
     });
@@ -73,6 +74,21 @@ export class ReleaseStore {
     );
   }
 
+  /** The release that some visitors get. */
+  canary(app: string): Release | undefined {
+    const row = this.#db.get("SELECT * FROM releases WHERE app = ? AND state = 'canary'", app);
+    return row && toRelease(row);
+  }
+
+  markCanary(release: Release): void {
+    this.#setState(release, 'canary');
+  }
+
+  /** A canary that is no more, and was not promoted, has failed. */
+  endCanaries(app: string): void {
+    this.#db.run("UPDATE releases SET state = 'failed' WHERE app = ? AND state = 'canary'", app);
+  }
+
   fail(release: Release): void {
     this.#setState(release, 'failed');
   }
@@ -86,7 +102,7 @@ export class ReleaseStore {
   images(count: number): Set<string> {
     const rows = this.#db.all(
       `SELECT DISTINCT releases.image FROM releases JOIN apps ON apps.name = releases.app
-       WHERE releases.version = apps.current_release OR releases.state = 'pending' OR releases.version IN (
+       WHERE releases.version = apps.current_release OR releases.state IN ('pending', 'canary') OR releases.version IN (
          SELECT version FROM releases AS newer WHERE newer.app = releases.app AND newer.state = 'succeeded'
          ORDER BY version DESC LIMIT ?)`,
       count,

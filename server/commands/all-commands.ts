@@ -1,5 +1,6 @@
 import { appsCommands } from './apps.ts';
 import { buildsCommands } from './builds.ts';
+import { canaryCommands } from './canary.ts';
 import { checksCommands } from './checks.ts';
 import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
@@ -26,6 +27,7 @@ export const commands: Command[] = [
   ...logsCommands,
   ...configCommands,
   ...releasesCommands,
+  ...canaryCommands,
   ...buildsCommands,
   ...previewsCommands,
   ...pipelinesCommands,

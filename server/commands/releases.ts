@@ -126,11 +126,12 @@ function previousVersion(releases: ReleaseView[]): number | undefined {
 
 function statusText(release: ReleaseView): string {
   if (release.current) return 'current';
+  if (release.canary) return 'canary: some visitors get it';
   return release.succeeded ? 'succeeded' : 'failed: it never served';
 }
 
 function releaseRow(release: ReleaseView): string[] {
-  const state = release.succeeded ? '' : ' (failed)';
+  const state = release.succeeded ? '' : release.canary ? ' (canary)' : ' (failed)';
   return [`v${release.version}`, `${release.description}${state}`, release.user, timeText(release.createdAt)];
 }
 
@@ -144,5 +145,6 @@ function releaseJson(release: ReleaseView) {
     build: release.buildId ?? null,
     current: release.current,
     succeeded: release.succeeded,
+    canary: release.canary,
   };
 }

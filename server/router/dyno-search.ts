@@ -1,7 +1,8 @@
+import { type Canary, chooseSide } from './canary.ts';
 import { dashboardAway, unknownHost } from './error-page.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestRelay } from './request-relay.ts';
-import { type App, pickDyno } from './route-map.ts';
+import { type App, type Dyno, pickDyno } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -20,6 +21,8 @@ export class DynoSearch {
   dyno: string | undefined;
   /** Milliseconds; undefined: none was reached yet. */
   connectTime: number | undefined;
+  /** A field line for the response; '': none. */
+  setCookie = '';
   readonly #router: RouterContext;
   readonly #exchange: Exchange;
   readonly #request: RequestRelay;
@@ -137,13 +140,24 @@ export class DynoSearch {
       this.#wait();
       return;
     }
-    const dyno = pickDyno(app, { tried: this.#tried, now: this.#router.clock.now });
+    const dyno = (app.canary && this.#pickSide(app, app.canary)) ?? this.#pick(app);
     if (!dyno) {
       this.#exchange.fail(this.#connectError);
       return;
     }
     this.dyno = dyno.name;
     this.#reach(dyno.pool);
+  }
+
+  #pick(app: App): Dyno | undefined {
+    return pickDyno(app, { tried: this.#tried, now: this.#router.clock.now });
+  }
+
+  /** Of the release that this visitor gets; undefined: none of its dynos is there. */
+  #pickSide(app: App, canary: Canary): Dyno | undefined {
+    const side = chooseSide({ head: this.#request.head.text, app, canary });
+    this.setCookie = side.setCookie;
+    return this.#pick(side.app);
   }
 
   /** Until the routes change. */

@@ -220,6 +220,7 @@ export class Exchange implements ClientUser, UpstreamUser {
 
   #respond(head: ResponseHead, bytes: Buffer, end: number): void {
     const request = this.#request;
+    head.text += this.#search.setCookie;
     const response = new ResponseRelay(head, {
       request: request.head,
       client: this.#client.wire,

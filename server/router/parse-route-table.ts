@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { AppRoute, DynoRoute, RouteTable } from './route-table.ts';
+import type { AppRoute, CanaryRoute, DynoRoute, RouteTable } from './route-table.ts';
 
 /** A route table that cannot be taken; the message says which part. */
 export class RouteTableError extends Error {}
@@ -28,8 +28,24 @@ function parseApp(value: unknown, where: string): AppRoute {
     hosts: list(app.hosts, `${where}.hosts`).map((host, i) => matching(host, HOST, `${where}.hosts[${i}]`)),
     state,
     ...(app.page !== undefined && { page: matching(app.page, PAGE, `${where}.page`) }),
-    dynos: list(app.dynos, `${where}.dynos`).map((dyno, i) => parseDyno(dyno, `${where}.dynos[${i}]`)),
+    dynos: parseDynos(app.dynos, `${where}.dynos`),
+    ...(app.canary !== undefined && { canary: parseCanary(app.canary, `${where}.canary`) }),
   };
+}
+
+function parseCanary(value: unknown, where: string): CanaryRoute {
+  const { release, share, dynos } = object(value, where);
+  if (typeof share !== 'number' || !(share >= 1 && share <= 99))
+    throw new RouteTableError(`${where}.share is no percentage from 1 to 99.`);
+  return {
+    release: matching(release, NUMBER, `${where}.release`),
+    share,
+    dynos: parseDynos(dynos, `${where}.dynos`),
+  };
+}
+
+function parseDynos(value: unknown, where: string): DynoRoute[] {
+  return list(value, where).map((dyno, i) => parseDyno(dyno, `${where}[${i}]`));
 }
 
 function parseDyno(value: unknown, where: string): DynoRoute {
@@ -83,5 +99,6 @@ const STATES = ['up', 'booting', 'asleep', 'crashed', 'stopped', 'no-release', '
 /** UTF-8 of at most 64 KiB has no more characters. */
 const PAGE = /^.{1,65536}$/s;
 const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
+const NUMBER = /^[1-9]\d{0,8}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const SOCKET_PATH = /^\/[^\0]{1,106}$/;

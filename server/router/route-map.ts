@@ -1,3 +1,4 @@
+import type { Canary } from './canary.ts';
 import type { AppRoute, RouteTable } from './route-table.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { WakeCalls } from './wake-calls.ts';
@@ -14,6 +15,7 @@ export interface App {
   page: string | undefined;
   /** Where the search for the least busy dyno starts. */
   turn: number;
+  canary: Canary | undefined;
 }
 
 export interface Dyno {
@@ -115,7 +117,15 @@ export class RouteMap {
         () => new UpstreamPool({ host: address, port }, { maxIdle: this.#maxIdle }),
       ),
     }));
-    return { name: route.app, state: route.state, dynos, page: bytesOf(route.page), turn: 0 };
+    const { app: name, state, canary } = route;
+    const app = { name, state, dynos, page: bytesOf(route.page), turn: 0 };
+    return {
+      ...app,
+      canary: canary && {
+        ...canary,
+        app: this.#appOf({ app: name, hosts: [], state, dynos: canary.dynos }, poolOf),
+      },
+    };
   }
 
   #retireAllBut(used: Set<UpstreamPool>): void {

@@ -18,6 +18,16 @@ export interface AppRoute {
   /** HTML in place of the router's own page of H80. */
   page?: string;
   dynos: DynoRoute[];
+  /** A release that some visitors get. */
+  canary?: CanaryRoute;
+}
+
+export interface CanaryRoute {
+  /** Its number, e.g. `12`. */
+  release: string;
+  /** Percent of the visitors, 1 to 99. */
+  share: number;
+  dynos: DynoRoute[];
 }
 
 export interface DynoRoute {

@@ -100,6 +100,13 @@ export class MemoryPlatform implements Platform {
     },
   };
 
+  readonly canaries: Platform['canaries'] = {
+    find: () => ({ share: undefined, release: undefined, requests: 0, failed: 0 }),
+    set: async () => {},
+    promote: async () => 1,
+    abort: async () => 1,
+  };
+
   readonly checks: Platform['checks'] = {
     list: () => this.storedChecks,
     run: async () =>
@@ -358,6 +365,7 @@ export class MemoryPlatform implements Platform {
       buildId: undefined,
       current: true,
       succeeded: true,
+      canary: false,
     });
     app.summary.release = version;
     this.changes.push(`v${version} of ${name}: ${description} by ${user}`);

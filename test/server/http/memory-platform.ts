@@ -290,6 +290,13 @@ export class MemoryPlatform implements Platform {
   };
 
   readonly pipelines = {} as Platform['pipelines'];
+  readonly canaries: Platform['canaries'] = {
+    find: () => ({ share: undefined, release: undefined, requests: 0, failed: 0 }),
+    set: async () => {},
+    promote: async () => 1,
+    abort: async () => 1,
+  };
+
   readonly checks: Platform['checks'] = { list: () => [], run: async () => [] };
   readonly cron = {} as Platform['cron'];
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };
@@ -342,6 +349,7 @@ export class MemoryPlatform implements Platform {
       buildId: undefined,
       current: true,
       succeeded: true,
+      canary: false,
       ...given,
     };
     app.releases.push(release);

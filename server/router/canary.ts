@@ -1,0 +1,39 @@
+import type { App } from './route-map.ts';
+
+/** A new release that some of an app's visitors get. */
+export interface Canary {
+  /** Its number, e.g. `12`. */
+  release: string;
+  /** Of a hundred visitors. */
+  share: number;
+  app: App;
+}
+
+/** Where a visitor goes, and the field line that makes him come back there; '' where he has it already. */
+export interface Side {
+  app: App;
+  setCookie: string;
+}
+
+/**
+ * The same visitor always gets the same release, by a cookie: `12` for the canary v12, `-12` for the release beside it. Who has none, or
+ * one of an earlier canary, is chosen by chance. `head`: of the request, as passed on.
+ */
+export function chooseSide(
+  { head, app, canary }: { head: string; app: App; canary: Canary },
+  chance: number = Math.random(),
+): Side {
+  const known = COOKIE.exec(head)?.[1];
+  if (known === canary.release) return { app: canary.app, setCookie: '' };
+  if (known === `-${canary.release}`) return { app, setCookie: '' };
+  const isCanary = chance * 100 < canary.share;
+  const value = isCanary ? canary.release : `-${canary.release}`;
+  return {
+    app: isCanary ? canary.app : app,
+    setCookie: `Set-Cookie: paas-canary=${value}; Path=/; Max-Age=${MAX_AGE}; HttpOnly; SameSite=Lax\r\n`,
+  };
+}
+
+const COOKIE = /\r\ncookie:(?:[^\r\n]*?[ ;])?paas-canary=(-?\d{1,9})(?![^;\r\n ])/i;
+/** Seconds. */
+const MAX_AGE = 7 * 24 * 3600;
