@@ -175,6 +175,21 @@ describe('the life of containers, with the docker client', function () {
       assert.deepEqual([await of('stopped'), await of('again')], ['exited', 'running']);
     });
 
+    it('brings back what a power cut ended: nobody noted how', async () => {
+      await docker('run', '-d', '--name', 'web', '--restart', 'on-failure', BASE, 'sleep', '99');
+      await docker('run', '-d', '--name', 'plain', BASE, 'sleep', '99');
+      const pids = [
+        await inspect('{{.State.Pid}}'),
+        await docker('inspect', '-f', '{{.State.Pid}}', 'plain'),
+      ];
+      await engine.end('SIGKILL');
+      for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+      await engine.start();
+      await waitUntil(async () => (await inspect('{{.State.Status}}')) === 'running', 'it back');
+      const ended = await docker('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'plain');
+      assert.equal(ended, 'exited 137');
+    });
+
     it('excludes docker run --rm, and a number of tries without on-failure', async () => {
       assert.match(await refused('run', '--rm', '--restart', 'always', BASE, 'true'), /restart/i);
       await assert.rejects(
