@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { after, before, describe, it } from 'mocha';
 import type { Operation, OperationArgument } from '../../../runtime/init/operation-list.ts';
 import { BASE, EngineProcess, missingForContainers } from '../engine-process.ts';
 import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { WeakenedContainers, without } from './weakened.ts';
+import { ALLOW_ALL, WeakenedContainers, without } from './weakened.ts';
 
 /** Everything that a process can read of itself, of PID 1, of its mounts and of where it came from. */
 const EVERYTHING = `
@@ -123,5 +124,19 @@ describe('a container’s own view of itself', () => {
     assert.equal((await weakened.run(script, open, BUILDER)).output, 'changed\n');
     assert.equal((await weakened.exec(script, open, BUILDER)).output, 'changed\n');
     assert.notEqual(statSync('/dev/null', { bigint: true }).ctimeNs, before);
+  });
+
+  it('has a keyring without a key of the host', async () => {
+    const KEYCTL = 250;
+    const script = `print syscall(${KEYCTL}, 0, -3, 0)`; // KEYCTL_GET_KEYRING_ID of the session's.
+    const ofChild = () => execFileSync('perl', ['-e', script], { encoding: 'utf8' });
+    const ofHost = ofChild();
+    assert.equal(ofChild(), ofHost, 'children have that of their parent');
+    const open = { filter: ALLOW_ALL };
+    const inside = (await weakened.run(['perl', '-e', script], open, BUILDER)).output;
+    assert.ok(Number(inside) > 0);
+    assert.notEqual(inside, ofHost);
+    const search = `my $n = syscall(${KEYCTL}, 11, -3, 0, 0); print $n / 4`; // KEYCTL_READ: the ids of its keys.
+    assert.equal((await weakened.run(['perl', '-e', search], open, BUILDER)).output, '0');
   });
 });

@@ -5,10 +5,8 @@ import { type FilterRules, filterRules } from '../../../runtime/containers/secco
 import { systemCallNumber } from '../../../runtime/syscall/numbers.ts';
 import { errnoNumber } from '../../../runtime/syscall/system-call.ts';
 import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { WeakenedContainers } from './weakened.ts';
+import { ALLOW_ALL, WeakenedContainers } from './weakened.ts';
 
-/** `RET ALLOW` for all: no protection. */
-const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]);
 const LAST = 600;
 const SIGSYS = 1031;
 const SIGALRM = 1014;
