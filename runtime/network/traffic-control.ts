@@ -1,5 +1,6 @@
 import { writeControl } from '../syscall/files.ts';
 import { type ContainerNetwork, GATEWAY } from './container-network.ts';
+import { forgetDatagramFlows } from './datagram-flows.ts';
 import { NameServer } from './dns/name-server.ts';
 import { containerResolvConf, HostResolvConf } from './dns/resolv-conf.ts';
 import { resolver } from './dns/resolver.ts';
@@ -56,6 +57,7 @@ export class TrafficControl {
     this.#addresses.set(id, address);
     this.#keep(address, traffic);
     if (!isOrdinary(traffic)) await this.#firewall.set(address, traffic);
+    for (const { protocol, hostPort } of ports) if (protocol === 'udp') await forgetDatagramFlows(hostPort);
     return ports;
   }
 

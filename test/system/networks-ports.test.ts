@@ -127,6 +127,29 @@ describe('published ports', function () {
     assert.equal(await echo(own, port), 'echo hi');
   });
 
+  it('lead to the container as it is now, for a UDP client that never stopped asking', async () => {
+    await docker('run', '-d', '--name', 'echo', '-p', `${port}:53/udp`, BASE, 'perl', '-e', ECHO);
+    const client = createSocket('udp4');
+    let answers = 0;
+    client.on('message', () => answers++);
+    const timer = setInterval(() => client.send('hi', port, '127.0.0.1'), 50);
+    const answered = async () => {
+      answers = 0;
+      for (let tries = 0; tries < 60 && answers === 0; tries++) await sleep(100);
+      return answers > 0;
+    };
+    try {
+      assert.ok(await answered());
+      await docker('stop', '-t', '0', 'echo');
+      await sleep(300);
+      await docker('start', 'echo');
+      assert.ok(await answered());
+    } finally {
+      clearInterval(timer);
+      client.close();
+    }
+  });
+
   it('are ranges, any that is free, or all that the image exposes; ps, port and inspect show them', async () => {
     await greeter('web', '-p', `${port}-${port + 1}:80-81`, '-p', '127.0.0.1::90', '--expose', '70');
     const ports = await docker('port', 'web');
