@@ -30,6 +30,7 @@ export class NameServer {
   readonly #asked = new Set<string>();
   #udp: UdpSocket | undefined;
   #tcp: Server | undefined;
+  #closed = false;
 
   /** Takes the first of the ports that is free at the address, which need not be there yet. Throws if none is. */
   constructor(options: { address: string; ports: number[]; resolve: Resolve }) {
@@ -41,7 +42,7 @@ export class NameServer {
 
   /** Begins to answer. */
   listen(): void {
-    if (this.#udp) return;
+    if (this.#udp || this.#closed) return;
     const udp = createSocket('udp4');
     udp.on('error', (error) => console.error('The containers’ name server:', error));
     udp.on('message', (message, from) => void this.#onDatagram(udp, message, from));
@@ -53,12 +54,17 @@ export class NameServer {
   }
 
   close(): void {
+    if (this.#closed) return;
     if (!this.#udp) {
+      this.#closed = true;
       for (const descriptor of Object.values(this.#descriptors)) closeSync(descriptor);
       return;
     }
     this.#udp.close();
     this.#tcp?.close();
+    // What is still being asked elsewhere has nobody to answer to.
+    [this.#udp, this.#tcp] = [undefined, undefined];
+    this.#closed = true;
   }
 
   async #onDatagram(socket: UdpSocket, message: Buffer, from: RemoteInfo): Promise<void> {
