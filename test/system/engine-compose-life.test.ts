@@ -17,7 +17,7 @@ services:
     image: ${BASE}
     command: sh -c 'sleep 1; touch /tmp/up; sleep 999'
     restart: unless-stopped
-    healthcheck: { test: 'test -e /tmp/up', interval: 0.3s, retries: 20 }
+    healthcheck: { test: 'test -e /tmp/up', interval: 0.3s, retries: 300 }
     mem_limit: 64m
     mem_reservation: 32m
     cpus: 0.5
