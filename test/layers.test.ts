@@ -50,7 +50,6 @@ const COMPOSITION_ROOTS = [
   'server/control.ts',
   'server/router.ts',
   'runtime/daemon.ts',
-  'runtime/remove.ts',
   'runtime/files/process.ts',
 ];
 

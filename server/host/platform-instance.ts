@@ -6,15 +6,8 @@ import { type Address, type Config, type Endpoints, paths } from '../config.ts';
 import { ensureOwnFile, replaceFile } from './files.ts';
 import { readNpmSettings } from './npm-settings.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
-import { runProgram } from './program.ts';
 import { type Ready, Service } from './service.ts';
-import {
-  precompileCommand,
-  removeCommand,
-  type ServiceName,
-  type Surroundings,
-  serviceCommand,
-} from './services.ts';
+import { precompileCommand, type ServiceName, type Surroundings, serviceCommand } from './services.ts';
 import type { SystemUser } from './system-user.ts';
 
 /** The processes of one instance: starts them in order, keeps them running, stops them in order. */
@@ -72,11 +65,11 @@ export class PlatformInstance {
     const end = (name: ServiceName, grace?: number) => this.#services.get(name)?.stop(grace);
     await Promise.all([end('control'), end('router', 30_000)]);
     if (apps) await this.#removeContainers();
+    // Without containers it takes what it has in the kernel with it.
     await end('runtime');
     await end('redis');
     this.#http?.close();
     this.#http = undefined;
-    if (apps) await this.#removeKernelState();
   }
 
   // While redis and runtime start. Should it fail, the processes do it themselves.
@@ -94,11 +87,6 @@ export class PlatformInstance {
     const { removeAllContainers } = await import('./containers.ts');
     const count = await removeAllContainers(paths(this.#config).dockerSocket);
     this.#log('main', `stopped and removed ${count} ${count === 1 ? 'container' : 'containers'}`);
-  }
-
-  async #removeKernelState(): Promise<void> {
-    const { argv, env } = removeCommand(this.#config, this.#around);
-    await runProgram('remove cgroups and firewall', argv, { env });
   }
 
   #service(name: ServiceName): Service {

@@ -33,16 +33,6 @@ export function serviceCommand(name: ServiceName, config: Config, around: Surrou
   return { argv: argv(name, config, around), env: environment(name, config, around) };
 }
 
-/** The program that takes away what the instance has in the kernel; after the runtime has ended. */
-export function removeCommand(config: Config, around: Surroundings): Command {
-  const script = [
-    around.node,
-    '--disable-warning=ExperimentalWarning',
-    join(around.program, 'runtime/remove.ts'),
-  ];
-  return { argv: script as Command['argv'], env: environment('runtime', config, around) };
-}
-
 /** The program that compiles the sources of router and control into the cache of user paas, so that their first start is small already. */
 export function precompileCommand(config: Config, around: Surroundings): Command {
   const script = [around.node, join(around.program, 'server/precompile.ts')];
