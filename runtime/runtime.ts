@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { archiveRoutes } from './api/archive.ts';
 import { containerStreamRoutes } from './api/container-streams.ts';
 import { containerRoutes } from './api/containers.ts';
+import { diskUsageRoutes } from './api/disk-usage.ts';
 import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
 import { imageArchiveRoutes } from './api/image-archives.ts';
@@ -100,6 +101,7 @@ export async function startRuntime(
     ...imageArchiveRoutes({ engine, loader, saver: new ImageSaver(layers, worker) }),
     ...archiveRoutes({ engine, files, worker }),
     ...volumeRoutes({ engine, volumes, worker }),
+    ...diskUsageRoutes({ engine, files, volumes, worker, folder: paths.volumes }),
     ...unsupportedRoutes(),
   ];
   const router = new Router(routes);

@@ -1,8 +1,7 @@
 import { historyOf, type Image } from '../images/image.ts';
 
-/** The last versions of the API whose clients read fields that later ones leave out. */
+/** The last version of the API whose clients read a second size. */
 const WITH_VIRTUAL_SIZE = 43;
-const WITH_CONTAINER_CONFIG = 44;
 
 /** What is known of an image beyond its record. `digests`: of its layers, as far as they were ever computed. */
 export interface ImageFacts {
@@ -25,8 +24,8 @@ export function imageView(image: Image, { size, digests, version }: ImageFacts):
     DockerVersion: '',
     Author: image.author ?? '',
     Config: config,
-    // docker-compose 1.29 looks for an image's volumes there.
-    ...(version <= WITH_CONTAINER_CONFIG ? { Container: '', ContainerConfig: config } : {}),
+    // Left out since version 1.45, but docker-compose 1.29 asks by the newest version, and looks for an image's volumes there.
+    ContainerConfig: config,
     Architecture: architecture(),
     Os: 'linux',
     Size: size,

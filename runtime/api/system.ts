@@ -22,7 +22,12 @@ export function systemRoutes(engine: Engine, about: { version: string; root: str
   ];
 }
 
+/** No Builder-Version: without one, clients use the old build endpoint, which says what to do instead. */
 function ping(exchange: Exchange): void {
+  exchange.header('Ostype', 'linux');
+  exchange.header('Swarm', 'inactive');
+  exchange.header('Docker-Experimental', 'false');
+  exchange.header('Cache-Control', 'no-cache, no-store, must-revalidate');
   exchange.sendText(200, 'OK');
 }
 

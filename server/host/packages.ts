@@ -24,8 +24,8 @@ export function neededPackages(
   if (options.redis) needed.push(REDIS);
   if (options.distribution !== 'debian') needed.push(KEYRING);
   if (purpose !== 'start') needed.push(SSH);
-  // Ubuntu's chromium is a snap: its tests are skipped there.
-  if (purpose === 'test' && options.distribution === 'debian') needed.push(CHROMIUM);
+  // Ubuntu's chromium is a snap, and it has no docker-compose 1.29 any more: their tests are skipped there.
+  if (purpose === 'test' && options.distribution === 'debian') needed.push(CHROMIUM, COMPOSE);
   return needed;
 }
 
@@ -96,6 +96,12 @@ const CHROMIUM: HostPackage = {
   name: 'chromium',
   files: ['/usr/bin/chromium'],
   why: 'the tests of the dashboard',
+};
+
+const COMPOSE: HostPackage = {
+  name: 'docker-compose',
+  files: ['/usr/bin/docker-compose'],
+  why: 'the test that it brings an application up on our runtime',
 };
 
 // Should dpkg refuse (an apt of that set-up still runs), the policy stays, and the next set-up comes here again.

@@ -116,10 +116,10 @@ describe('images, through the API', () => {
   it('older versions of the API have the fields that their clients read', async () => {
     const fields = async (version: string) =>
       Object.keys((await ask(`/${version}/images/${BASE}/json`)).body);
-    assert.ok((await fields('v1.41')).includes('ContainerConfig'));
     assert.ok((await fields('v1.43')).includes('VirtualSize'));
     assert.ok(!(await fields('v1.44')).includes('VirtualSize'));
-    assert.ok(!(await fields('v1.45')).includes('ContainerConfig'));
+    // docker-compose 1.29 asks by the newest version, and reads a field of the old ones.
+    assert.ok((await fields('v1.47')).includes('ContainerConfig'));
   });
 
   it('what this runtime does not do says so, and what to do instead', async () => {
