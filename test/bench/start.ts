@@ -33,7 +33,7 @@ if (missing) throw new Error(`Cannot measure here: ${missing}.`);
 const folder = mkdtempSync(join(tmpdir(), 'paas-bench-start-'));
 try {
   const ours = await measureOurs();
-  for (const [program, open] of PEERS()) {
+  for (const [program, open] of peers()) {
     if (isInstalled(program)) await measurePeer(program, open, ours);
     else console.log(`\n${program}: skipped, it is not installed`);
   }
@@ -41,7 +41,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function PEERS(): [string, (options: PeerOptions) => Subject | Promise<Subject>][] {
+function peers(): [string, (options: PeerOptions) => Subject | Promise<Subject>][] {
   return [
     ['dockerd', dockerPeer],
     ['runc', runcPeer],
