@@ -14,6 +14,7 @@ export class Trash {
   readonly #folder: string;
   readonly #execute: Execute;
   readonly #condemned: string[] = [];
+  #hasMore = false;
   #emptying: Promise<void> | undefined;
 
   constructor(folder: string, execute: Execute) {
@@ -50,8 +51,10 @@ export class Trash {
   }
 
   #empty(): void {
+    this.#hasMore = true;
     this.#emptying ??= this.#removeAll().finally(() => {
       this.#emptying = undefined;
+      if (this.#hasMore) this.#empty();
     });
   }
 
@@ -72,6 +75,7 @@ export class Trash {
   /** So many that rm takes them as arguments. */
   #next(): string[] {
     const MOST = 1000;
+    this.#hasMore = false;
     const discarded = readdirSync(this.#folder).map((name) => join(this.#folder, name));
     return [...this.#condemned.splice(0, MOST), ...discarded].slice(0, MOST);
   }

@@ -101,10 +101,11 @@ export class CgroupsV1 implements Cgroups {
     return this.#group('pids', id).processes();
   }
 
-  /** A frozen process takes no signal, not even this one. */
+  /** The end of the container's first process, which comes with this, ends all others (pid_namespaces(7)); but frozen ones take no signal. */
   kill(id: string): void {
+    if (!this.isFrozen(id)) return;
     this.#group('pids', id).kill();
-    if (this.isFrozen(id)) this.thaw(id);
+    this.thaw(id);
   }
 
   folders(id: string): string[] {

@@ -22,7 +22,7 @@ export interface Cgroups {
   isFrozen(id: string): boolean;
   /** The processes in the group, in the host's numbers. */
   processes(id: string): number[];
-  /** Kills every process in the group, also a frozen one. */
+  /** Sees to it that killing the container's first process ends every process in the group, also a frozen one. */
   kill(id: string): void;
   /** What the container's group is in the file system. */
   folders(id: string): string[];

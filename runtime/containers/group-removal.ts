@@ -24,10 +24,15 @@ export class GroupRemoval {
   remove(id: string): Promise<void> {
     const pending = this.#pending.get(id) ?? Promise.withResolvers<void>();
     this.#pending.set(id, pending);
+    this.#begin();
+    return pending.promise;
+  }
+
+  #begin(): void {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
+      if (this.#pending.size > 0) this.#begin();
     });
-    return pending.promise;
   }
 
   async #work(): Promise<void> {

@@ -25,10 +25,15 @@ export class InterfaceRemoval {
     if (known) return known.gone.promise;
     const pending = { since: performance.now(), gone: Promise.withResolvers<void>() };
     this.#pending.set(name, pending);
+    this.#begin();
+    return pending.gone.promise;
+  }
+
+  #begin(): void {
     this.#sweeping ??= this.#sweep().finally(() => {
       this.#sweeping = undefined;
+      if (this.#pending.size > 0) this.#begin();
     });
-    return pending.gone.promise;
   }
 
   async #sweep(): Promise<void> {

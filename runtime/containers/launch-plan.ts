@@ -2,7 +2,7 @@ import type { Operation } from '../init/operation-list.ts';
 import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
 import { CLONE } from '../syscall/constants.ts';
 import type { LaunchSpec } from './kernel.ts';
-import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
+import { planApp, planExitFile, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import {
@@ -51,6 +51,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...context.group,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
+    ...planExitFile(spec.exitFile),
     ...planNetwork(context.network),
     ...(context.disk ? planDisk(context.disk) : []),
     ...planUpper(spec.rootfs),

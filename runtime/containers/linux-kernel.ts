@@ -1,4 +1,4 @@
-import { closeSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import { Firewall } from '../network/firewall.ts';
@@ -295,7 +295,6 @@ export class LinuxKernel implements Kernel {
     const network = taken?.network;
     const group = this.#cgroups.enter(spec.id, spec.limits);
     open.add(group.descriptors);
-    const { exitFile } = open.add({ exitFile: openSync(spec.exitFile, 'w') });
     const disk = await openDisk(spec.rootfs);
     if (disk) open.add({ disk: disk.descriptor });
     const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(terminalOwner(spec)) : undefined;
@@ -329,7 +328,6 @@ export class LinuxKernel implements Kernel {
           ...group.descriptors,
           ...stdio,
         },
-        exitFile: exitFile!,
         ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
       });
       const startTime = processStartTime(pid) ?? '0';

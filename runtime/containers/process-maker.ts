@@ -20,6 +20,7 @@ export interface ProcessMakerOptions {
 export class ProcessMaker {
   readonly #options: ProcessMakerOptions;
   #zygote: Zygote;
+  readonly #nowhere = openSync('/dev/null', 'r+');
   #baseNamespace = -1;
 
   static async open(options: ProcessMakerOptions): Promise<ProcessMaker> {
@@ -38,15 +39,19 @@ export class ProcessMaker {
     return this.#baseNamespace;
   }
 
-  /** As `Zygote.launch`; a zygote that died is replaced. */
-  launch(request: ZygoteRequest): Promise<Born> {
+  /** As `Zygote.launch`; a zygote that died is replaced. Without an exit file of the caller's, the exit status is lost unless the operations bring one. */
+  launch(request: Omit<ZygoteRequest, 'exitFile'> & { exitFile?: number }): Promise<Born> {
     if (!this.#zygote.alive) this.#zygote = this.#newZygote();
-    return this.#zygote.launch(request);
+    return this.#zygote.launch({ exitFile: this.#nowhere, ...request });
   }
 
   /** Carries out operations in a short-lived process, off the event loop. Throws `SetupError`. */
   async run(operations: Operation[]): Promise<void> {
-    const born = await this.#launchHelper({ cloneFlags: 0, operations: [...operations, ...planSuccess()] });
+    const born = await this.launch({
+      cloneFlags: 0,
+      operations: [...operations, ...planSuccess()],
+      descriptors: {},
+    });
     try {
       await born.ready;
     } finally {
@@ -58,12 +63,14 @@ export class ProcessMaker {
   close(): void {
     this.#zygote.close();
     closeSync(this.#baseNamespace);
+    closeSync(this.#nowhere);
   }
 
   /** Runs a program of the host's, by its path, until it ends, however that is. Throws `SetupError` if it cannot be started. */
   async execute(args: string[]): Promise<void> {
-    const { pidfd, ready } = await this.#launchHelper({
+    const { pidfd, ready } = await this.launch({
       cloneFlags: 0,
+      descriptors: {},
       operations: [
         {
           call: 'execute',
@@ -82,7 +89,7 @@ export class ProcessMaker {
   ): Promise<T> {
     const release = openPipe();
     try {
-      const { pid, pidfd, ready } = await this.#launchHelper({
+      const { pid, pidfd, ready } = await this.launch({
         cloneFlags: request.cloneFlags,
         operations: [...request.operations, ...planSuccess(), ...planHolding()],
         descriptors: { ...request.descriptors, release: release.read },
@@ -99,17 +106,6 @@ export class ProcessMaker {
   #makeBaseNamespace(): Promise<number> {
     const request = { cloneFlags: CLONE.NEWNS, operations: planBaseNamespace() };
     return this.hold(request, (pid) => openSync(`/proc/${pid}/ns/mnt`, 'r'));
-  }
-
-  async #launchHelper(
-    request: Omit<ZygoteRequest, 'exitFile' | 'descriptors'> & { descriptors?: Record<string, number> },
-  ) {
-    const exitFile = openSync('/dev/null', 'r+');
-    try {
-      return await this.launch({ descriptors: {}, ...request, exitFile });
-    } finally {
-      closeSync(exitFile);
-    }
   }
 
   #newZygote(): Zygote {

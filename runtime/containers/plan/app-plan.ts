@@ -13,6 +13,22 @@ export function planStdio(stdio: ExecSpec['stdio']): Operation[] {
   ];
 }
 
+/** The file into which PID 1 writes the exit status: its place is known to init.c. */
+export function planExitFile(path: string): Operation[] {
+  const EXIT_FILE = 3;
+  const purpose = `make "${path}"`;
+  return [
+    {
+      call: 'openat',
+      args: [AT.FDCWD, path, OPEN.WRONLY | OPEN.CREAT | OPEN.TRUNC | OPEN.CLOEXEC, 0o600],
+      purpose,
+      result: 'exit file',
+    },
+    { call: 'dup3', args: [{ result: 'exit file' }, EXIT_FILE, OPEN.CLOEXEC], purpose },
+    { call: 'close', args: [{ result: 'exit file' }], purpose },
+  ];
+}
+
 /**
  * Without input, 0 is /dev/null of the container: through that of the host, whoever is root inside could change its mode
  * by way of /proc/self/fd/0.
