@@ -123,7 +123,7 @@ export class ClientConnection implements WireUser {
       if (now > this.#closeBy) this.wire.socket.resetAndDestroy();
     } else if (this.#user) {
       this.#user.tick(now);
-    } else if (this.wire.blocked) {
+    } else if (this.wire.socket.writableLength > 0) {
       if (now - this.#since > limits.silence) this.destroy();
     } else if (this.#pending) {
       if (now - this.#since > limits.headTime) this.#refuse(408);

@@ -370,6 +370,32 @@ describe('Exchange', () => {
       for (let i = 0; i < 3; i++) assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
     });
 
+    it('refused: what must not be done twice goes to another dyno too, as nothing was sent', async () => {
+      const router = await startRouter();
+      const backend = await startBackend((socket, text) => {
+        if (text.endsWith('hi')) socket.write(OK);
+      });
+      router.serve([await closedPort(), backend.port]);
+      for (let i = 0; i < 2; i++) {
+        assert.match(await sendRaw(router.port, POST.replace('Host', 'Connection: close\r\nHost')), /ok$/);
+      }
+      assert.equal(backend.all.match(/POST/g)?.length, 2);
+    });
+
+    it('are not made to a dyno that broke off five requests in a row, as long as there is another', async () => {
+      const router = await startRouter();
+      const broken = await startBackend((socket) => socket.destroy());
+      const backend = await startBackend();
+      router.serve([broken.port, backend.port]);
+      const answers: string[] = [];
+      for (let i = 0; i < 20; i++) answers.push(await sendRaw(router.port, GET_CLOSE));
+      assert.equal(answers.filter((answer) => answer.startsWith('HTTP/1.1 503 ')).length, 5);
+      assert.equal(broken.received.length, 5);
+      router.serve([broken.port]);
+      assert.match(await sendRaw(router.port, GET_CLOSE), /^HTTP\/1\.1 503 /);
+      assert.equal(broken.received.length, 6);
+    });
+
     it('go to the dyno with the fewest requests', async () => {
       const router = await startRouter();
       const stuck = await startBackend(() => {});
