@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Access } from '../containers/container-config.ts';
 import { EngineError } from '../engine-error.ts';
+import { parseJson } from './json-body.ts';
 
 const MAX_BODY = 4 * 1024 * 1024;
 
@@ -53,12 +54,7 @@ export class Exchange {
   /** The body; undefined if there is none. Throws `invalid`. */
   async json(): Promise<unknown> {
     const body = await readBody(this.request);
-    if (body.length === 0) return undefined;
-    try {
-      return JSON.parse(body.toString('utf8'));
-    } catch {
-      throw new EngineError('invalid', 'The request body is not JSON.');
-    }
+    return body.length === 0 ? undefined : parseJson(body.toString('utf8'));
   }
 
   /** Adds a header to the answer that is still to come. */
