@@ -4,6 +4,12 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 import { WorldServer } from './world-server.ts';
 
+/** Asks for two seconds as fast as it can, and says how often, and how many answers came. */
+const FLOOD = `use IO::Socket::INET; use Time::HiRes "time"; my ($sent, $answered, $end) = (0, 0, time + 2);
+my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => "169.254.1.1", PeerPort => 53, Blocking => 0);
+while (time < $end) { $sent++ if $s->send(pack("nnnnnn", $sent & 65535, 256, 1, 0, 0, 0) . "\\x06server" . pack("Cnn", 0, 1, 1));
+while (defined $s->recv(my $m, 512)) { $answered++ } } print "$sent $answered\\n";`;
+
 describe('names in containers', function () {
   this.timeout(90_000);
   const world = new WorldServer();
@@ -107,6 +113,19 @@ describe('names in containers', function () {
     assert.deepEqual(await lookUp('shut', 'server'), [await addressOf('server')]);
     await docker('network', 'connect', 'bridge', 'shut');
     assert.deepEqual(await lookUp('shut', 'world.example'), ['192.0.2.77']);
+  });
+
+  it('are not told to one who asks without end, so that the others are answered', async () => {
+    await docker('network', 'create', 'one');
+    await sleeper('server', '--network', 'one');
+    await docker('run', '-d', '--name', 'flood', '--network', 'one', BASE, 'perl', '-e', FLOOD);
+    await sleep(300);
+    assert.deepEqual(await lookUp('server', 'server'), [await addressOf('server')]);
+    await docker('wait', 'flood');
+    const [sent, answered] = (await docker('logs', 'flood')).split(' ').map(Number) as [number, number];
+    // 500 at once, and 500 a second.
+    assert.ok(sent > 2500 && answered > 100 && answered < 2100, `${answered} of ${sent} answered`);
+    assert.deepEqual(await lookUp('server', 'server'), [await addressOf('server')]);
   });
 
   it('are found while the runtime is killed and starts again', async () => {

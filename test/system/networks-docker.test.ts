@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 
 const GREETER =
@@ -32,6 +36,10 @@ for (const version of [undefined, '1.40']) {
       return stdout.trim();
     }
 
+    const rules = () =>
+      execFileSync('nft', ['list', 'table', 'inet', `paas_${instanceTag(join(engine.root, 'run'))}`], {
+        encoding: 'utf8',
+      });
     const run = (name: string, ...args: string[]) => docker('run', '-d', '--name', name, ...args);
     const greeter = (name: string, ...args: string[]) => run(name, ...args, BASE, 'perl', '-e', GREETER);
     const sleeper = (name: string, ...args: string[]) => run(name, ...args, BASE, 'sleep', '1000');
@@ -128,6 +136,20 @@ for (const version of [undefined, '1.40']) {
         (await engine.client('network', 'create', '-d', 'overlay', 'far')).stderr,
         /could not find plugin overlay/,
       );
+    });
+
+    it('leaves nothing of a container in the firewall', async () => {
+      await docker('network', 'create', 'one');
+      await docker('network', 'create', '--internal', 'two');
+      for (let round = 0; round < 3; round++) {
+        await Promise.all(['a', 'b', 'c'].map((name) => sleeper(name, '--network', 'one', '-p', '80')));
+        await docker('network', 'connect', 'two', 'a');
+        await docker('network', 'disconnect', 'one', 'a');
+        assert.match(rules(), /\bnet_/);
+        await docker('rm', '-f', 'a', 'b', 'c');
+      }
+      for (let tries = 0; tries < 50 && /\bnet_|\bpeers_|elements/.test(rules()); tries++) await sleep(100);
+      assert.doesNotMatch(rules(), /\bnet_|\bpeers_|elements/);
     });
 
     it('keeps networks and who is in them when the runtime is killed', async () => {
