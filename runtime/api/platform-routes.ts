@@ -3,15 +3,15 @@ import type { Route } from './router.ts';
 
 /**
  * What the platform's socket answers: an endpoint that is not here is refused there, also one that comes with a later version.
- * Each one gives and takes only what the platform made itself, except images, which all share.
+ * Each one gives and takes only what the platform made itself, except images, which all share. No exec: it can be of another user
+ * than its container.
  */
 export const PLATFORM_ROUTES: ReadonlySet<string> = new Set([
   ...['GET /_ping', 'HEAD /_ping', 'GET /version', 'GET /info', 'GET /events'],
   ...['GET /containers/json', 'POST /containers/create', 'DELETE /containers/{id}', 'POST /commit'],
   ...ofContainers('GET', 'json', 'logs', 'stats', 'top', 'attach/ws'),
   ...ofContainers('POST', 'start', 'stop', 'restart', 'kill', 'pause', 'unpause', 'wait', 'resize', 'update'),
-  ...ofContainers('POST', 'attach', 'exec'),
-  ...['POST /exec/{id}/start', 'POST /exec/{id}/resize', 'GET /exec/{id}/json'],
+  'POST /containers/{id}/attach',
   ...['GET /images/json', 'GET /images/{name*}/json', 'GET /images/{name*}/history'],
   ...['POST /images/{name*}/tag', 'DELETE /images/{name*}', 'POST /images/prune'],
   ...['GET /networks', 'GET /networks/{id}', 'POST /networks/create', 'DELETE /networks/{id}'],

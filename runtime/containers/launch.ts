@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { mergeEnv } from '../images/image.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
-import { type ContainerConfig, isVolatile } from './container-config.ts';
+import { type ContainerConfig, type HostConfig, isVolatile } from './container-config.ts';
 import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from './disk/disk-folders.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { limitsOf, processLimitsOf } from './limits.ts';
@@ -38,7 +38,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     gid: user.gid,
     groups: user.groups,
     capabilities: user.uid === 0 ? host.CapAdd : [],
-    userNamespace: user.uid === 0 && host.UsernsMode !== 'host',
+    userNamespace: hasUserNamespace(host, user),
     limits: limitsOf(host),
     ...processLimitsOf(host),
     network: host.NetworkMode === 'none' ? 'none' : 'nat',
@@ -52,6 +52,11 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     stdio: context.stdio,
     exitFile: join(folder, 'exit'),
   };
+}
+
+/** A container whose root may do something: its main process, or an exec with the capabilities that were added. */
+function hasUserNamespace({ UsernsMode, CapAdd }: HostConfig, { uid }: User): boolean {
+  return UsernsMode !== 'host' && (uid === 0 || CapAdd.length > 0);
 }
 
 /** Where overlay keeps what the container writes. */

@@ -66,10 +66,10 @@ describe('the two sockets', function () {
     );
   });
 
-  it('the platform’s knows no container, exec or network of root’s, by whatever endpoint', async () => {
+  it('the platform’s knows no container or network of root’s, by whatever endpoint', async () => {
     const named = fixture.runtime.routes.filter(
       (route) =>
-        PLATFORM_ROUTES.has(patternOf(route)) && /^\/(containers|exec|networks)\/\{id\}/.test(route.pattern),
+        PLATFORM_ROUTES.has(patternOf(route)) && /^\/(containers|networks)\/\{id\}/.test(route.pattern),
     );
     assert.ok(named.length > 15);
     for (const route of named) assert.equal(await status(route, 'platform'), 404, patternOf(route));

@@ -167,8 +167,15 @@ describe('user namespaces by the Engine API', function () {
     assert.equal(firstUser(host.stdout), 0);
   });
 
+  it('an app that was given capabilities has one, for an exec as root would have them', async () => {
+    await engine.client('run', '-d', '--name', 'given', '--cap-add', 'DAC_OVERRIDE', BASE, 'sleep', '999');
+    const script = 'cat /proc/self/uid_map; grep CapEff /proc/self/status; cat /proc/slabinfo 2>/dev/null';
+    const { stdout } = await engine.client('exec', '-u', '0', 'given', 'sh', '-c', script);
+    assert.match(stdout, new RegExp(`^\\s+0\\s+${outsideId(0)}\\s+\\d+\\nCapEff:\\t0{15}2\\n$`));
+  });
+
   it('an exec has that of its container, also after the runtime’s restart', async () => {
-    await engine.client('run', '-d', '--name', 'rooted', '-u', '0', BASE, 'sleep', '99');
+    await engine.client('run', '-d', '--name', 'rooted', '-u', '0', BASE, 'sleep', '999');
     const namespace = () =>
       engine.client('exec', 'rooted', 'sh', '-c', 'readlink /proc/self/ns/user /proc/2/ns/user');
     const same = ({ stdout }: { stdout: string }) => new Set(stdout.trim().split('\n')).size === 1;
