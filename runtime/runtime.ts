@@ -69,6 +69,7 @@ export async function startRuntime(
   const catalog = new NetworkCatalog({ folder: paths.networks, subnet: settings.subnet });
   catalog.open();
   const worker = new FileWorker();
+  const maker = new LayerMaker(layers, worker);
   const volumes = new VolumeStore({ volumes: paths.volumes, records: paths.volumeRecords }, trash);
   volumes.open();
   const engine = new Engine({
@@ -79,12 +80,13 @@ export async function startRuntime(
       ...{ volumes, worker },
       openView: (lower) => parts.kernel.openView({ rootfs: { lower }, binds: [] }),
     }),
+    ...{ maker, worker },
     refusedSources: [settings.data, settings.run],
   });
   await engine.open();
   const loader = new ImageLoader({
     ...{ images, layers, worker, trash },
-    maker: new LayerMaker(layers, worker),
+    maker,
     incoming: paths.incoming,
     syncFileSystem: parts.descriptors.syncFileSystem,
   });

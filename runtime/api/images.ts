@@ -115,6 +115,7 @@ async function commit(engine: Engine, exchange: Exchange): Promise<void> {
     author: query.get('author') ?? '',
     comment: query.get('comment') ?? '',
     origin: exchange.access,
+    pause: !['0', 'false', 'False'].includes(query.get('pause') ?? ''),
   });
   exchange.send(201, { Id: `sha256:${image.id}` });
 }

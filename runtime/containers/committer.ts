@@ -1,6 +1,8 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { EngineError } from '../engine-error.ts';
+import type { FileWorker } from '../files/file-worker.ts';
 import {
   createImage,
   type HistoryEntry,
@@ -11,6 +13,7 @@ import {
   withoutUndefined,
 } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
+import type { LayerMaker } from '../images/layer-maker.ts';
 import { type LayerStore, MAX_LAYERS } from '../images/layer-store.ts';
 import { normalizeReference } from '../images/reference.ts';
 import type { Container } from './container.ts';
@@ -30,6 +33,8 @@ export interface CommitOptions {
   author: string;
   comment: string;
   origin: Access;
+  /** Whether one that runs stands still meanwhile. */
+  pause: boolean;
 }
 
 export interface CommitterOptions {
@@ -38,9 +43,11 @@ export interface CommitterOptions {
   images: ImageStore;
   descriptors: Pick<Descriptors, 'syncFileSystem' | 'dataRanges'>;
   kernel: Pick<Kernel, 'openDisk'>;
+  maker: LayerMaker;
+  worker: FileWorker;
 }
 
-/** Makes images of stopped containers. */
+/** Makes images of containers. */
 export class Committer {
   readonly #options: CommitterOptions;
 
@@ -50,22 +57,36 @@ export class Committer {
 
   /**
    * What the container has written becomes a layer (a rename), which from then on is one of its own lower layers: it can
-   * be started again and goes on from there. The image is listed only once all of it is on the disk.
-   * Throws `conflict` for a container that runs, is volatile, or has too many layers.
+   * be started again and goes on from there; of one that runs it is copied. The image is listed only once all of it is on the disk.
+   * Throws `conflict` for a container that is volatile, or has too many layers.
    */
   async commit(container: Container, options: CommitOptions): Promise<Image> {
     refuseUncommittable(container);
     const reference = options.reference ? normalizeReference(options.reference) : undefined;
-    await this.#takeLayer(container);
+    if (!container.running) {
+      await this.#takeLayer(container);
+      return this.#list(container, { ...options, reference, layers: container.config.layers });
+    }
+    const layer = await this.#copyLayer(container);
+    try {
+      const layers = [...container.config.layers, layer];
+      return await this.#list(container, { ...options, reference, layers });
+    } finally {
+      this.#options.layers.release(layer);
+    }
+  }
+
+  async #list(container: Container, options: CommitOptions & { layers: string[] }): Promise<Image> {
+    const { reference, layers } = options;
     const created = new Date().toISOString();
     const { author, comment, origin } = options;
     const said = { ...(author && { author }), ...(comment && { comment }) };
     const image = createImage({
-      layers: container.config.layers,
+      layers,
       config: options.config(this.#configOf(container)),
       parent: container.config.image,
       ...{ created, origin, ...said },
-      history: this.#history(container, { created, ...said }),
+      history: this.#history(container, layers, { created, ...said }),
     });
     await this.#options.images.addNew(image, { reference, sync: () => this.#sync(container) });
     return image;
@@ -82,14 +103,54 @@ export class Committer {
   }
 
   /** The image's, if it is still there, and an entry for each layer of the container. */
-  #history(container: Container, entry: Omit<HistoryEntry, 'created_by'>): HistoryEntry[] {
-    const { process, layers } = container.config;
+  #history(container: Container, layers: string[], entry: Omit<HistoryEntry, 'created_by'>): HistoryEntry[] {
+    const { process } = container.config;
     const image = this.#options.images.get(container.config.image);
     if (!image) return [];
     const made = { ...entry, created_by: [...process.Entrypoint, ...process.Cmd].join(' ') };
     const count = layers.length - image.layers.length;
     const own = count === 0 ? [{ ...made, empty_layer: true }] : Array.from({ length: count }, () => made);
     return [...historyOf(image), ...own];
+  }
+
+  /** Returns the layer's id; it is held. */
+  async #copyLayer(container: Container): Promise<string> {
+    const folder = this.#options.store.folder(container.id);
+    if (!container.config.host.DiskSize) return this.#pack(join(folder, 'upper'));
+    const disk = await this.#options.kernel.openDisk(diskImage(folder));
+    try {
+      return await this.#pack(join(disk.folder, DISK_UPPER));
+    } finally {
+      disk.close();
+    }
+  }
+
+  async #pack(upper: string): Promise<string> {
+    const { maker, worker, layers } = this.#options;
+    const root = openSync(upper, constants.O_RDONLY | constants.O_DIRECTORY);
+    const archive = new PassThrough();
+    const giveUp = new AbortController();
+    try {
+      const job = { layer: true, path: '', follow: true, as: '' };
+      const [packed, made] = await Promise.allSettled([
+        worker.pack(job, { root, output: archive }).then(
+          () => archive.end(),
+          (error) => {
+            giveUp.abort();
+            throw error;
+          },
+        ),
+        maker.make(archive, giveUp.signal),
+      ]);
+      if (packed.status === 'rejected') {
+        if (made.status === 'fulfilled') layers.release(made.value.id);
+        throw packed.reason;
+      }
+      if (made.status === 'rejected') throw made.reason;
+      return made.value.id;
+    } finally {
+      closeSync(root);
+    }
   }
 
   async #takeLayer(container: Container): Promise<void> {
@@ -131,11 +192,9 @@ export class Committer {
 
 function refuseUncommittable(container: Container): void {
   const name = container.id.slice(0, 12);
-  if (container.running || container.restarting)
-    throw new EngineError(
-      'conflict',
-      `Container ${name} is ${container.state.status}: stop it before the commit.`,
-    );
+  if (container.restarting) {
+    throw new EngineError('conflict', `Container ${name} is restarting: stop it before the commit.`);
+  }
   if (isVolatile(container.config)) {
     throw new EngineError(
       'conflict',

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
+import type { FileWorker } from '../files/file-worker.ts';
 import type { Image } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
+import type { LayerMaker } from '../images/layer-maker.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import type { NetworkCatalog } from '../network/network-catalog.ts';
 import type { VolumeFiller } from '../volumes/volume-filler.ts';
@@ -49,6 +51,8 @@ export interface EngineOptions {
   output: string;
   volumes: VolumeStore;
   filler: VolumeFiller;
+  maker: LayerMaker;
+  worker: FileWorker;
   /** Folders of the host that no container may have. */
   refusedSources: string[];
 }
@@ -199,12 +203,19 @@ export class Engine {
     return warnings;
   }
 
-  commit(container: Container, options: CommitOptions): Promise<Image> {
-    return container.exclusively('being committed', async () => {
-      const image = await this.#committer.commit(container, options);
-      this.#publish(container, 'commit');
-      return image;
-    });
+  /** Throws `conflict`. */
+  async commit(container: Container, options: CommitOptions): Promise<Image> {
+    const pause = options.pause && container.state.status === 'running';
+    if (pause) await this.lifecycle.pause(container);
+    try {
+      return await container.exclusively('being committed', async () => {
+        const image = await this.#committer.commit(container, options);
+        this.#publish(container, 'commit');
+        return image;
+      });
+    } finally {
+      if (pause) await this.lifecycle.unpause(container);
+    }
   }
 
   /** Discards those of these layers that no image and no container has. */

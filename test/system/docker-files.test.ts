@@ -143,6 +143,34 @@ describe('images and files with the docker client', function () {
     assert.ok(!exported.some(({ name }) => name === 'etc/motd'));
   });
 
+  it('docker commit copies what a running container has written, and it goes on', async () => {
+    const script =
+      'mkdir /opt/d; echo 1 > /opt/d/one; rm -r /etc/motd /media; mkdir /media; while :; do echo x >> /opt/d/log; sleep 0.01; done';
+    await docker('run', '-d', '--name', 'busy', '-u', 'root', BASE, 'sh', '-c', script);
+    for (let attempt = 0; attempt < 50; attempt++) {
+      if ((await engine.client('exec', 'busy', 'test', '-s', '/opt/d/log')).code === 0) break;
+    }
+    for (const [name, pause] of [
+      ['paused', 'true'],
+      ['moving', 'false'],
+    ]) {
+      await docker('commit', `--pause=${pause}`, 'busy', `${name}:v1`);
+      const look = [
+        'sh',
+        '-c',
+        'cat /opt/d/one; ls /etc/motd 2>/dev/null; ls /media; test -s /opt/d/log && echo log',
+      ];
+      assert.equal(await docker('run', '--rm', `${name}:v1`, ...look), '1\nlog\n');
+      assert.equal(await docker('inspect', '-f', '{{.State.Status}}', 'busy'), 'running\n');
+    }
+    const lines = async () => Number(await docker('exec', 'busy', 'sh', '-c', 'wc -l < /opt/d/log'));
+    const before = await lines();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.ok((await lines()) > before, 'it stands still');
+    await docker('rm', '-f', 'busy');
+    await docker('rmi', 'paused:v1', 'moving:v1');
+  });
+
   it('root of a container gets what is copied in, though it is nobody outside', async () => {
     await docker('run', '-d', '--name', 'root', '-u', 'root', BASE, 'sleep', '100');
     fs.writeFileSync(at('mine'), 'x');
