@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import type { Engine } from '../containers/engine.ts';
 import type { Exchange } from './exchange.ts';
@@ -73,10 +74,18 @@ function infoView(engine: Engine, exchange: Exchange, about: { version: string; 
     CPUSet: cpuset,
     PidsLimit: true,
     OomKillDisable: false,
-    IPv4Forwarding: true,
+    IPv4Forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'latin1').trim() === '1',
+    BridgeNfIptables: false,
+    BridgeNfIp6tables: false,
+    Debug: false,
+    NFd: readdirSync('/proc/self/fd').length,
     SystemTime: new Date().toISOString(),
     LoggingDriver: 'json-file',
     CgroupDriver: 'cgroupfs',
+    CgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1',
+    // Containers go on while the runtime is away.
+    LiveRestoreEnabled: true,
+    InitBinary: 'paas-init',
     KernelVersion: release(),
     OperatingSystem: 'paas',
     OSType: 'linux',
@@ -90,7 +99,12 @@ function infoView(engine: Engine, exchange: Exchange, about: { version: string; 
     Runtimes: { paas: { path: 'paas' } },
     DefaultRuntime: 'paas',
     Swarm: { LocalNodeState: 'inactive' },
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=no-new-privileges'],
+    SecurityOptions: [
+      'name=seccomp,profile=builtin',
+      'name=no-new-privileges',
+      'name=cgroupns',
+      'name=userns',
+    ],
     Warnings: [],
   };
 }
