@@ -1,7 +1,6 @@
 import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
-import { Firewall } from '../network/firewall.ts';
 import type { FirewallOptions } from '../network/firewall-table.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
@@ -61,7 +60,6 @@ export interface LinuxKernelOptions {
 /** Containers on this machine's Linux: processes by a zygote, limits by cgroups, network by veth and nftables. */
 export class LinuxKernel implements Kernel {
   readonly #host: HostFacts;
-  readonly #tag: string;
   readonly #cgroups: Cgroups;
   readonly #groups: GroupRemoval;
   readonly #processes: ProcessMaker;
@@ -86,7 +84,7 @@ export class LinuxKernel implements Kernel {
     const userNamespace = await UserNamespace.open(processes);
     const networks = new Networks({ tag, subnet: options.subnet, processes });
     await networks.ensureSubnet();
-    return new LinuxKernel({ tag, cgroups, processes, userNamespace, networks, traffic });
+    return new LinuxKernel({ cgroups, processes, userNamespace, networks, traffic });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
@@ -101,18 +99,16 @@ export class LinuxKernel implements Kernel {
     await this.#networks.dismantle();
     this.close();
     await this.#cgroups.removeAll();
-    await Firewall.remove(this.#tag);
+    await this.#traffic.dismantle();
   }
 
   private constructor(parts: {
-    tag: string;
     cgroups: Cgroups;
     processes: ProcessMaker;
     userNamespace: UserNamespace;
     networks: Networks;
     traffic: TrafficControl;
   }) {
-    this.#tag = parts.tag;
     this.#cgroups = parts.cgroups;
     this.#groups = new GroupRemoval(parts);
     this.#processes = parts.processes;

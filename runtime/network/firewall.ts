@@ -29,6 +29,7 @@ export class Firewall {
   #next: Promise<void> | undefined;
   #check: NodeJS.Timeout | undefined;
   #unwatch = () => {};
+  #closed = false;
 
   constructor(options: FirewallOptions) {
     this.#options = options;
@@ -71,11 +72,19 @@ export class Firewall {
     void this.#afterChange();
   }
 
-  /** The rules stay. */
+  /** The rules stay as they are now. */
   close(): void {
+    this.#closed = true;
     this.#unwatch();
     this.#unwatch = () => {};
     clearTimeout(this.#check);
+  }
+
+  /** Closes, and takes the table away when what is being done to it has ended. */
+  async dismantle(): Promise<void> {
+    this.close();
+    await this.#working.catch(() => {});
+    await Firewall.remove(this.#options.tag);
   }
 
   /** Takes the table away, and our rules in those of others. */
@@ -107,9 +116,9 @@ export class Firewall {
     return (await this.#nft.tables()).includes(tableName(this.#options.tag));
   }
 
-  /** After what is being done, whether that succeeds or not. */
+  /** After what is being done, whether that succeeds or not; not after the end. */
   #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#working = this.#working.catch(() => {}).then(work);
+    this.#working = this.#working.catch(() => {}).then(() => (this.#closed ? undefined : work()));
     return this.#working;
   }
 

@@ -111,6 +111,12 @@ export class TrafficControl {
     for (const id of this.#addresses.keys()) this.#ports.free(id);
   }
 
+  /** Closes, and takes the firewall away. */
+  async dismantle(): Promise<void> {
+    this.close();
+    await this.#firewall.dismantle();
+  }
+
   #keep(address: string, traffic: Traffic): void {
     this.#traffic.set(address, traffic);
     this.#names.set(address, traffic.networks);

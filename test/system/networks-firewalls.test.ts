@@ -132,6 +132,10 @@ describe('containers beside other firewalls', function () {
   it('leave nothing of theirs there in the end', async () => {
     raiseWalls();
     await hears(stranger, worldAddress, 'hello');
+    await Promise.all(
+      Array.from({ length: 8 }, () => docker('run', '-d', '--network', 'one', BASE, 'sleep', '99')),
+    );
+    // At once, while the last containers' traces are being removed.
     await engine.removeContainers();
     await engine.end('SIGTERM');
     assert.doesNotMatch(onHost('nft', 'list', 'ruleset'), /paas_/);
