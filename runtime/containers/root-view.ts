@@ -8,7 +8,7 @@ import { BASE } from './plan/base-namespace.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { type Bind, planBindSources, planBinds, planRootDescriptor } from './plan/mount-plan.ts';
-import { planReadOnlyRootfs, planRootfs, planRootfsPlacement } from './plan/rootfs-plan.ts';
+import { planReadOnlyRootfs, planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
 import { outsideId } from './plan/user-namespace-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 import { hasUserNamespace } from './user-namespace.ts';
@@ -57,7 +57,9 @@ export function openRootOf(process: { pid: number; pidfd: number }): RootView | 
 export function planView({ rootfs, binds, disk, host }: ViewContext): Operation[] {
   return [
     ...(disk ? planDisk(disk) : []),
-    ...('upper' in rootfs ? planRootfs(rootfs, host) : planReadOnly(rootfs.lower, host)),
+    ...('upper' in rootfs
+      ? [...planUpper(rootfs), ...planRootfs(rootfs, host)]
+      : planReadOnly(rootfs.lower, host)),
     ...planBindSources(binds, { mapOwners: false }),
     {
       call: 'setns',
