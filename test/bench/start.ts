@@ -59,7 +59,7 @@ async function measureOurs(): Promise<Single> {
   const meeting = new Meeting(folder);
   const engine = await OurEngine.open(meeting, join(folder, 'delay'));
   try {
-    await engine.settle(1);
+    await engine.settle();
     const single = await startSingly(engine, meeting);
     await engine.loopDelay();
     console.log(`\n${COUNT} at once, ${TOGETHER} requests under way`);
@@ -68,7 +68,7 @@ async function measureOurs(): Promise<Single> {
     const first = await startCrowd(engine, { meeting, count: COUNT });
     await showMemory(engine, { before, ids: first });
     await removeCrowd(engine, first);
-    const networks = await engine.settle(COUNT);
+    const networks = await engine.settle();
     console.log(`  after such a rush, with ${networks} networks made in advance:`);
     await engine.loopDelay();
     const second = await startCrowd(engine, { meeting, count: COUNT });

@@ -21,7 +21,7 @@ export class EngineClient {
 
   /** Throws for an answer that is no success. */
   async request(method: string, path: string, body?: object): Promise<string> {
-    const connection = this.#idle.pop() ?? this.#connect();
+    const connection = this.#takeIdle() ?? this.#connect();
     const answer = await connection.request(method, path, body);
     this.#idle.push(connection);
     if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
@@ -43,6 +43,13 @@ export class EngineClient {
     for (const connection of this.#all) connection.close();
   }
 
+  /** The engine closes a connection after a minute without a request. */
+  #takeIdle(): Connection | undefined {
+    let connection = this.#idle.pop();
+    while (connection?.closed) connection = this.#idle.pop();
+    return connection;
+  }
+
   #connect(): Connection {
     const connection = new Connection(this.#path);
     this.#all.push(connection);
@@ -54,6 +61,10 @@ class Connection {
   readonly #socket: Socket;
   #received = '';
   #waiter: PromiseWithResolvers<Answer> | undefined;
+
+  get closed(): boolean {
+    return this.#socket.destroyed || this.#socket.readableEnded;
+  }
 
   constructor(path: string) {
     this.#socket = connect(path);

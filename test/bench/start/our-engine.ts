@@ -63,12 +63,14 @@ export class OurEngine implements Subject {
     await this.#engine.remove();
   }
 
-  /** Waits until nothing is made or removed in the background any more: the networks in advance as many as they were. */
-  async settle(networks: number): Promise<number> {
-    const TRIES = 600;
-    for (let tries = 0; tries < TRIES && this.interfaces() < networks; tries++) await sleep(100);
-    await sleep(1000);
-    return this.interfaces();
+  /** Waits until nothing is made or removed in the background any more; returns how many networks are made in advance. */
+  async settle(): Promise<number> {
+    let before = -1;
+    for (let now = this.interfaces(); now !== before; now = this.interfaces()) {
+      before = now;
+      await sleep(2000);
+    }
+    return before;
   }
 
   /** Networks of containers, and those made in advance. */
