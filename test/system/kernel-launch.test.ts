@@ -288,16 +288,18 @@ describe('LinuxKernel', () => {
     await containers.open();
   });
 
-  it('release() leaves nothing, and may be called again', async () => {
-    const spec = containers.spec('sleep 99', { network: 'nat' });
-    await containers.start(spec);
-    assert.notDeepEqual(leftovers(containers), []);
-    containers.kernel.kill(spec.id, 9);
-    await containers.exited(spec);
-    await containers.kernel.release(spec.id);
-    await containers.kernel.release(spec.id);
-    assert.deepEqual(leftovers(containers), []);
-  });
+  for (const network of ['nat', 'none'] as const) {
+    it(`release() leaves nothing, and may be called again (network: ${network})`, async () => {
+      const spec = containers.spec('sleep 99', { network });
+      await containers.start(spec);
+      assert.notDeepEqual(leftovers(containers), []);
+      containers.kernel.kill(spec.id, 9);
+      await containers.exited(spec);
+      await containers.kernel.release(spec.id);
+      await containers.kernel.release(spec.id);
+      assert.deepEqual(leftovers(containers), []);
+    });
+  }
 
   it('start() fifty at once', async () => {
     const specs = Array.from({ length: 50 }, () => containers.spec('sleep 99', { network: 'nat' }));
