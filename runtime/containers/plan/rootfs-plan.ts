@@ -55,10 +55,12 @@ export function planRootfs(
 
 /** The same of folders that nothing is written to, at least two. */
 export function planReadOnlyRootfs(lower: string[], host: HostFacts): Operation[] {
-  const stack = { lower, writes: undefined, volatile: false };
+  const folder = dirname(lower[0]!);
+  const named = { lower: lower.map((layer) => relative(folder, layer)), writes: undefined, volatile: false };
   return [
     ...(host.overlayLayers ? [] : planPrivateMounts()),
-    ...(host.overlayLayers ? layerByLayer(stack) : atOnce(stack)),
+    { call: 'chdir', args: [folder], purpose: `enter "${folder}"` },
+    ...(host.overlayLayers ? layerByLayer(named) : atOnce(named)),
   ];
 }
 
@@ -127,11 +129,12 @@ function atOnce({ lower, writes, volatile }: Stack): Operation[] {
     ...STANDALONE_UPPER.map((key) => `${key}=off`),
     ...(volatile ? ['volatile'] : []),
   ].join(',');
+  const names = [...lower, ...(writes ? [writes.upper] : [])];
   return [
     {
       call: 'mount',
       args: ['overlay', WORKPLACE, 'overlay', MOUNT.NODEV | MOUNT.NOSUID, options],
-      purpose: `stack ${lower.length} layers${writes ? ` and "${writes.upper}"` : ''}`,
+      purpose: `stack ${names.map((name) => `"${name}"`).join(', ')}`,
     },
     {
       call: 'open_tree',

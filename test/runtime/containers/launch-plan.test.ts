@@ -4,7 +4,9 @@ import { planControl, planGroup, planJoining } from '../../../runtime/cgroups/gr
 import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
+import { planReadOnlyRootfs, planRootfs } from '../../../runtime/containers/plan/rootfs-plan.ts';
 import { parseTmpfs } from '../../../runtime/containers/tmpfs.ts';
+import { MAX_LAYERS } from '../../../runtime/images/layer-store.ts';
 import { encodeOperations, type Operation } from '../../../runtime/init/operation-list.ts';
 import { ORDINARY_TRAFFIC } from '../../../runtime/network/traffic.ts';
 
@@ -113,6 +115,26 @@ describe('planLaunch()', () => {
       String(mount?.args[4]),
       /^lowerdir=..\/a\\:b:..\/c\\,d,upperdir=upper,workdir=work,.*,volatile$/,
     );
+    assert.equal(mount?.purpose, 'stack "../a:b", "../c,d", "upper"');
+  });
+
+  it('has room for the names of as many layers as an image may have, on older kernels, in the usual folder', () => {
+    const PAGE = 4096;
+    const old = { ...CONTEXT.host, overlayLayers: false };
+    const lower = Array.from(
+      { length: MAX_LAYERS },
+      () => '/var/lib/paas/runtime/layers/0123456789abcdef/diff',
+    );
+    const upper = `/var/lib/paas/runtime/containers/${'c'.repeat(64)}/upper`;
+    const work = upper.replace(/upper$/, 'work');
+    for (const stack of [
+      planRootfs({ lower, upper, work, volatile: true }, old),
+      planReadOnlyRootfs(lower, old),
+      planReadOnlyRootfs([upper, ...lower.slice(1)], old),
+    ]) {
+      const options = String(stack.find(({ args }) => args[2] === 'overlay')?.args[4]);
+      assert.ok(options.length < PAGE, `${options.length} bytes`);
+    }
   });
 
   it('enters a user namespace after everything that only root may do, and makes all files as its root', () => {
