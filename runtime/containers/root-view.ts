@@ -57,10 +57,10 @@ export function openRootOf(process: { pid: number; pidfd: number }): RootView | 
 export function planView({ rootfs, binds, disk, host }: ViewContext): Operation[] {
   return [
     ...(disk ? planDisk(disk) : []),
+    ...planBindSources(binds, { mapOwners: false }),
     ...('upper' in rootfs
       ? [...planUpper(rootfs), ...planRootfs(rootfs, host)]
       : planReadOnly(rootfs.lower, host)),
-    ...planBindSources(binds, { mapOwners: false }),
     {
       call: 'setns',
       args: [{ descriptor: 'base namespace' }, CLONE.NEWNS],

@@ -13,7 +13,7 @@ import { outsideId, planOwnerMap } from './user-namespace-plan.ts';
 export type Bind = LaunchSpec['binds'][number] & { isFolder: boolean };
 
 /**
- * Opens the sources of the binds, in the host's mount namespace. With `mapOwners` what is user N's on the disk is user N's in the user
+ * Opens the sources of the binds, in the host's mount namespace and before the root file system, whose workplace may cover them. With `mapOwners` what is user N's on the disk is user N's in the user
  * namespace; on a file system that cannot show it so, it is nobody's.
  */
 export function planBindSources(binds: Bind[], options: { mapOwners: boolean }): Operation[] {

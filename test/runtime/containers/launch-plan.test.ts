@@ -167,6 +167,17 @@ describe('planLaunch()', () => {
     assert.ok(!plan.some(({ args }) => args.includes(0x1000_0000)), 'an app has none');
   });
 
+  it('opens the sources of binds before an older kernel’s overlay covers the workplace', () => {
+    const binds = [{ source: '/tmp/v', target: '/data', readOnly: true, isFolder: true }];
+    const host = { ...CONTEXT.host, overlayLayers: false };
+    assertOrder(planLaunch(SPEC, { ...CONTEXT, host, binds }), [
+      'open_tree(-100, "/tmp/v"',
+      'mount("overlay", "/tmp"',
+      'move_mount(rootfs',
+      'move_mount(bind 0',
+    ]);
+  });
+
   it('mounts a layer that will be kept without `volatile`', () => {
     const rootfs = { ...SPEC.rootfs, volatile: false };
     assert.ok(plan.some(({ args }) => args[2] === 'volatile'));
