@@ -107,9 +107,11 @@ describe('a runtime that is killed', function () {
     await engine.start();
     assert.equal((await container.inspect()).State.Running, true);
     await engine.removeContainers();
+    await engine.end('SIGTERM'); // waits for what is removed in the background
     const left = ['containers', 'output'].map((name) =>
       readdirSync(join(engine.root, 'data', 'runtime', name)),
     );
     assert.deepEqual(left, [[], []]);
+    await engine.start();
   });
 });
