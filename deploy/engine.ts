@@ -14,6 +14,8 @@ export interface ContainerRequest {
   /** None, the way to the world alone, or a network with others besides. */
   network: boolean | { name: string; aliases: string[] };
   labels: Record<string, string>;
+  /** It runs nothing but our own commands on what we brought: what it writes needs no bound, and becomes a layer without being copied. */
+  ours?: boolean;
   /** Bytes. */
   memory?: number;
   /** Cores. */
@@ -112,7 +114,7 @@ export class Engine {
         HostConfig: {
           NetworkMode: typeof network === 'object' ? network.name : network ? 'bridge' : 'none',
           PidsLimit: request.pids ?? 512,
-          ...(this.#diskLimit && { StorageOpt: { size: String(this.#diskLimit) } }),
+          ...(this.#diskLimit && !request.ours && { StorageOpt: { size: String(this.#diskLimit) } }),
           ...(request.memory && { Memory: request.memory }),
           ...(request.cpu && { NanoCpus: nanoCpus(request.cpu) }),
           ...(request.user === 'root' && { CapAdd: ROOT_CAPABILITIES }),

@@ -24,6 +24,11 @@ export interface BuildRun {
   signal: AbortSignal;
 }
 
+/** Nothing of the developer's is in it. */
+function isOurs(step: BuildStep): boolean {
+  return step.kind === 'file' || step.kind === 'package' || (step.kind === 'run' && step.user === 'root');
+}
+
 /** One container's work for a step. */
 interface StepWork {
   command: string[];
@@ -100,6 +105,7 @@ export class ImageBuilder {
       user: work.user,
       network: work.network,
       labels: { 'paas.kind': 'build', 'paas.app': run.app },
+      ours: isOurs(step),
       stdin: work.stdin !== undefined,
       hostname: 'build',
       pids: 4096,

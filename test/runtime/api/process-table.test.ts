@@ -71,7 +71,8 @@ describe('readProcesses()', () => {
     assert.equal(me?.uid, process.getuid?.());
     assert.match(me?.commandLine ?? '', /\bnode\b.* .+/);
     const started = Date.now() - process.uptime() * 1000;
-    assert.ok(Math.abs(me!.startedAt - started) < 5000, `${me?.startedAt} is not about ${started}`);
+    // The wall clock may have been set since the machine booted.
+    assert.ok(Math.abs(me!.startedAt - started) < 60_000, `${me?.startedAt} is not about ${started}`);
     assert.ok(me!.resident > 1e6 && me!.cpuTime > 0);
   });
 });
