@@ -11,7 +11,7 @@ import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture
 import { ProcessKernel } from '../process-kernel.ts';
 
 const SEED = seedFrom('FUZZ_SEED');
-const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 2000);
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 800);
 
 describe(`the Engine API under nonsense (FUZZ_SEED=${SEED} FUZZ_REQUESTS=${REQUESTS})`, function () {
   this.timeout(60_000 + REQUESTS * 50);
