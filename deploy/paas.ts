@@ -139,9 +139,10 @@ export function openPaas(options: PaasOptions): Paas {
     dynos,
     activity,
     lock,
-    onActivated: () => {
+    onActivated: (app) => {
       cron.sync();
       images.sweepSoon();
+      idleness.watch(app);
     },
     hasImage: async (image) => (await engine.findImage(image)) !== undefined,
   });

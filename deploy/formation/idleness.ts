@@ -75,18 +75,22 @@ export class Idleness implements Idle {
   }
 
   #lookAgain(app: string, milliseconds: number): void {
-    const timer = setTimeout(() => void this.#look(app).catch(() => {}), milliseconds);
-    this.#timers.set(app, timer.unref());
+    clearTimeout(this.#timers.get(app));
+    this.#timers.set(app, setTimeout(() => void this.#look(app), milliseconds).unref());
   }
 
   async #look(app: string): Promise<void> {
-    const { store, dynos, logs } = this.#options;
-    const seconds = store.has(app) ? this.after(app) : undefined;
+    const seconds = this.#options.store.has(app) ? this.after(app) : undefined;
     if (seconds === undefined) return this.watch(app);
-    const quiet = Date.now() - (this.#lastRequest.get(app) ?? 0);
-    if (quiet < seconds * 1000) return this.#lookAgain(app, seconds * 1000 - quiet);
+    const left = seconds * 1000 - (Date.now() - (this.#lastRequest.get(app) ?? 0));
+    // The router may be away for a moment: then it is another time.
+    if (left <= 0) await this.#letGo(app, seconds).catch(() => {});
+    this.#lookAgain(app, left > 0 ? left : seconds * 1000);
+  }
+
+  async #letGo(app: string, seconds: number): Promise<void> {
+    const { dynos, logs } = this.#options;
     if (!dynos.isIdle(app) && (await dynos.sleep(app)))
       logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
-    this.#lookAgain(app, seconds * 1000);
   }
 }

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, it } from 'mocha';
+import { Idleness, type IdlenessOptions } from '../../deploy/formation/idleness.ts';
+
+describe('Idleness', () => {
+  let idleness: Idleness;
+
+  afterEach(() => idleness.close());
+
+  /** One app that becomes idle after 20 ms; `sleep` is asked to let its dynos go. */
+  function watching(sleepOnce: () => Promise<boolean>): void {
+    idleness = new Idleness({
+      store: { has: () => true, find: () => ({ idleAfter: 0.02 }) },
+      dynos: { isIdle: () => false, sleep: sleepOnce },
+      logs: { append: () => {} },
+      activity: {},
+    } as unknown as IdlenessOptions);
+    idleness.watch('shop');
+  }
+
+  it('tries again when an app could not be let go', async () => {
+    let tries = 0;
+    watching(async () => {
+      tries += 1;
+      throw new Error('the router is away');
+    });
+    for (let waited = 0; tries < 3 && waited < 200; waited += 1) await sleep(20);
+    assert.ok(tries >= 3, `it was tried ${tries} times`);
+  });
+
+  it('looks after an app once, however often it is told to', async () => {
+    let [at, most] = [0, 0];
+    watching(async () => {
+      most = Math.max(most, ++at);
+      await sleep(30);
+      at -= 1;
+      return true;
+    });
+    for (let more = 0; more < 5; more += 1) idleness.watch('shop');
+    await sleep(150);
+    assert.equal(most, 1);
+  });
+});
