@@ -24,11 +24,6 @@ export interface BuildRun {
   signal: AbortSignal;
 }
 
-/** Nothing of the developer's is in it. */
-function isOurs(step: BuildStep): boolean {
-  return step.kind === 'file' || step.kind === 'package' || (step.kind === 'run' && step.user === 'root');
-}
-
 /** One container's work for a step. */
 interface StepWork {
   command: string[];
@@ -234,6 +229,11 @@ function archive(tree: GitTree, files: string[]): Readable {
 
 async function feed(source: Readable, stdin: Duplex): Promise<void> {
   await pipeline(source, stdin, { end: true });
+}
+
+/** Nothing of the developer's is in it. */
+function isOurs(step: BuildStep): boolean {
+  return step.kind === 'file' || step.kind === 'package' || (step.kind === 'run' && step.user === 'root');
 }
 
 function announce(step: BuildStep, options: { cached: boolean; write: (text: string) => void }): void {
