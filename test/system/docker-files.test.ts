@@ -34,11 +34,7 @@ describe('images and files with the docker client', function () {
   }
 
   /** Its output. Throws what it said if it failed. */
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout;
-  }
+  const docker = (...args: string[]) => engine.output(...args);
 
   async function logged(name: string, text: string): Promise<void> {
     for (let attempt = 0; attempt < 50; attempt++) {

@@ -24,11 +24,7 @@ describe('volumes with the docker client', function () {
     if (folder) fs.rmSync(folder, { recursive: true, force: true });
   });
 
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout;
-  }
+  const docker = (...args: string[]) => engine.output(...args);
 
   const volumes = async () => (await docker('volume', 'ls', '-q')).trim().split('\n').filter(Boolean);
 

@@ -21,11 +21,7 @@ describe('limits of containers, with the docker client', function () {
   after(() => engine?.remove());
 
   /** Standard output of a command that must succeed. */
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await engine.output(...args)).trim();
 
   const inspect = (format: string) => docker('inspect', '-f', format, 'web');
   const sh = (script: string, ...options: string[]) =>

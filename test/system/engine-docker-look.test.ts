@@ -16,11 +16,7 @@ describe('looking at containers, with the docker client', function () {
   afterEach(() => engine?.removeContainers());
   after(() => engine?.remove());
 
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await engine.output(...args)).trim();
 
   const run = (script: string, ...options: string[]) =>
     docker('run', '-d', '--name', 'web', ...options, BASE, 'sh', '-c', script);

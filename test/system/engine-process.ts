@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -77,6 +78,13 @@ export class EngineProcess {
     } catch (error) {
       return error as { code: number; stdout: string; stderr: string };
     }
+  }
+
+  /** Standard output of the real docker client, of a command that must succeed. */
+  async output(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.client(...args);
+    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
+    return stdout;
   }
 
   /** What `command` prints when a person types it at a terminal. */

@@ -31,11 +31,7 @@ describe('names in containers', function () {
     await engine.remove();
   });
 
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await engine.output(...args)).trim();
   const sleeper = (name: string, ...args: string[]) =>
     docker('run', '-d', '--name', name, '--dns', world.address, ...args, BASE, 'sleep', '1000');
   const addressOf = async (name: string) =>

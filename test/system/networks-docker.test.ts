@@ -30,11 +30,7 @@ for (const version of [undefined, '1.40']) {
       await engine?.remove();
     });
 
-    async function docker(...args: string[]): Promise<string> {
-      const { code, stdout, stderr } = await engine.client(...args);
-      assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-      return stdout.trim();
-    }
+    const docker = async (...args: string[]) => (await engine.output(...args)).trim();
 
     const rules = () =>
       execFileSync('nft', ['list', 'table', 'inet', `paas_${instanceTag(join(engine.root, 'run'))}`], {

@@ -57,11 +57,7 @@ describe('containers beside other firewalls', function () {
   function onHost(...argv: string[]): string {
     return execFileSync('nsenter', [`--net=/run/netns/${host}`, ...argv], { encoding: 'utf8' });
   }
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await engine.output(...args)).trim();
   const pidOf = async (name: string) => Number(await docker('inspect', '-f', '{{.State.Pid}}', name));
 
   /** What a process in the container's network hears; tried until it is what is expected, or for some seconds. */

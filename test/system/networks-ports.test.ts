@@ -76,11 +76,7 @@ describe('published ports', function () {
     await engine.remove();
   });
 
-  async function docker(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await engine.client(...args);
-    assert.equal(code, 0, `docker ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await engine.output(...args)).trim();
 
   /** Starts the greeter, and waits until it answers the host. */
   async function greeter(name: string, ...args: string[]): Promise<void> {
