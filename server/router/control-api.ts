@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
-import { parseAddress, parseRouteTable, RouteTableError } from './parse-route-table.ts';
+import { parseAddress, parseRouteTable } from './parse-route-table.ts';
+import { RouteTableError } from './parse-value.ts';
 import type { RouteFile } from './route-file.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';

@@ -1,11 +1,14 @@
 import { type Canary, chooseSide } from './canary.ts';
-import { dashboardAway, unknownHost } from './error-page.ts';
+import { type Answer, dashboardAway, redirection, unknownHost } from './error-page.ts';
 import type { Exchange } from './exchange.ts';
+import { redirectLocation, stripPrefix } from './path-prefix.ts';
 import type { RequestRelay } from './request-relay.ts';
-import { type App, type Dyno, pickDyno } from './route-map.ts';
+import { type App, type Dyno, errorPage, pickDyno, type Target } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
+import type { StickyCookie } from './sticky.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
+import type { VisitorRules } from './visitor-rules.ts';
 
 /**
  * Finds a connection for one request, and counts it where it is:
@@ -13,7 +16,7 @@ import type { UpstreamPool } from './upstream-pool.ts';
  *   idle ──► (kept connection) ──────────► reached
  *    │ ▲ └─► connecting ─────────────────────┘
  *    ▼ └──────── │  refused, too slow: the next dyno
- *   waiting ◄────┘  no dyno yet; the dashboard restarts
+ *   waiting ◄────┘  no dyno yet; the dashboard restarts; a password is being checked
  */
 export class DynoSearch {
   app: App | undefined;
@@ -26,7 +29,10 @@ export class DynoSearch {
   readonly #router: RouterContext;
   readonly #exchange: Exchange;
   readonly #request: RequestRelay;
-  #state: 'idle' | 'waiting' | 'connecting' | 'reached' = 'idle';
+  #state: 'idle' | 'asking' | 'waiting' | 'connecting' | 'reached' = 'idle';
+  /** The app's rules let this request in. */
+  #admitted = false;
+  #prefix = '';
   #pool: UpstreamPool | undefined;
   #connection: UpstreamConnection | undefined;
   #connectStart = 0;
@@ -47,7 +53,8 @@ export class DynoSearch {
 
   /** Tells the exchange when there is a connection, or that there will be none. */
   start(): void {
-    const target = this.#router.routes.find(this.#request.head.host);
+    const { host, target: path } = this.#request.head;
+    const target = this.#router.routes.find(host, path);
     if (!target) {
       if (this.#router.routes.isEmpty) this.#wait();
       else this.#exchange.answer(unknownHost);
@@ -56,7 +63,12 @@ export class DynoSearch {
       this.#reach(target.pool);
     } else {
       this.app = target.app;
-      this.#chooseDyno(target.app);
+      if (target.kind === 'redirect') this.#redirect(target);
+      else if (target.app.rules && !this.#admitted) this.#ask(target.app.rules);
+      else {
+        if (target.prefix !== '') this.#strip(target.prefix);
+        this.#chooseDyno(target.app);
+      }
     }
   }
 
@@ -129,7 +141,38 @@ export class DynoSearch {
     this.#state = 'idle';
   }
 
+  #redirect({ to, status }: Extract<Target, { kind: 'redirect' }>): void {
+    const location = redirectLocation(this.#request.head, to, this.#router.scheme);
+    this.#exchange.answer(redirection(status, location), { code: undefined, status });
+  }
+
+  /** Whether the app's rules let this request in; once for all tries. */
+  #ask(rules: VisitorRules): void {
+    this.#state = 'asking';
+    const { peer, head } = this.#request;
+    const refusal = rules.refusal({ peer, head: head.text, now: performance.now() });
+    if (!(refusal instanceof Promise)) this.#admit(refusal);
+    else refusal.then((answer) => this.#state === 'asking' && this.#admit(answer));
+  }
+
+  #admit(refusal: Answer | undefined): void {
+    if (refusal) {
+      const { status } = refusal;
+      const page = errorPage(this.app!, undefined, status);
+      this.#exchange.answer({ ...refusal, ...(page !== undefined && { page }) }, { code: undefined, status });
+      return;
+    }
+    this.#admitted = true;
+    this.start();
+  }
+
+  #strip(prefix: string): void {
+    if (this.#prefix === '') stripPrefix(this.#request.head, prefix);
+    this.#prefix = prefix;
+  }
+
   #chooseDyno(app: App): void {
+    this.setCookie = '';
     const error = STATE_ERRORS[app.state];
     if (error) {
       this.#exchange.fail(error);
@@ -150,7 +193,19 @@ export class DynoSearch {
   }
 
   #pick(app: App): Dyno | undefined {
+    if (app.sticky) return this.#pickSticky(app, app.sticky);
     return pickDyno(app, { tried: this.#tried, now: this.#router.clock.now });
+  }
+
+  /** The visitor's dyno, or a new one for him if that is gone or in trouble. */
+  #pickSticky(app: App, cookie: StickyCookie): Dyno | undefined {
+    const { now } = this.#router.clock;
+    const name = cookie.read(this.#request.head.text);
+    const known = app.dynos.find((dyno) => dyno.name === name);
+    if (known && !this.#tried?.has(known.pool) && !known.pool.health.isAvoided(now)) return known;
+    const dyno = pickDyno(app, { tried: this.#tried, now });
+    if (dyno) this.setCookie += cookie.lineFor(dyno.name);
+    return dyno;
   }
 
   /** Of the release that this visitor gets; undefined: none of its dynos is there. */

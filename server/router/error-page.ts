@@ -26,6 +26,8 @@ export interface Answer {
   text: string;
   /** A whole page in place of ours, as latin1. */
   page?: string;
+  /** More field lines, each with its CRLF. */
+  fields?: string;
 }
 
 /** The answer for a host that is nobody's; it names no app. */
@@ -42,25 +44,62 @@ export const dashboardAway: Answer = {
   text: 'The dashboard is not there at the moment. Try again in a few seconds.',
 };
 
-/** The answer for an app's error. `status` overrides the usual one, `page` the page of maintenance mode. */
-export function appError(code: ErrorCode, status: number = routerErrors[code].status, page?: string): Answer {
-  if (code === 'H80') {
-    return {
-      status,
-      title: 'Down for maintenance',
-      text: 'This app is being looked after and will be back soon.',
-      ...(page !== undefined && { page }),
-    };
-  }
-  if (code === 'H81') {
-    return { status, title: 'Nothing here yet', text: 'This app has not been deployed yet.' };
-  }
+/** The answer to a client whose address is not among those that may come in. */
+export const forbidden: Answer = {
+  status: 403,
+  title: 'Forbidden',
+  text: 'This app is not open to your address.',
+};
+
+/** The answer to one who gives no password, or a wrong one (RFC 7617). */
+export const unauthorized: Answer = {
+  status: 401,
+  title: 'Sign in',
+  text: 'This app asks for a name and a password.',
+  fields: 'WWW-Authenticate: Basic realm="Restricted", charset="UTF-8"\r\n',
+};
+
+/** The answer while too many passwords are being checked. */
+export const overloaded: Answer = {
+  status: 503,
+  title: 'Busy',
+  text: 'Too many people sign in at the moment. Try again in a few seconds.',
+  fields: 'Retry-After: 2\r\n',
+};
+
+/** The answer to a client that asks too often (RFC 6585, 4). */
+export function tooManyRequests(seconds: number): Answer {
   return {
-    status,
-    title: 'Application error',
-    text: 'This app could not answer. If it is yours, its log says why.',
+    status: 429,
+    title: 'Too many requests',
+    text: 'Too many requests came from your address. Try again in a moment.',
+    fields: `Retry-After: ${seconds}\r\n`,
   };
 }
+
+/** The answer that leads to another host. `location`: visible ASCII. */
+export function redirection(status: number, location: string): Answer {
+  return {
+    status,
+    title: 'Moved',
+    text: 'This page is at another address.',
+    fields: `Location: ${location}\r\n`,
+  };
+}
+
+/** The answer for an app's error. `status` overrides the usual one, `page` the router's own page. */
+export function appError(code: ErrorCode, status: number = routerErrors[code].status, page?: string): Answer {
+  return { status, ...(APP_ERRORS[code] ?? APP_ERROR), ...(page !== undefined && { page }) };
+}
+
+const APP_ERRORS: Partial<Record<ErrorCode, Pick<Answer, 'title' | 'text'>>> = {
+  H80: { title: 'Down for maintenance', text: 'This app is being looked after and will be back soon.' },
+  H81: { title: 'Nothing here yet', text: 'This app has not been deployed yet.' },
+};
+const APP_ERROR = {
+  title: 'Application error',
+  text: 'This app could not answer. If it is yours, its log says why.',
+};
 
 /** The answer to a request that is refused. */
 export function refusal(status: number): Answer {
@@ -79,6 +118,7 @@ export function formatAnswer(
     'Content-Type: text/html; charset=utf-8\r\n' +
     `Content-Length: ${page.length}\r\n` +
     'Cache-Control: no-store\r\n' +
+    `${answer.fields ?? ''}` +
     `${answer.status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : ''}` +
     `Connection: ${options.keepAlive ? 'keep-alive' : 'close'}\r\n` +
     `\r\n${options.isHead ? '' : page}`
@@ -102,12 +142,19 @@ function formatPage({ status, title, text }: Answer): string {
 
 const REASONS: Record<number, string> = {
   200: 'OK',
+  301: 'Moved Permanently',
+  302: 'Found',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   414: 'URI Too Long',
   417: 'Expectation Failed',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

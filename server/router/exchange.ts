@@ -15,6 +15,7 @@ import type { RequestHead } from './request-head.ts';
 import { RequestRelay } from './request-relay.ts';
 import { BadResponse, type ResponseHead } from './response-head.ts';
 import { ResponseRelay } from './response-relay.ts';
+import { errorPage } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import { formatOutcome } from './router-log.ts';
 import { Tunnel } from './tunnel.ts';
@@ -68,7 +69,7 @@ export class Exchange implements ClientUser, UpstreamUser {
   }
 
   /** Answers instead of a dyno. `error`: what the app's log says. */
-  answer(answer: Answer, error?: { code: ErrorCode; status: number }): void {
+  answer(answer: Answer, error?: { code: ErrorCode | undefined; status: number }): void {
     this.#over();
     if (error) this.#log(error.code, { status: error.status });
     const { head, done } = this.#request;
@@ -93,7 +94,7 @@ export class Exchange implements ClientUser, UpstreamUser {
       return;
     }
     const { app } = this.#search;
-    const answer = app ? appError(code, status, app.page) : dashboardAway;
+    const answer = app ? appError(code, status, errorPage(app, code, status)) : dashboardAway;
     this.answer(code === 'H28' ? refusal(408) : answer, { code, status });
   }
 

@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
+import { parsePages, parsePaths, parseRedirects, parseRules } from './parse-rules.ts';
+import { HOST, list, matching, object, optional, PAGE, RouteTableError } from './parse-value.ts';
 import type { AppRoute, CanaryRoute, DynoRoute, RouteTable } from './route-table.ts';
-
-/** A route table that cannot be taken; the message says which part. */
-export class RouteTableError extends Error {}
 
 /** Checks a route table. Throws RouteTableError. */
 export function parseRouteTable(value: unknown): RouteTable {
@@ -27,9 +26,14 @@ function parseApp(value: unknown, where: string): AppRoute {
     app: matching(app.app, NAME, `${where}.app`),
     hosts: list(app.hosts, `${where}.hosts`).map((host, i) => matching(host, HOST, `${where}.hosts[${i}]`)),
     state,
-    ...(app.page !== undefined && { page: matching(app.page, PAGE, `${where}.page`) }),
+    ...optional(app, 'paths', (paths) => parsePaths(paths, `${where}.paths`)),
+    ...optional(app, 'redirects', (redirects) => parseRedirects(redirects, `${where}.redirects`)),
+    ...optional(app, 'rules', (rules) => parseRules(rules, `${where}.rules`)),
+    ...optional(app, 'page', (page) => matching(page, PAGE, `${where}.page`)),
+    ...optional(app, 'errorPages', (pages) => parsePages(pages, `${where}.errorPages`)),
+    ...(app.sticky === true && { sticky: true }),
     dynos: parseDynos(app.dynos, `${where}.dynos`),
-    ...(app.canary !== undefined && { canary: parseCanary(app.canary, `${where}.canary`) }),
+    ...optional(app, 'canary', (canary) => parseCanary(canary, `${where}.canary`)),
   };
 }
 
@@ -65,40 +69,21 @@ export function parseAddress(value: unknown, where: string): { address: string; 
   return { address, port };
 }
 
-/** One host, one place to go. */
+/** One place, one app. */
 function checkHosts(table: RouteTable): void {
   const seen = new Set([table.dashboard.host]);
-  for (const app of table.apps) {
-    for (const host of app.hosts) {
-      if (seen.has(host)) throw new RouteTableError(`The host "${host}" stands in the table twice.`);
-      seen.add(host);
-    }
+  const add = (place: string) => {
+    if (seen.has(place)) throw new RouteTableError(`The host "${place}" stands in the table twice.`);
+    seen.add(place);
+  };
+  for (const { hosts, paths = [], redirects = [] } of table.apps) {
+    for (const host of hosts) add(host);
+    for (const { host, path } of paths) add(host + path);
+    for (const { host } of redirects) add(host);
   }
-}
-
-function object(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RouteTableError(`${where} is no object.`);
-  }
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, where: string): unknown[] {
-  if (!Array.isArray(value)) throw new RouteTableError(`${where} is no list.`);
-  return value;
-}
-
-function matching(value: unknown, pattern: RegExp, where: string): string {
-  if (typeof value !== 'string' || !pattern.test(value)) {
-    throw new RouteTableError(`${where} must match ${pattern.source}.`);
-  }
-  return value;
 }
 
 const STATES = ['up', 'booting', 'asleep', 'crashed', 'stopped', 'no-release', 'maintenance'] as const;
-/** UTF-8 of at most 64 KiB has no more characters. */
-const PAGE = /^.{1,65536}$/s;
-const HOST = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/;
 const NUMBER = /^[1-9]\d{0,8}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const SOCKET_PATH = /^\/[^\0]{1,106}$/;

@@ -37,6 +37,11 @@ export class RequestRelay {
     }
   }
 
+  /** The client's address. */
+  get peer(): string {
+    return this.#client.peer;
+  }
+
   /** All of it was read. */
   get done(): boolean {
     return this.#framing === undefined || this.#framing.done;

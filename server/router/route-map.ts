@@ -1,10 +1,16 @@
 import type { Canary } from './canary.ts';
+import { HostMap, type Place } from './host-map.ts';
 import type { AppRoute, RouteTable } from './route-table.ts';
+import { StickyCookie } from './sticky.ts';
 import { UpstreamPool } from './upstream-pool.ts';
+import { VisitorRules } from './visitor-rules.ts';
 import { WakeCalls } from './wake-calls.ts';
 
-/** Where requests for one host go. */
-export type Target = { kind: 'app'; app: App } | { kind: 'dashboard'; pool: UpstreamPool };
+/** Where requests for one host, or a part of one, go. */
+export type Target =
+  | { kind: 'app'; app: App /** What the app does not see of the path; '': it sees all. */; prefix: string }
+  | { kind: 'redirect'; app: App; to: string; status: number }
+  | { kind: 'dashboard'; pool: UpstreamPool };
 
 /** An app's part of the route table. */
 export interface App {
@@ -13,6 +19,12 @@ export interface App {
   dynos: Dyno[];
   /** HTML for H80 in its bytes: latin1. */
   page: string | undefined;
+  /** The same for errors, by status; undefined: none. */
+  errorPages: Map<number, string> | undefined;
+  /** Whom the router lets in; undefined: everybody. */
+  rules: VisitorRules | undefined;
+  /** Says which dyno a visitor stays with; undefined: any. */
+  sticky: StickyCookie | undefined;
   /** Where the search for the least busy dyno starts. */
   turn: number;
   canary: Canary | undefined;
@@ -28,8 +40,9 @@ export class RouteMap {
   /** Sleeping apps that somebody asked for. */
   readonly wakes = new WakeCalls();
   readonly #maxIdle: number;
-  #table: RouteTable | undefined;
-  #targets = new Map<string, Target>();
+  #isEmpty = true;
+  #hosts = new HostMap<Target>();
+  #apps = new Map<string, App>();
   /** By address, those that are retired but still busy among them. */
   readonly #pools = new Map<string, UpstreamPool>();
   readonly #waiting = new Set<() => void>();
@@ -40,38 +53,31 @@ export class RouteMap {
 
   /** No table has come yet. */
   get isEmpty(): boolean {
-    return this.#table === undefined;
+    return this.#isEmpty;
   }
 
-  find(host: string): Target | undefined {
-    return this.#targets.get(host);
+  /** `target`: the path of the request, with its query. */
+  find(host: string, target: string): Target | undefined {
+    return this.#hosts.find(host, target);
   }
 
   /** Puts a table in the place of the one in use; whoever waits for a change is told. */
   swap(table: RouteTable): void {
-    const before = this.#targets;
-    const targets = new Map<string, Target>();
+    const hosts = new HostMap<Target>();
+    const apps = new Map<string, App>();
     const used = new Set<UpstreamPool>();
-    const poolOf = (key: string, make: () => UpstreamPool) => {
-      const pool = this.#pools.get(key) ?? make();
-      this.#pools.set(key, pool);
-      used.add(pool);
-      return pool;
-    };
     for (const route of table.apps) {
-      const app = this.#appOf(route, poolOf);
-      for (const host of route.hosts) {
-        const old = before.get(host);
-        if (old?.kind === 'app') app.turn = old.app.turn;
-        targets.set(host, { kind: 'app', app });
-      }
+      const app = this.#appOf(route, used);
+      apps.set(route.app, app);
+      for (const place of placesOf(route, app)) hosts.set(place);
     }
     const path = table.dashboard.socketPath;
-    const pool = poolOf(path, () => new UpstreamPool({ path }, { maxIdle: this.#maxIdle }));
-    targets.set(table.dashboard.host, { kind: 'dashboard', pool });
+    const pool = this.#pool(path, { path }, used);
+    hosts.set({ host: table.dashboard.host, path: '', value: { kind: 'dashboard', pool } });
 
-    this.#targets = targets;
-    this.#table = table;
+    this.#hosts = hosts;
+    this.#apps = apps;
+    this.#isEmpty = false;
     this.#retireAllBut(used);
     for (const wake of [...this.#waiting]) wake();
   }
@@ -109,23 +115,35 @@ export class RouteMap {
     }
   }
 
-  #appOf(route: AppRoute, poolOf: (key: string, make: () => UpstreamPool) => UpstreamPool): App {
+  #appOf(route: AppRoute, used: Set<UpstreamPool>): App {
+    const before = this.#apps.get(route.app);
+    const { canary, ...stable } = route;
+    const { app: name, state } = route;
     const dynos = route.dynos.map(({ name, address, port }) => ({
       name,
-      pool: poolOf(
-        keyOf(address, port),
-        () => new UpstreamPool({ host: address, port }, { maxIdle: this.#maxIdle }),
-      ),
+      pool: this.#pool(`${address}:${port}`, { host: address, port }, used),
     }));
-    const { app: name, state, canary } = route;
-    const app = { name, state, dynos, page: bytesOf(route.page), turn: 0 };
     return {
-      ...app,
+      name,
+      state,
+      dynos,
+      page: bytesOf(route.page),
+      errorPages: pagesOf(route.errorPages),
+      rules: VisitorRules.of(route.rules, before?.rules),
+      sticky: route.sticky && new StickyCookie(name),
+      turn: before?.turn ?? 0,
       canary: canary && {
         ...canary,
-        app: this.#appOf({ app: name, hosts: [], state, dynos: canary.dynos }, poolOf),
+        app: this.#appOf({ ...stable, dynos: canary.dynos }, used),
       },
     };
+  }
+
+  #pool(key: string, address: UpstreamPool['address'], used: Set<UpstreamPool>): UpstreamPool {
+    const pool = this.#pools.get(key) ?? new UpstreamPool(address, { maxIdle: this.#maxIdle });
+    this.#pools.set(key, pool);
+    used.add(pool);
+    return pool;
   }
 
   #retireAllBut(used: Set<UpstreamPool>): void {
@@ -134,6 +152,28 @@ export class RouteMap {
       if (pool.retired) pool.closeIdle();
     }
   }
+}
+
+function placesOf(route: AppRoute, app: App): Place<Target>[] {
+  const whole: Target = { kind: 'app', app, prefix: '' };
+  return [
+    ...route.hosts.map((host) => ({ host, path: '', value: whole })),
+    ...(route.paths ?? []).map(({ host, path, strip }): Place<Target> => {
+      return { host, path, value: strip ? { kind: 'app', app, prefix: path } : whole };
+    }),
+    ...(route.redirects ?? []).map(({ host, to, status }): Place<Target> => {
+      return { host, path: '', value: { kind: 'redirect', app, to, status } };
+    }),
+  ];
+}
+
+/** The app's own page in place of the router's, for an error with this code and status. */
+export function errorPage(
+  { page, errorPages }: App,
+  code: string | undefined,
+  status: number,
+): string | undefined {
+  return (code === 'H80' ? page : undefined) ?? errorPages?.get(status);
 }
 
 /** The least busy dyno that is not in `tried`; those equally busy take turns. */
@@ -167,4 +207,9 @@ function keyOf(address: string, port: number): string {
 
 function bytesOf(page: string | undefined): string | undefined {
   return page === undefined ? undefined : Buffer.from(page).toString('latin1');
+}
+
+function pagesOf(pages: AppRoute['errorPages']): Map<number, string> | undefined {
+  if (!pages) return undefined;
+  return new Map(Object.entries(pages).map(([status, page]) => [Number(status), bytesOf(page)!]));
 }

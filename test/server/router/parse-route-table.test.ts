@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { parseRouteTable, RouteTableError } from '../../../server/router/parse-route-table.ts';
+import { parseRouteTable } from '../../../server/router/parse-route-table.ts';
+import { RouteTableError } from '../../../server/router/parse-value.ts';
 import type { RouteTable } from '../../../server/router/route-table.ts';
 import { tableOf } from './router-fixture.ts';
 
@@ -8,6 +9,19 @@ describe('parseRouteTable()', () => {
   it('takes a table as it is', () => {
     const table = tableOf([8080, 8081]);
     assert.deepEqual(parseRouteTable(JSON.parse(JSON.stringify(table))), table);
+    const full = changed(table, {
+      hosts: ['app.localhost', '*.example.com'],
+      paths: [{ host: '*.example.com', path: '/api/v2', strip: true }],
+      redirects: [{ host: 'www.example.com', to: 'https://example.com:8443', status: 308 }],
+      rules: {
+        allow: ['10.0.0.0/8', '::1', 'fd00::/8'],
+        rate: { requests: 5, milliseconds: 1000, burst: 10 },
+        users: [{ name: 'ada', hash: `scrypt:16384:8:1:${'a'.repeat(22)}:${'b'.repeat(43)}` }],
+      },
+      errorPages: { 503: '<h1>\u00fc</h1>' },
+      sticky: true,
+    });
+    assert.deepEqual(parseRouteTable(JSON.parse(JSON.stringify(full))), full);
   });
 
   const refused: [what: string, change: (table: RouteTable) => unknown][] = [
@@ -20,6 +34,40 @@ describe('parseRouteTable()', () => {
     ['a host with a line break', (table) => changed(table, { hosts: ['a.example\n'] })],
     ['a host twice', (table) => changed(table, { hosts: ['a', 'a'] })],
     ["the dashboard's host for an app", (table) => changed(table, { hosts: ['paas.localhost'] })],
+    ['a wildcard in the middle', (table) => changed(table, { hosts: ['a.*.example'] })],
+    ['a wildcard alone', (table) => changed(table, { hosts: ['*'] })],
+    [
+      'a place twice',
+      (table) =>
+        changed(table, {
+          paths: [
+            { host: 'a.example', path: '/x' },
+            { host: 'a.example', path: '/x', strip: true },
+          ],
+        }),
+    ],
+    [
+      'a path with an empty part',
+      (table) => changed(table, { paths: [{ host: 'a.example', path: '/x//y' }] }),
+    ],
+    [
+      'a redirect with a line break',
+      (table) => changed(table, { redirects: [{ host: 'a.example', to: 'b.example\r\nX: y', status: 301 }] }),
+    ],
+    [
+      'a redirect with another status',
+      (table) => changed(table, { redirects: [{ host: 'a.example', to: 'b.example', status: 200 }] }),
+    ],
+    ['a range that is none', (table) => changed(table, { rules: { allow: ['10.0.0.0/33'] } })],
+    ['an address that is none', (table) => changed(table, { rules: { allow: ['10.0.0.999'] } })],
+    [
+      'a password that costs too much',
+      (table) =>
+        changed(table, {
+          rules: { users: [{ name: 'a', hash: `scrypt:1048576:8:1:${'a'.repeat(22)}:${'b'.repeat(43)}` }] },
+        }),
+    ],
+    ['an error page for a good answer', (table) => changed(table, { errorPages: { 200: 'x' } })],
     ['an unknown state', (table) => changed(table, { state: 'on' })],
     [
       'a dyno with a name as its address',

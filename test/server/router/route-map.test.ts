@@ -48,10 +48,10 @@ describe('RouteMap.find()', () => {
     assert.equal(routes.isEmpty, true);
     routes.swap(tableOf([1]));
     assert.equal(routes.isEmpty, false);
-    assert.equal(routes.find('app.localhost')?.kind, 'app');
-    assert.equal(routes.find('paas.localhost')?.kind, 'dashboard');
-    assert.equal(routes.find('localhost'), undefined);
-    assert.equal(routes.find('constructor'), undefined);
+    assert.equal(routes.find('app.localhost', '/')?.kind, 'app');
+    assert.equal(routes.find('paas.localhost', '/')?.kind, 'dashboard');
+    assert.equal(routes.find('localhost', '/'), undefined);
+    assert.equal(routes.find('constructor', '/'), undefined);
   });
 });
 
@@ -89,7 +89,7 @@ function threeDynos(): App {
 }
 
 function appOf(routes: RouteMap): App {
-  const target = routes.find('app.localhost');
+  const target = routes.find('app.localhost', '/');
   assert.ok(target?.kind === 'app');
   return target.app;
 }
