@@ -26,10 +26,11 @@ const paas = openPaas({
   redisPrefix: `paas-${createHash('sha256').update(config.run).digest('hex').slice(0, 6)}`,
   engineSocket: where.engineSocket,
   router: {
-    setRoutes: (apps) =>
+    setRoutes: (apps, tls) =>
       routerClient.setRoutes({
         dashboard: { host: `paas.${config.domain}`, socketPath: where.dashboardSocket },
         apps,
+        ...tls,
       }),
     inFlight: async (dynos) => {
       const { servers } = await routerClient.inFlight();

@@ -1,4 +1,4 @@
-import type { AppRoute, Router } from '../model/router.ts';
+import type { AppRoute, Router, RouterTls } from '../model/router.ts';
 import type { AppRecord, AppStore } from '../store/app-store.ts';
 import { type Dyno, WEB_PORT } from './dyno.ts';
 
@@ -7,6 +7,10 @@ export interface RoutePublisherOptions {
   router: Router;
   domain: string;
   dynosOf: (app: string) => Dyno[];
+  /** Certificates and challenges as they are now; undefined: none. */
+  tls?: () => RouterTls;
+  /** What an app wants of HTTPS; undefined: nothing. */
+  httpsOf?: (app: string) => AppRoute['https'];
 }
 
 /** Keeps the router's table as the apps are; calls that come while one is under way share the next. */
@@ -27,7 +31,7 @@ export class RoutePublisher {
       .then(() => {
         this.#current = turn;
         this.#next = undefined;
-        return this.#options.router.setRoutes(this.#table());
+        return this.#options.router.setRoutes(this.#table(), this.#options.tls?.() ?? NO_TLS);
       });
     this.#next = turn;
     return turn;
@@ -38,11 +42,13 @@ export class RoutePublisher {
       const all = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
       const web = all.filter((dyno) => !dyno.canary);
       const canary = all.filter((dyno) => dyno.canary);
+      const https = this.#options.httpsOf?.(app.name);
       return {
         app: app.name,
         hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
         state: stateOf(app, web),
         ...(app.maintenancePage !== undefined && { page: app.maintenancePage }),
+        ...(https && { https }),
         dynos: routesOf(web),
         ...(canary[0] && {
           canary: {
@@ -55,6 +61,8 @@ export class RoutePublisher {
     });
   }
 }
+
+const NO_TLS: RouterTls = { certificates: [], challenges: [] };
 
 /** Those that can take requests. */
 function routesOf(dynos: Dyno[]): AppRoute['dynos'] {

@@ -1,11 +1,38 @@
 /** What deploy needs of the router; server/control.ts brings the real one. */
 export interface Router {
   /** Resolves when the table is in effect. */
-  setRoutes(apps: AppRoute[]): Promise<void>;
+  setRoutes(apps: AppRoute[], tls: RouterTls): Promise<void>;
   /** How many requests to these dynos are in flight. */
   inFlight(dynos: DynoAddress[]): Promise<number>;
   /** Resolves when no request to these dynos is in flight any more, or after so many milliseconds. */
   drain(dynos: DynoAddress[], milliseconds: number): Promise<void>;
+}
+
+/** What the router shows on HTTPS, and answers to certificate authorities. */
+export interface RouterTls {
+  certificates: Certificate[];
+  challenges: Challenge[];
+}
+
+/** PEM: the host's own certificate first; a key without a passphrase. */
+export interface CertificatePair {
+  chain: string;
+  key: string;
+}
+
+export interface Certificate extends CertificatePair {
+  /** Lower case; `*.example.com` for names with one label in place of the star. */
+  hosts: string[];
+}
+
+/** The proof that a host is ours (RFC 8555, 8). */
+export interface Challenge {
+  host: string;
+  token: string;
+  /** The key authorization: the answer on HTTP. */
+  answer: string;
+  /** For tls-alpn-01 (RFC 8737). */
+  certificate?: CertificatePair;
 }
 
 export interface DynoAddress {
@@ -19,6 +46,10 @@ export interface AppRoute {
   state: 'up' | 'booting' | 'asleep' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
   /** HTML for the visitors in maintenance mode, in place of the router's own page. */
   page?: string;
+  /** `redirect`: HTTP leads to HTTPS, on hosts that have a certificate. `hsts`: max-age in seconds (RFC 6797). */
+  https?: { redirect: boolean; hsts?: number };
+  /** TLS for these hosts goes to a port of the web dynos unread. */
+  passthrough?: { host: string; port: number }[];
   dynos: (DynoAddress & { name: string })[];
   /** A release that some visitors get: its number, percent of the visitors. */
   canary?: { release: string; share: number; dynos: (DynoAddress & { name: string })[] };

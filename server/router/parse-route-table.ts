@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parsePages, parsePaths, parseRedirects, parseRules } from './parse-rules.ts';
+import { parseCertificates, parseChallenges, parseHttps, parsePassthrough } from './parse-tls.ts';
 import { HOST, list, matching, object, optional, PAGE, RouteTableError } from './parse-value.ts';
 import type { AppRoute, CanaryRoute, DynoRoute, RouteTable } from './route-table.ts';
 
@@ -13,6 +14,8 @@ export function parseRouteTable(value: unknown): RouteTable {
       socketPath: matching(dashboard.socketPath, SOCKET_PATH, 'dashboard.socketPath'),
     },
     apps: list(table.apps, 'apps').map((app, i) => parseApp(app, `apps[${i}]`)),
+    ...optional(table, 'certificates', (entries) => parseCertificates(entries, 'certificates')),
+    ...optional(table, 'challenges', (entries) => parseChallenges(entries, 'challenges')),
   };
   checkHosts(parsed);
   return parsed;
@@ -29,6 +32,8 @@ function parseApp(value: unknown, where: string): AppRoute {
     ...optional(app, 'paths', (paths) => parsePaths(paths, `${where}.paths`)),
     ...optional(app, 'redirects', (redirects) => parseRedirects(redirects, `${where}.redirects`)),
     ...optional(app, 'rules', (rules) => parseRules(rules, `${where}.rules`)),
+    ...optional(app, 'https', (https) => parseHttps(https, `${where}.https`)),
+    ...optional(app, 'passthrough', (hosts) => parsePassthrough(hosts, `${where}.passthrough`)),
     ...optional(app, 'page', (page) => matching(page, PAGE, `${where}.page`)),
     ...optional(app, 'errorPages', (pages) => parsePages(pages, `${where}.errorPages`)),
     ...(app.sticky === true && { sticky: true }),
@@ -76,10 +81,11 @@ function checkHosts(table: RouteTable): void {
     if (seen.has(place)) throw new RouteTableError(`The host "${place}" stands in the table twice.`);
     seen.add(place);
   };
-  for (const { hosts, paths = [], redirects = [] } of table.apps) {
+  for (const { hosts, paths = [], redirects = [], passthrough = [] } of table.apps) {
     for (const host of hosts) add(host);
     for (const { host, path } of paths) add(host + path);
     for (const { host } of redirects) add(host);
+    for (const { host } of passthrough) add(`TLS of ${host}`);
   }
 }
 

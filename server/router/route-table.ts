@@ -3,6 +3,31 @@ export interface RouteTable {
   /** Where requests for the dashboard's host go. */
   dashboard: { host: string; socketPath: string };
   apps: AppRoute[];
+  /** A host's own goes before one with a wildcard. One that cannot be used (its key does not fit …) is left out. */
+  certificates?: CertificateRoute[];
+  /** What a certificate authority asks for at the moment. */
+  challenges?: ChallengeRoute[];
+}
+
+/** What the router shows on HTTPS for some hosts. */
+export interface CertificateRoute {
+  /** Lower case; `*.example.com`: names with one label in place of the star, as certificates have it (RFC 6125, 6.4.3). */
+  hosts: string[];
+  /** PEM, the host's own certificate first. */
+  chain: string;
+  /** PEM, without a passphrase. */
+  key: string;
+}
+
+/** The proof that a host is ours (RFC 8555, 8). */
+export interface ChallengeRoute {
+  host: string;
+  /** `GET /.well-known/acme-challenge/TOKEN` on HTTP … */
+  token: string;
+  /** … is answered with this: the key authorization. */
+  answer: string;
+  /** For tls-alpn-01 (RFC 8737): shown only to who speaks `acme-tls/1`. */
+  certificate?: { chain: string; key: string };
 }
 
 export interface AppRoute {
@@ -15,6 +40,9 @@ export interface AppRoute {
   redirects?: RedirectRoute[];
   /** Whom the router lets through. */
   rules?: RouteRules;
+  https?: HttpsRoute;
+  /** TLS for these hosts goes to a port of the app's dynos unread: certificate and key are the app's own. */
+  passthrough?: { host: string; port: number }[];
   /**
    * up: has dynos. booting: its first web dynos are starting (requests are held up to 75 s, then H20). crashed: every web dyno
    * crashed (H10). stopped: scaled to zero (H14). no-release: H81.
@@ -30,6 +58,13 @@ export interface AppRoute {
   dynos: DynoRoute[];
   /** A release that some visitors get. */
   canary?: CanaryRoute;
+}
+
+export interface HttpsRoute {
+  /** Who comes by HTTP is sent to HTTPS, on hosts that have a certificate. */
+  redirect: boolean;
+  /** Strict-Transport-Security's max-age, in seconds (RFC 6797); undefined: the app's own, if any. */
+  hsts?: number;
 }
 
 export interface PathRoute {

@@ -20,8 +20,19 @@ describe('parseRouteTable()', () => {
       },
       errorPages: { 503: '<h1>\u00fc</h1>' },
       sticky: true,
+      https: { redirect: true, hsts: 31_536_000 },
+      passthrough: [{ host: 'own.example.com', port: 8443 }],
     });
     assert.deepEqual(parseRouteTable(JSON.parse(JSON.stringify(full))), full);
+    const secure = {
+      ...table,
+      certificates: [pair({ hosts: ['example.com', '*.example.com'] })],
+      challenges: [
+        { host: 'example.com', token: 'abc-_', answer: 'abc-_.thumb' },
+        { host: 'b.example', token: 'x', answer: 'x.y', certificate: { chain: 'CHAIN', key: 'KEY' } },
+      ],
+    };
+    assert.deepEqual(parseRouteTable(JSON.parse(JSON.stringify(secure))), secure);
   });
 
   const refused: [what: string, change: (table: RouteTable) => unknown][] = [
@@ -35,6 +46,26 @@ describe('parseRouteTable()', () => {
     ['a host twice', (table) => changed(table, { hosts: ['a', 'a'] })],
     ["the dashboard's host for an app", (table) => changed(table, { hosts: ['paas.localhost'] })],
     ['a wildcard in the middle', (table) => changed(table, { hosts: ['a.*.example'] })],
+    ['a certificate for no host name', (table) => ({ ...table, certificates: [pair({ hosts: ['a b'] })] })],
+    ['a certificate without a key', (table) => ({ ...table, certificates: [pair({ key: undefined })] })],
+    [
+      'a challenge whose token is a path',
+      (table) => ({ ...table, challenges: [{ host: 'a.example', token: '../a', answer: 'a' }] }),
+    ],
+    [
+      'a challenge whose answer has a line break',
+      (table) => ({ ...table, challenges: [{ host: 'a.example', token: 'a', answer: 'a\r\nb' }] }),
+    ],
+    ['HTTPS that may be or not', (table) => changed(table, { https: {} })],
+    ['an age below zero', (table) => changed(table, { https: { redirect: true, hsts: -1 } })],
+    [
+      'a passthrough to no port',
+      (table) => changed(table, { passthrough: [{ host: 'a.example', port: 0 }] }),
+    ],
+    [
+      'a passthrough twice',
+      (table) => changed(table, { passthrough: [1, 2].map((port) => ({ host: 'a.example', port })) }),
+    ],
     ['a wildcard alone', (table) => changed(table, { hosts: ['*'] })],
     [
       'a place twice',
@@ -91,4 +122,8 @@ describe('parseRouteTable()', () => {
 
 function changed(table: RouteTable, change: object): unknown {
   return { ...table, apps: [{ ...table.apps[0], ...change }] };
+}
+
+function pair(change: object): object {
+  return { hosts: ['a.example'], chain: 'CHAIN', key: 'KEY', ...change };
 }
