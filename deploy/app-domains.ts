@@ -1,18 +1,20 @@
 import type { Activity } from './activity.ts';
-import { parseHostname } from './model/hostname.ts';
 import { PaasError } from './model/paas-error.ts';
+import { type Place, parsePlace, placeText } from './model/place.ts';
 import type { Domains, DomainView } from './platform.ts';
 import type { AppStore } from './store/app-store.ts';
+import type { DomainStore } from './store/domain-store.ts';
 
 export interface AppDomainsOptions {
   store: AppStore;
+  domains: DomainStore;
   activity: Activity;
   /** Apps answer at `<app>.<domain>`. */
   domain: string;
   publishRoutes: () => Promise<void>;
 }
 
-/** Host names that lead to an app; each belongs to one app at most. */
+/** Host names, and parts of them, that lead to an app; each belongs to one app at most. */
 export class AppDomains implements Domains {
   #options: AppDomainsOptions;
 
@@ -21,41 +23,69 @@ export class AppDomains implements Domains {
   }
 
   list(app: string): DomainView[] {
-    const { store, domain } = this.#options;
+    const { store, domains, domain } = this.#options;
     store.find(app);
-    const own = store.domains(app).map((hostname) => ({ hostname, builtIn: false }));
-    return [{ hostname: `${app}.${domain}`, builtIn: true }, ...own];
+    const own = domains.of(app).filter(({ redirect }) => !redirect);
+    return [
+      { hostname: `${app}.${domain}`, path: '', strip: false, builtIn: true },
+      ...own.map(({ hostname, path, strip }) => ({ hostname, path, strip, builtIn: false })),
+    ];
   }
 
-  async add(app: string, text: string, user: string): Promise<void> {
-    const { store, domain } = this.#options;
+  async add(
+    app: string,
+    text: string,
+    { strip = false, user }: { strip?: boolean; user: string },
+  ): Promise<void> {
+    const { store, domains, domain } = this.#options;
     store.find(app);
-    const hostname = parseHostname(text);
-    if (hostname === domain || hostname.endsWith(`.${domain}`)) {
+    const place = parsePlace(text);
+    if (strip && place.path === '') {
       throw new PaasError(
-        'conflict',
-        `${hostname} is below ${domain}, whose names belong to the platform's apps.`,
+        'invalid',
+        `There is nothing to strip: ${placeText(place)} has no path, as example.com/api has.`,
       );
     }
-    const owner = store.domainOwner(hostname);
-    if (owner === app) throw new PaasError('conflict', `${app} has the domain ${hostname} already.`);
-    if (owner) throw new PaasError('conflict', `The domain ${hostname} belongs to another app.`);
-    store.addDomain(app, hostname);
-    this.#options.activity.note({ app, user, action: 'domains:add', text: `Domain ${hostname} added` });
+    refuseTaken(place, { app, domains, domain });
+    domains.add({ ...place, app, strip, redirect: undefined });
+    this.#note({ app, user, action: 'domains:add', text: `Domain ${placeText(place)} added` });
     await this.#options.publishRoutes();
   }
 
   async remove(app: string, text: string, user: string): Promise<void> {
-    const { store } = this.#options;
+    const { store, domains } = this.#options;
     store.find(app);
-    const hostname = parseHostname(text);
-    if (!store.removeDomain(app, hostname)) {
+    const place = parsePlace(text);
+    const found = domains.find(place);
+    if (found?.app !== app || found.redirect) {
       throw new PaasError(
         'not_found',
         `${app} has no domain ${JSON.stringify(text)} that could be removed. \`paas domains -a ${app}\` lists them.`,
       );
     }
-    this.#options.activity.note({ app, user, action: 'domains:remove', text: `Domain ${hostname} removed` });
+    domains.remove(place);
+    this.#note({ app, user, action: 'domains:remove', text: `Domain ${placeText(place)} removed` });
     await this.#options.publishRoutes();
   }
+
+  #note(action: Parameters<Activity['note']>[0]): void {
+    this.#options.activity.note(action);
+  }
+}
+
+/** Throws `conflict` for a place that an app has, or that belongs to the platform. */
+export function refuseTaken(
+  place: Place,
+  { app, domains, domain }: { app: string; domains: DomainStore; domain: string },
+): void {
+  const text = placeText(place);
+  const bare = place.hostname.replace(/^\*\./, '');
+  if (bare === domain || bare.endsWith(`.${domain}`)) {
+    throw new PaasError('conflict', `${text} is below ${domain}, whose names belong to the platform's apps.`);
+  }
+  const owner = domains.find(place);
+  if (!owner) return;
+  const what = owner.redirect ? 'redirect' : 'domain';
+  if (owner.app === app) throw new PaasError('conflict', `${app} has the ${what} ${text} already.`);
+  throw new PaasError('conflict', `The ${what} ${text} belongs to another app.`);
 }

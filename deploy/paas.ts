@@ -5,6 +5,8 @@ import { Activity } from './activity.ts';
 import { AppCatalog } from './app-catalog.ts';
 import { AppDomains } from './app-domains.ts';
 import { AppMaintenance } from './app-maintenance.ts';
+import { AppRedirects } from './app-redirects.ts';
+import { AppVisitors } from './app-visitors.ts';
 import { ImageBuilder } from './build/image-builder.ts';
 import { ImageKeeper } from './build/image-keeper.ts';
 import { NpmRegistry } from './build/npm-registry.ts';
@@ -42,10 +44,12 @@ import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
 import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
+import { DomainStore } from './store/domain-store.ts';
 import { EventStore } from './store/event-store.ts';
 import { PipelineStore } from './store/pipeline-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
+import { VisitorStore } from './store/visitor-store.ts';
 
 export interface PaasOptions {
   database: string;
@@ -87,6 +91,8 @@ export function openPaas(options: PaasOptions): Paas {
   const { domain, log } = options;
   const database = new Database(options.database);
   const apps = new AppStore(database);
+  const domains = new DomainStore(database);
+  const visitors = new VisitorStore(database);
   const releaseStore = new ReleaseStore(database);
   const buildStore = new BuildStore(database);
   const access = new AccessStore(database);
@@ -116,6 +122,8 @@ export function openPaas(options: PaasOptions): Paas {
   });
   const routes = new RoutePublisher({
     apps,
+    domains,
+    visitors,
     router: options.router,
     domain,
     dynosOf: (app) => dynos.list(app),
@@ -187,6 +195,7 @@ export function openPaas(options: PaasOptions): Paas {
   });
   const previews: AppPreviews = new AppPreviews({
     apps,
+    visitors,
     catalog,
     store: new PreviewStore(database),
     activity,
@@ -252,7 +261,9 @@ export function openPaas(options: PaasOptions): Paas {
     config: new AppConfig(apps, releases),
     releases,
     builds,
-    domains: new AppDomains({ store: apps, activity, domain, publishRoutes }),
+    domains: new AppDomains({ store: apps, domains, activity, domain, publishRoutes }),
+    redirects: new AppRedirects({ store: apps, domains, activity, domain, publishRoutes }),
+    visitors: new AppVisitors({ store: apps, visitors, activity, publishRoutes }),
     keys: new SshKeys(access, activity),
     sessions: new DashboardSessions(access),
     logs: { read: (app, query) => logs.read(apps.find(app).name, query) },

@@ -7,6 +7,7 @@ import type { PreviewSettings } from './model/preview-settings.ts';
 import type { Previews, PreviewView } from './platform.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { PreviewRecord, PreviewStore } from './store/preview-store.ts';
+import type { VisitorStore } from './store/visitor-store.ts';
 
 const MAX_AT_ONCE = 50;
 /** Nobody looks at most previews for most of their life. */
@@ -15,6 +16,7 @@ const SWEEP_MS = 60_000;
 
 export interface AppPreviewsOptions {
   apps: AppStore;
+  visitors: VisitorStore;
   catalog: AppCatalog;
   store: PreviewStore;
   activity: Activity;
@@ -67,7 +69,7 @@ export class AppPreviews implements Previews {
    * there are too many already, or another app has the name.
    */
   prepare(parent: string, branch: string, user: string): string | undefined {
-    const { apps, catalog, store, activity } = this.#options;
+    const { apps, visitors, catalog, store, activity } = this.#options;
     const settings = store.settings(parent);
     if (!settings) return undefined;
     const expiresAt = new Date(Date.now() + settings.ttl * 1000);
@@ -90,6 +92,8 @@ export class AppPreviews implements Previews {
     store.add({ app, parent, branch, expiresAt });
     apps.replaceConfig(app, chosen(apps.config(parent), settings.keys));
     apps.setIdleAfter(app, IDLE_SECONDS);
+    // It is no more open than its app.
+    visitors.set(app, visitors.find(parent));
     activity.note({ app: parent, user, action: 'previews:create', text: `Preview ${app} made` });
     return app;
   }

@@ -1,9 +1,14 @@
 import type { AppRoute, Router, RouterTls } from '../model/router.ts';
+import type { VisitorSettings } from '../model/visitor-settings.ts';
 import type { AppRecord, AppStore } from '../store/app-store.ts';
+import type { DomainRecord, DomainStore } from '../store/domain-store.ts';
+import type { VisitorStore } from '../store/visitor-store.ts';
 import { type Dyno, WEB_PORT } from './dyno.ts';
 
 export interface RoutePublisherOptions {
   apps: AppStore;
+  domains: DomainStore;
+  visitors: VisitorStore;
   router: Router;
   domain: string;
   dynosOf: (app: string) => Dyno[];
@@ -38,6 +43,8 @@ export class RoutePublisher {
   }
 
   #table(): AppRoute[] {
+    const domains = Map.groupBy(this.#options.domains.all(), ({ app }) => app);
+    const visitors = this.#options.visitors.all();
     return this.#options.apps.list().map((app) => {
       const all = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
       const web = all.filter((dyno) => !dyno.canary);
@@ -45,7 +52,8 @@ export class RoutePublisher {
       const https = this.#options.httpsOf?.(app.name);
       return {
         app: app.name,
-        hosts: [`${app.name}.${this.#options.domain}`, ...this.#options.apps.domains(app.name)],
+        ...placesOf(`${app.name}.${this.#options.domain}`, domains.get(app.name) ?? []),
+        ...visitorsOf(visitors.get(app.name) ?? {}),
         state: stateOf(app, web),
         ...(app.maintenancePage !== undefined && { page: app.maintenancePage }),
         ...(https && { https }),
@@ -63,6 +71,34 @@ export class RoutePublisher {
 }
 
 const NO_TLS: RouterTls = { certificates: [], challenges: [] };
+
+function placesOf(builtIn: string, domains: DomainRecord[]): Pick<AppRoute, 'hosts' | 'paths' | 'redirects'> {
+  const own = domains.filter(({ redirect }) => !redirect);
+  const whole = own.filter(({ path }) => path === '');
+  const parts = own.filter(({ path }) => path !== '');
+  const redirects = domains.flatMap(({ hostname, redirect }) =>
+    redirect ? [{ host: hostname, ...redirect }] : [],
+  );
+  return {
+    hosts: [builtIn, ...whole.map(({ hostname }) => hostname)],
+    ...(parts.length > 0 && {
+      paths: parts.map(({ hostname, path, strip }) => ({ host: hostname, path, strip })),
+    }),
+    ...(redirects.length > 0 && { redirects }),
+  };
+}
+
+function visitorsOf({
+  sticky,
+  errorPages,
+  ...rules
+}: VisitorSettings): Pick<AppRoute, 'rules' | 'sticky' | 'errorPages'> {
+  return {
+    ...(Object.keys(rules).length > 0 && { rules }),
+    ...(sticky && { sticky }),
+    ...(errorPages && { errorPages }),
+  };
+}
 
 /** Those that can take requests. */
 function routesOf(dynos: Dyno[]): AppRoute['dynos'] {

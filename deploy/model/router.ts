@@ -1,3 +1,5 @@
+import type { VisitorSettings } from './visitor-settings.ts';
+
 /** What deploy needs of the router; server/control.ts brings the real one. */
 export interface Router {
   /** Resolves when the table is in effect. */
@@ -42,7 +44,13 @@ export interface DynoAddress {
 
 export interface AppRoute {
   app: string;
+  /** `*.example.com`: every name below. */
   hosts: string[];
+  /** Parts of hosts. */
+  paths?: { host: string; path: string; strip: boolean }[];
+  redirects?: { host: string; to: string; status: number }[];
+  /** Whom the router lets in: by address, pace, password. */
+  rules?: Pick<VisitorSettings, 'allow' | 'rate' | 'users'>;
   state: 'up' | 'booting' | 'asleep' | 'crashed' | 'stopped' | 'no-release' | 'maintenance';
   /** HTML for the visitors in maintenance mode, in place of the router's own page. */
   page?: string;
@@ -50,6 +58,10 @@ export interface AppRoute {
   https?: { redirect: boolean; hsts?: number };
   /** TLS for these hosts goes to a port of the web dynos unread. */
   passthrough?: { host: string; port: number }[];
+  /** HTML in place of the router's own pages, by status. */
+  errorPages?: Record<string, string>;
+  /** A visitor stays with the dyno that answered first. */
+  sticky?: true;
   dynos: (DynoAddress & { name: string })[];
   /** A release that some visitors get: its number, percent of the visitors. */
   canary?: { release: string; share: number; dynos: (DynoAddress & { name: string })[] };

@@ -126,23 +126,11 @@ export class AppStore {
     );
   }
 
+  /** All host names of an app, wildcards (`*.example.com`) and those that only lead elsewhere among them. */
   domains(app: string): string[] {
     return this.#db
-      .all('SELECT hostname FROM domains WHERE app = ? ORDER BY hostname', app)
+      .all('SELECT DISTINCT hostname FROM domains WHERE app = ? ORDER BY hostname', app)
       .map((row) => String(row.hostname));
-  }
-
-  domainOwner(hostname: string): string | undefined {
-    const row = this.#db.get('SELECT app FROM domains WHERE hostname = ?', hostname);
-    return row && String(row.app);
-  }
-
-  addDomain(app: string, hostname: string): void {
-    this.#db.run('INSERT INTO domains (hostname, app) VALUES (?, ?)', hostname, app);
-  }
-
-  removeDomain(app: string, hostname: string): boolean {
-    return this.#db.run('DELETE FROM domains WHERE hostname = ? AND app = ?', hostname, app).changes > 0;
   }
 }
 

@@ -129,6 +129,17 @@ const MIGRATIONS = [
      app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, pipeline TEXT NOT NULL, stage TEXT NOT NULL
    ) STRICT;`,
   'ALTER TABLE apps ADD COLUMN canary_share INTEGER;',
+  `CREATE TABLE places (
+     hostname TEXT NOT NULL, path TEXT NOT NULL DEFAULT '', app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE,
+     strip INTEGER NOT NULL DEFAULT 0, redirect_to TEXT, redirect_status INTEGER, PRIMARY KEY (hostname, path)
+   ) STRICT;
+   INSERT INTO places (hostname, app) SELECT hostname, app FROM domains;
+   DROP TABLE domains;
+   ALTER TABLE places RENAME TO domains;
+   CREATE INDEX domains_by_app ON domains (app);
+   CREATE TABLE visitor_settings (
+     app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, settings TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

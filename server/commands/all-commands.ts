@@ -1,3 +1,4 @@
+import { accessCommands } from './access.ts';
 import { appsCommands } from './apps.ts';
 import { buildsCommands } from './builds.ts';
 import { canaryCommands } from './canary.ts';
@@ -6,7 +7,9 @@ import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
 import { cronCommands } from './cron.ts';
 import { domainsCommands } from './domains.ts';
+import { errorPagesCommands } from './error-pages.ts';
 import { eventsCommands } from './events.ts';
+import { httpAuthCommands } from './http-auth.ts';
 import { keysCommands } from './keys.ts';
 import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
@@ -15,13 +18,17 @@ import { pipelinesCommands } from './pipelines.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
 import { previewsCommands } from './previews.ts';
 import { psCommands } from './ps.ts';
+import { rateLimitCommands } from './rate-limit.ts';
+import { redirectsCommands } from './redirects.ts';
 import { releasesCommands } from './releases.ts';
 import { runCommands } from './run.ts';
+import { stickyCommand } from './sticky.ts';
 
 /** Every command, in the order in which help lists them. */
 export const commands: Command[] = [
   ...appsCommands,
   ...psCommands,
+  stickyCommand,
   ...limitsCommands,
   ...checksCommands,
   ...logsCommands,
@@ -34,6 +41,11 @@ export const commands: Command[] = [
   ...runCommands,
   ...cronCommands,
   ...domainsCommands,
+  ...redirectsCommands,
+  ...accessCommands,
+  ...httpAuthCommands,
+  ...rateLimitCommands,
+  ...errorPagesCommands,
   ...maintenanceCommands,
   ...keysCommands,
   ...eventsCommands,

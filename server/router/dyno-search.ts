@@ -55,7 +55,7 @@ export class DynoSearch {
   start(): void {
     const { host, target: path } = this.#request.head;
     const target = this.#router.routes.find(host, path);
-    if (!target) {
+    if (!target || target.kind === 'nobody') {
       if (this.#router.routes.isEmpty) this.#wait();
       else this.#exchange.answer(unknownHost);
     } else if (target.kind === 'dashboard') {

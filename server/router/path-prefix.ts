@@ -8,10 +8,10 @@ export function stripPrefix(head: RequestHead, prefix: string): void {
   head.text = `${head.method} ${target} HTTP/1.1\r\n${fields}X-Forwarded-Prefix: ${prefix}\r\n`;
 }
 
-/** Where a redirected visitor goes: the same path, and the same port unless `to` says `https://`. */
+/** Where a redirected visitor goes: the same path; the same scheme and port unless `to` says others. */
 export function redirectLocation(head: RequestHead, to: string, scheme: string): string {
   const path = head.target === '*' ? '/' : head.target;
   if (to.includes('://')) return to + path;
-  const port = /\r\nhost:[^\r\n]*?(:\d{1,5})[ \t]*\r\n/i.exec(head.text)?.[1] ?? '';
+  const port = to.includes(':') ? '' : (/\r\nhost:[^\r\n]*?(:\d{1,5})[ \t]*\r\n/i.exec(head.text)?.[1] ?? '');
   return `${scheme}://${to}${port}${path}`;
 }

@@ -10,7 +10,8 @@ import { WakeCalls } from './wake-calls.ts';
 export type Target =
   | { kind: 'app'; app: App /** What the app does not see of the path; '': it sees all. */; prefix: string }
   | { kind: 'redirect'; app: App; to: string; status: number }
-  | { kind: 'dashboard'; pool: UpstreamPool };
+  | { kind: 'dashboard'; pool: UpstreamPool }
+  | { kind: 'nobody' };
 
 /** An app's part of the route table. */
 export interface App {
@@ -71,9 +72,11 @@ export class RouteMap {
       apps.set(route.app, app);
       for (const place of placesOf(route, app)) hosts.set(place);
     }
-    const path = table.dashboard.socketPath;
-    const pool = this.#pool(path, { path }, used);
-    hosts.set({ host: table.dashboard.host, path: '', value: { kind: 'dashboard', pool } });
+    const { host, socketPath } = table.dashboard;
+    const pool = this.#pool(socketPath, { path: socketPath }, used);
+    hosts.set({ host, path: '', value: { kind: 'dashboard', pool } });
+    // No app's wildcard has the names beside the dashboard's, which are the platform's.
+    hosts.set({ host: host.replace(/^[^.]*/, '*'), path: '', value: { kind: 'nobody' } });
 
     this.#hosts = hosts;
     this.#apps = apps;

@@ -5,6 +5,8 @@ import { RoutePublisher } from '../../deploy/formation/route-publisher.ts';
 import type { Release } from '../../deploy/model/release.ts';
 import type { AppRoute } from '../../deploy/model/router.ts';
 import type { AppStore } from '../../deploy/store/app-store.ts';
+import type { DomainStore } from '../../deploy/store/domain-store.ts';
+import type { VisitorStore } from '../../deploy/store/visitor-store.ts';
 
 const release = { app: 'shop', version: 1, processes: { web: 'x' } } as unknown as Release;
 
@@ -19,13 +21,23 @@ function dyno(number: number, state: 'starting' | 'up' | 'crashed'): Dyno {
 /** A publisher for one app; tables wait in `sent` until they are let through. */
 function publisher(dynos: Dyno[], currentRelease: number | undefined = 1) {
   const sent: { apps: AppRoute[]; done: () => void }[] = [];
-  const apps = {
-    list: () => [{ name: 'shop', currentRelease }],
-    domains: () => ['www.shop.com'],
-  } as unknown as AppStore;
+  const apps = { list: () => [{ name: 'shop', currentRelease }] } as unknown as AppStore;
+  const own = { app: 'shop', path: '', strip: false, redirect: undefined };
+  const domains = { all: () => [{ ...own, hostname: 'www.shop.com' }] } as unknown as DomainStore;
+  const visitors = { all: () => new Map() } as unknown as VisitorStore;
   const setRoutes = (table: AppRoute[]) => new Promise<void>((done) => sent.push({ apps: table, done }));
   const router = { setRoutes, inFlight: async () => 0, drain: async () => {} };
-  return { sent, routes: new RoutePublisher({ apps, router, domain: 'example.com', dynosOf: () => dynos }) };
+  return {
+    sent,
+    routes: new RoutePublisher({
+      apps,
+      domains,
+      visitors,
+      router,
+      domain: 'example.com',
+      dynosOf: () => dynos,
+    }),
+  };
 }
 
 describe('RoutePublisher.publish()', () => {

@@ -9,7 +9,9 @@ import { AccessStore } from '../../deploy/store/access-store.ts';
 import { AppStore } from '../../deploy/store/app-store.ts';
 import { BuildStore } from '../../deploy/store/build-store.ts';
 import { Database } from '../../deploy/store/database.ts';
+import { DomainStore } from '../../deploy/store/domain-store.ts';
 import { ReleaseStore } from '../../deploy/store/release-store.ts';
+import { VisitorStore } from '../../deploy/store/visitor-store.ts';
 
 const wire = (byte: number) =>
   Buffer.concat([
@@ -105,11 +107,16 @@ describe('the store', () => {
   });
 
   it('AppStore.remove() takes all of an app with it', () => {
+    const domains = new DomainStore(database);
+    const visitors = new VisitorStore(database);
     new ReleaseStore(database).create(release());
     new BuildStore(database).create({ app: 'shop', user: 'alice', commit: 'c' });
-    apps.addDomain('shop', 'www.example.com');
+    const place = { hostname: 'www.example.com', path: '' };
+    domains.add({ ...place, app: 'shop', strip: false, redirect: undefined });
+    visitors.set('shop', { sticky: true });
     apps.remove('shop');
-    assert.equal(apps.domainOwner('www.example.com'), undefined);
+    assert.equal(domains.find(place), undefined);
+    assert.deepEqual(visitors.all(), new Map());
     assert.deepEqual(new BuildStore(database).list('shop'), []);
     apps.create('shop', 'bob');
     assert.equal(new ReleaseStore(database).create(release()).version, 1);

@@ -18,6 +18,7 @@ import type {
   RunOptions,
   RunSession,
 } from '../../deploy/platform.ts';
+import { noRedirects, noVisitorRules } from './no-visitors.ts';
 
 interface MemoryApp {
   summary: AppSummary;
@@ -290,12 +291,14 @@ export class MemoryPlatform implements Platform {
     },
   };
 
-  readonly domains: Platform['domains'] = {
+  redirects: Platform['redirects'] = noRedirects;
+  visitors: Platform['visitors'] = noVisitorRules;
+  domains: Platform['domains'] = {
     list: (name) => [
-      { hostname: `${this.#app(name).summary.name}.example.com`, builtIn: true },
-      ...this.#app(name).domains.map((hostname) => ({ hostname, builtIn: false })),
+      { hostname: `${this.#app(name).summary.name}.example.com`, path: '', strip: false, builtIn: true },
+      ...this.#app(name).domains.map((hostname) => ({ hostname, path: '', strip: false, builtIn: false })),
     ],
-    add: async (name, hostname, user) => {
+    add: async (name, hostname, { user }) => {
       this.#app(name).domains.push(hostname);
       this.changes.push(`domain ${name} ${hostname} by ${user}`);
     },

@@ -1,3 +1,4 @@
+import { placeText, unicodeOf } from '../../../deploy/model/place.ts';
 import { tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
@@ -10,7 +11,7 @@ export async function add(exchange: Exchange): Promise<void> {
   const hostname = exchange.field('hostname');
   await tryChange(
     async () => {
-      await exchange.platform.domains.add(app, hostname, exchange.user);
+      await exchange.platform.domains.add(app, hostname, { user: exchange.user });
       exchange.tell('done', `Added ${hostname}. Point its DNS record at this machine.`);
       exchange.see(pathOf(app));
     },
@@ -40,8 +41,13 @@ async function showWith(
   const domains = exchange.platform.domains.list(app.name);
   const origin = exchange.door.host.replace(/^[^:]*/, '');
   const linked = domains.map((entry) => ({
-    ...entry,
-    url: `${exchange.door.protocol}://${entry.hostname}${origin}/`,
+    name: placeText(entry),
+    unicode: unicodeOf(entry.hostname),
+    builtIn: entry.builtIn,
+    // A wildcard leads nowhere by itself.
+    url: entry.hostname.startsWith('*')
+      ? undefined
+      : `${exchange.door.protocol}://${entry.hostname}${origin}${entry.path || '/'}`,
   }));
   await exchange.page('domains/list', { app, domains: linked, form, tab: 'domains' }, status);
 }

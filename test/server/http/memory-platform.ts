@@ -17,6 +17,7 @@ import type {
   ScaleChange,
   Session,
 } from '../../../deploy/platform.ts';
+import { noRedirects, noVisitorRules } from '../no-visitors.ts';
 
 interface App {
   name: string;
@@ -208,12 +209,14 @@ export class MemoryPlatform implements Platform {
     },
   };
 
-  readonly domains: Platform['domains'] = {
+  redirects: Platform['redirects'] = noRedirects;
+  visitors: Platform['visitors'] = noVisitorRules;
+  domains: Platform['domains'] = {
     list: (name) => [
-      { hostname: `${name}.localhost`, builtIn: true },
-      ...this.#app(name).domains.map((hostname) => ({ hostname, builtIn: false })),
+      { hostname: `${name}.localhost`, path: '', strip: false, builtIn: true },
+      ...this.#app(name).domains.map((hostname) => ({ hostname, path: '', strip: false, builtIn: false })),
     ],
-    add: async (name, hostname, user) => {
+    add: async (name, hostname, { user }) => {
       this.calls.push(`domain ${name} ${hostname} by ${user}`);
       if (!/^[a-z0-9.-]+$/.test(hostname)) {
         throw new PaasError('invalid', `${JSON.stringify(hostname)} is no host name.`);

@@ -35,7 +35,7 @@ describe('what an operator sets for an app, at the router', () => {
     );
   }
 
-  it('a wildcard has every name below, a path only what is below it', async () => {
+  it("a wildcard has every name below but the platform's, a path only what is below it", async () => {
     const paths = [{ host: 'shop.example.com', path: '/blog', strip: false }];
     const { router, backends } = await start({ hosts: ['*.example.com'], paths });
     const other = await RawBackend.start();
@@ -47,7 +47,10 @@ describe('what an operator sets for an app, at the router', () => {
     await ask(router, { host: 'shop.example.com', path: '/2' });
     await ask(router, { host: 'shop.example.com', path: '/blog/3?q' });
     assert.match(await ask(router, { host: 'example.com' }), /^HTTP\/1\.1 404 /);
-    assert.deepEqual(targets(backends[0]!), ['/1', '/blog/3?q']);
+    router.serve([backends[0]!.port], { hosts: ['*.localhost', 'app.localhost'] });
+    assert.match(await ask(router, { host: 'other.localhost' }), /^HTTP\/1\.1 404 /);
+    await ask(router, { host: 'app.localhost', path: '/4' });
+    assert.deepEqual(targets(backends[0]!), ['/1', '/blog/3?q', '/4']);
     assert.deepEqual(targets(other), ['/2']);
   });
 
