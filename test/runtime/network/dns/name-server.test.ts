@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import {
@@ -41,12 +41,13 @@ class Upstream {
       this.queries++;
       answer(message, (reply) => this.udp.send(reply, from.port, from.address));
     });
-    await new Promise<void>((resolve) => this.udp.bind(0, LOCALHOST, resolve));
-    this.port = this.udp.address().port;
     this.tcp = createServer((socket) => {
       readMessages(socket, 0xffff, (message) => answer(message, (reply) => socket.write(prefixed(reply))));
     });
-    await new Promise<void>((resolve) => this.tcp!.listen(this.port, LOCALHOST, resolve));
+    // This order: of the port numbers, connections take many more by TCP.
+    await new Promise<void>((resolve) => this.tcp!.listen(0, LOCALHOST, resolve));
+    this.port = (this.tcp.address() as AddressInfo).port;
+    await new Promise<void>((resolve) => this.udp.bind(this.port, LOCALHOST, resolve));
   }
 
   close(): void {
