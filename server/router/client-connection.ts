@@ -1,11 +1,12 @@
 import { formatAnswer, refusal } from './error-page.ts';
 import { Exchange } from './exchange.ts';
 import { forwardedFields, VIA } from './forwarding.ts';
-import type { ConnectionHandle } from './listener.ts';
+import { HandleWire } from './handle-wire.ts';
 import { Refusal } from './refusal.ts';
 import type { RouterContext } from './router-context.ts';
+import type { StreamHandle } from './stream-handle.ts';
 import { Tunnel } from './tunnel.ts';
-import { Wire, type WireUser } from './wire.ts';
+import type { Wire, WireUser } from './wire.ts';
 
 /** Whoever a client's connection works for at the moment: an exchange, or a tunnel. */
 export interface ClientUser {
@@ -34,13 +35,13 @@ export class ClientConnection implements WireUser {
   #ended = false;
   #closeBy: number | undefined;
 
-  constructor(handle: ConnectionHandle, options: { router: RouterContext; onClose: () => void }) {
+  constructor(handle: StreamHandle, options: { router: RouterContext; onClose: () => void }) {
     const { router, onClose } = options;
     this.#router = router;
     this.#onClose = onClose;
     this.#since = router.clock.now;
-    this.wire = Wire.accept(handle, { user: this, pool: router.buffers });
-    this.peer = (this.wire.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.wire = HandleWire.accept(handle, { user: this, pool: router.buffers });
+    this.peer = this.wire.peer;
     this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, router);
   }
 
@@ -84,17 +85,13 @@ export class ClientConnection implements WireUser {
     this.#user = undefined;
     this.#pending = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.silence;
-    this.wire.socket.once('finish', () => {
-      this.#closeBy = this.#router.clock.now + this.#router.limits.linger;
-    });
-    if (rest === undefined) this.wire.socket.end();
-    else this.wire.socket.end(rest, 'latin1');
+    this.wire.end(rest);
     this.wire.resume();
   }
 
   /** The answer is written, and nothing more was asked for: closes, at once if it can. */
   close(): void {
-    if (this.#pending || this.wire.socket.writableLength > 0) {
+    if (this.#pending || this.wire.sending) {
       this.finish();
       return;
     }
@@ -107,23 +104,23 @@ export class ClientConnection implements WireUser {
     this.#user = undefined;
     this.#pending = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.linger;
-    if (options.reset) this.wire.socket.resetAndDestroy();
-    else this.wire.socket.destroySoon();
+    if (options.reset) this.wire.reset();
+    else this.wire.destroySoon();
   }
 
   /** Closes it now, whatever it does; its user is told. */
   destroy(): void {
-    this.wire.socket.destroy();
+    this.wire.destroy();
   }
 
   tick(now: number): void {
     const { limits } = this.#router;
     if (this.#closeBy !== undefined) {
       // What the client did not take by now is not kept for it in the kernel either.
-      if (now > this.#closeBy) this.wire.socket.resetAndDestroy();
+      if (now > this.#closeBy) this.wire.reset();
     } else if (this.#user) {
       this.#user.tick(now);
-    } else if (this.wire.socket.writableLength > 0) {
+    } else if (this.wire.sending) {
       if (now - this.#since > limits.silence) this.destroy();
     } else if (this.#pending) {
       if (now - this.#since > limits.headTime) this.#refuse(408);
@@ -154,6 +151,10 @@ export class ClientConnection implements WireUser {
   drained(): void {
     if (this.#user) this.#user.clientDrained();
     else if (this.#closeBy === undefined) this.#goOn();
+  }
+
+  finished(): void {
+    this.#closeBy = this.#router.clock.now + this.#router.limits.linger;
   }
 
   closed(): void {

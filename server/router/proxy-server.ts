@@ -5,13 +5,14 @@ import { ClientConnection } from './client-connection.ts';
 import { ClientCounts } from './client-counts.ts';
 import { Clock } from './clock.ts';
 import type { Limits } from './limits.ts';
-import { type ConnectionHandle, takeConnections } from './listener.ts';
+import { takeConnections } from './listener.ts';
 import { RequestHeadReader } from './request-head.ts';
 import { RequestIds } from './request-ids.ts';
 import { ResponseHeadReader } from './response-head.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { RouterLog } from './router-log.ts';
+import type { StreamHandle } from './stream-handle.ts';
 
 /** Takes the clients' connections in, and keeps the time for all of them. */
 export class ProxyServer {
@@ -80,7 +81,7 @@ export class ProxyServer {
     return [...this.#connections].some((connection) => !connection.isTunnel);
   }
 
-  #accept(handle: ConnectionHandle): void {
+  #accept(handle: StreamHandle): void {
     if (this.#connections.size >= this.#router.limits.connections && !this.#makeRoom()) {
       handle.close();
       return;

@@ -59,11 +59,21 @@ const MAX_QUOTED = 4096;
 const QUOTE = 0x22;
 const UNSAFE = /[^ !#-~]/g;
 
-/** Log lines on their way to whoever follows them; kept while nobody does. */
+/**
+ * Log lines on their way to whoever follows them; kept while nobody does. A line becomes bytes at once: a string that waits would be copied
+ * by the garbage collector, with all that it was put together from.
+ */
 export class RouterLog {
   readonly #capacity: number;
-  #lines: string[] = [];
+  /** While nobody follows. */
+  #kept: string[] = [];
+  /** While somebody does: what was not sent yet. */
+  #block: Buffer = NOTHING;
+  #used = 0;
+  #lines = 0;
+  readonly #spare: Buffer[] = [];
   #dropped = 0;
+  #toldDropped = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #followers = new Map<Writable, { missed: number }>();
 
@@ -78,13 +88,14 @@ export class RouterLog {
 
   /** `stamp`: milliseconds since the epoch. */
   write(app: string, stamp: string, text: string): void {
-    this.#lines.push(logLine(app, stamp, text));
+    const line = logLine(app, stamp, text);
     if (this.#followers.size > 0) {
-      if (this.#lines.length >= BATCH) this.flush();
-      else this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY);
-    } else if (this.#lines.length >= this.#capacity * 2) {
-      this.#trim();
+      this.#append(line);
+      this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY);
+      return;
     }
+    this.#kept.push(line);
+    if (this.#kept.length >= this.#capacity * 2) this.#trim();
   }
 
   /** Sends what was kept, and from now on every line, and how many were lost. Ends with the stream. */
@@ -96,40 +107,67 @@ export class RouterLog {
     this.#toldDropped = this.#dropped;
     stream.on('close', () => this.#followers.delete(stream));
     stream.on('error', () => this.#followers.delete(stream));
+    for (const line of this.#kept.splice(0)) this.#append(line);
     this.flush();
   }
 
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#followers.size === 0) return;
-    const lines = this.#lines;
-    this.#lines = [];
-    const text = lines.join('');
+    this.#send();
+  }
+
+  #append(line: string): void {
+    if (this.#used + line.length > this.#block.length) {
+      this.#send();
+      if (this.#block.length < line.length) this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+    }
+    this.#used += this.#block.write(line, this.#used, 'latin1');
+    this.#lines++;
+  }
+
+  /** Hands the block over to all who follow, or keeps it for whoever comes next. */
+  #send(): void {
+    const block = this.#block;
+    const text = block.subarray(0, this.#used);
+    if (this.#followers.size === 0 && this.#lines > 0)
+      this.#kept.push(...text.toString('latin1').split(LINE_END));
+    let readers = 1;
+    const done = () => {
+      if (--readers === 0 && this.#spare.length < SPARE) this.#spare.push(block);
+    };
     for (const [stream, follower] of this.#followers) {
       // A follower that does not keep up loses lines; it must not cost memory or hold others up.
       if (stream.writableLength > MAX_BEHIND) {
-        follower.missed += lines.length;
-        this.#dropped += lines.length;
+        follower.missed += this.#lines;
+        this.#dropped += this.#lines;
         continue;
       }
-      const missed = follower.missed > 0 ? droppedLine(follower.missed) : '';
+      if (follower.missed > 0) stream.write(droppedLine(follower.missed), 'latin1');
       follower.missed = 0;
-      if (missed || text) stream.write(missed + text, 'latin1');
+      if (text.length === 0) continue;
+      readers++;
+      stream.write(text, done);
     }
     this.#toldDropped = this.#dropped;
+    this.#block = NOTHING;
+    this.#used = 0;
+    this.#lines = 0;
+    if (block.length > 0) done();
   }
 
-  #toldDropped = 0;
-
   #trim(): void {
-    const excess = this.#lines.length - this.#capacity;
+    const excess = this.#kept.length - this.#capacity;
     if (excess <= 0) return;
-    this.#lines.splice(0, excess);
+    this.#kept.splice(0, excess);
     this.#dropped += excess;
   }
 }
 
-const BATCH = 1000;
+/** Behind each line feed. */
+const LINE_END = /(?<=\n)/;
+const NOTHING = Buffer.alloc(0);
+const BLOCK = 64 * 1024;
+const SPARE = 4;
 const BATCH_DELAY = 10;
 const MAX_BEHIND = 8 * 1024 * 1024;

@@ -58,18 +58,18 @@ export class Tunnel implements ClientUser, UpstreamUser {
   }
 
   clientEnded(): void {
-    this.#connection.wire.socket.end();
+    this.#connection.wire.end();
   }
 
   upstreamEnded(): void {
-    this.#client.wire.socket.end();
+    this.#client.wire.end();
   }
 
   clientClosed(): void {
     this.#connection.user = undefined;
-    const { socket } = this.#connection.wire;
-    socket.destroySoon();
-    setTimeout(() => socket.destroy(), this.#router.limits.linger).unref();
+    const { wire } = this.#connection;
+    wire.destroySoon();
+    if (wire.sending) setTimeout(() => wire.destroy(), this.#router.limits.linger).unref();
     this.#end(undefined);
   }
 

@@ -1,5 +1,6 @@
 import type { BufferPool } from './buffer-pool.ts';
-import { type Address, Wire, type WireUser } from './wire.ts';
+import { HandleWire } from './handle-wire.ts';
+import type { Address, Wire, WireUser } from './wire.ts';
 
 /** Whoever a connection to a dyno works for at the moment: an exchange, or a tunnel. */
 export interface UpstreamUser {
@@ -24,18 +25,17 @@ export class UpstreamConnection implements WireUser {
 
   constructor(address: Address, options: { user: UpstreamUser; buffers: BufferPool }) {
     this.user = options.user;
-    this.wire = Wire.connect(address, { user: this, pool: options.buffers });
+    this.wire = HandleWire.connect(address, { user: this, pool: options.buffers });
   }
 
   get isOpen(): boolean {
-    return this.wire.open && this.wire.socket.writableLength === 0;
+    return this.wire.open && !this.wire.sending;
   }
 
   /** Closes it; its user hears nothing more of it. */
   destroy(): void {
     this.user = undefined;
-    this.wire.open = false;
-    this.wire.socket.destroy();
+    this.wire.destroy();
   }
 
   connected(): void {

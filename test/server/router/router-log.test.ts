@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { describe, it } from 'mocha';
 import { parseLogLine } from '../../../server/router/log-lines.ts';
@@ -70,6 +71,18 @@ describe('RouterLog', () => {
     log.write('a', '2', 'y');
     assert.deepEqual(await one, await two);
     assert.equal(log.dropped, 0);
+  });
+
+  it('keeps the lines that a follower was to get who went away', async () => {
+    const log = new RouterLog();
+    const gone = new PassThrough();
+    log.follow(gone);
+    log.write('a', '1', 'x');
+    log.write('a', '2', 'y');
+    gone.destroy();
+    await once(gone, 'close');
+    log.flush();
+    assert.equal((await linesOf(log, 2)).length, 2);
   });
 });
 

@@ -1,0 +1,133 @@
+/**
+ * Node's sockets without node:net: what a connection costs there (streams, timers, a callback for every write) is several times what the
+ * system calls cost. `process.binding` is how Node has these classes in public; they have not changed in years, and the version of Node is
+ * pinned. https://nodejs.org/api/deprecations.html#dep0111-processbinding
+ */
+const { binding } = process as unknown as { binding: (name: string) => unknown };
+
+/** A connection, TCP or a unix socket. Functions that return a number return 0, or a negative errno of libuv's. */
+export interface StreamHandle {
+  onread: (this: StreamHandle) => void;
+  owner: HandleOwner;
+  readStart(): number;
+  readStop(): number;
+  /** What is read from now on comes into these bytes. */
+  useUserBuffer(bytes: Buffer): void;
+  /** One character a byte. All or the rest of it is written later if isWaiting() says so; `request` is in use only then. */
+  writeLatin1String(request: WriteRequest, text: string): number;
+  /** The same; the bytes must stay as they are until then. */
+  writeBuffer(request: WriteRequest, bytes: Buffer): number;
+  shutdown(request: ShutdownRequest): number;
+  connect(request: ConnectRequest, host: string, port?: number): number;
+  connect6(request: ConnectRequest, host: string, port: number): number;
+  close(done?: (this: StreamHandle) => void): void;
+  // Of TCP alone:
+  reset?(done: (this: StreamHandle) => void): number;
+  setNoDelay?(on: boolean): number;
+  getpeername?(out: { address?: string }): number;
+}
+
+interface Request {
+  oncomplete: (this: this, status: number) => void;
+  owner: HandleOwner;
+}
+export type ShutdownRequest = Request;
+export type ConnectRequest = Request;
+export interface WriteRequest extends Request {
+  /** Lent by a pool for the time of the write. */
+  buffer: Buffer | undefined;
+}
+
+/** Whom a handle tells what became of it; a status is 0 or a negative errno. */
+export interface HandleOwner {
+  /** Bytes that came into the buffer, or a negative errno. */
+  onRead(count: number): void;
+  onWritten(status: number, buffer: Buffer | undefined): void;
+  onConnect(status: number): void;
+  onShutdown(status: number): void;
+  onClose(): void;
+}
+
+interface StreamBinding {
+  WriteWrap: new () => WriteRequest;
+  ShutdownWrap: new () => ShutdownRequest;
+  streamBaseState: Int32Array;
+  kReadBytesOrError: number;
+  kLastWriteWasAsync: number;
+}
+interface TcpBinding {
+  TCP: new (type: number) => StreamHandle;
+  TCPConnectWrap: new () => ConnectRequest;
+  constants: { SOCKET: number };
+}
+interface PipeBinding {
+  Pipe: new (type: number) => StreamHandle;
+  PipeConnectWrap: new () => ConnectRequest;
+  constants: { SOCKET: number };
+}
+
+const stream = binding('stream_wrap') as StreamBinding;
+const tcp = binding('tcp_wrap') as TcpBinding;
+const pipe = binding('pipe_wrap') as PipeBinding;
+const { streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = stream;
+
+export const { WriteWrap } = stream;
+
+/** A new connection's handle, and the request to connect it by. */
+export function newConnection(kind: 'tcp' | 'pipe', owner: HandleOwner): [StreamHandle, ConnectRequest] {
+  const handle = kind === 'tcp' ? new tcp.TCP(tcp.constants.SOCKET) : new pipe.Pipe(pipe.constants.SOCKET);
+  const request = kind === 'tcp' ? new tcp.TCPConnectWrap() : new pipe.PipeConnectWrap();
+  request.owner = owner;
+  request.oncomplete = onConnect;
+  return [handle, request];
+}
+
+/** Has a handle tell its owner what it reads; all of it comes into `buffer`. */
+export function own(handle: StreamHandle, owner: HandleOwner, buffer: Buffer): void {
+  handle.owner = owner;
+  handle.onread = onRead;
+  handle.useUserBuffer(buffer);
+}
+
+/** Right after a write that returned 0: whether the kernel did not take all of it. Its request's owner is told when it has. */
+export function isWaiting(request: WriteRequest, owner: HandleOwner, buffer: Buffer | undefined): boolean {
+  if (streamBaseState[kLastWriteWasAsync] === 0) return false;
+  request.owner = owner;
+  request.buffer = buffer;
+  request.oncomplete = onWritten;
+  return true;
+}
+
+/** Ends the writing side behind what was written. Returns 0 or a negative errno. */
+export function shutDown(handle: StreamHandle, owner: HandleOwner): number {
+  const request = new stream.ShutdownWrap();
+  request.owner = owner;
+  request.oncomplete = onShutdown;
+  return handle.shutdown(request);
+}
+
+/** Closes at once; `reset`: with a reset, where that can be (uv_tcp_close_reset). */
+export function close(handle: StreamHandle, options: { reset: boolean }): void {
+  if (options.reset && handle.reset?.(onClose) === 0) return;
+  handle.close(onClose);
+}
+
+function onRead(this: StreamHandle): void {
+  this.owner.onRead(streamBaseState[kReadBytesOrError]!);
+}
+
+function onWritten(this: WriteRequest, status: number): void {
+  this.owner.onWritten(status, this.buffer);
+}
+
+function onConnect(this: ConnectRequest, status: number): void {
+  this.owner.onConnect(status);
+}
+
+function onShutdown(this: ShutdownRequest, status: number): void {
+  this.owner.onShutdown(status);
+}
+
+function onClose(this: StreamHandle): void {
+  this.owner.onClose();
+}
