@@ -2,13 +2,14 @@ import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
-import { OPEN } from '../syscall/constants.ts';
+import type { Operation } from '../init/operation-list.ts';
+import { CLONE, OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type GroupEntry, planControl, planGroup, planJoining } from './group-plan.ts';
-import { type ControlWriteV1, planLimitsV1 } from './limit-plan.ts';
+import { type ControlWriteV1, isOfNewGroup, planLimitsV1 } from './limit-plan.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
@@ -24,6 +25,8 @@ export class CgroupsV1 implements Cgroups {
   readonly features: LimitFeatures;
   readonly #name: string;
   readonly #mounts: ReadonlyMap<Controller, string>;
+  /** By name: whether this kernel has the file. */
+  readonly #optional = new Map<string, boolean>();
   #quickMoves: number | undefined;
 
   constructor(name: string) {
@@ -40,19 +43,21 @@ export class CgroupsV1 implements Cgroups {
     };
   }
 
-  enter(id: string, limits: Limits): GroupEntry {
-    if (wantsCpuset(limits)) this.#ensureCpuset(id);
+  enter(id: string): GroupEntry {
     const groups = this.#hierarchies(id).map(([controller]) => this.#group(controller, id).path);
+    return { operations: [...groups.flatMap(planGroup), ...groups.flatMap(planJoining)], descriptors: {} };
+  }
+
+  planLimits(id: string, limits: Limits): Operation[] {
+    if (wantsCpuset(limits)) this.#ensureCpuset(id);
     const none = { memory: Number.POSITIVE_INFINITY, memoryAndSwap: Number.POSITIVE_INFINITY };
-    const writes = planLimitsV1(limits, none).filter((write) => this.#knows(write));
-    return {
-      operations: [
-        ...groups.flatMap(planGroup),
-        ...writes.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
-        ...groups.flatMap(planJoining),
-      ],
-      descriptors: {},
-    };
+    const writes = planLimitsV1(limits, none).filter((write) => !isOfNewGroup(write) && this.#knows(write));
+    return [
+      ...writes.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
+      ...(wantsCpuset(limits) && this.#mounts.has('cpuset')
+        ? [...planJoining(this.#group('cpuset', id).path), newCgroupNamespace()]
+        : []),
+    ];
   }
 
   update(id: string, limits: Limits): void {
@@ -180,7 +185,13 @@ export class CgroupsV1 implements Cgroups {
 
   /** Whether there is such a file, as far as it is optional. */
   #knows({ controller, file, optional }: ControlWriteV1): boolean {
-    return this.#mounts.has(controller) && (!optional || this.#group(controller).has(file));
+    if (!optional) return this.#mounts.has(controller);
+    let known = this.#optional.get(file);
+    if (known === undefined) {
+      known = this.#mounts.has(controller) && this.#group(controller).has(file);
+      this.#optional.set(file, known);
+    }
+    return known;
   }
 
   #hasCpuset(id: string): boolean {
@@ -234,6 +245,11 @@ export class CgroupsV1 implements Cgroups {
 function limitOf(group: GroupFolder, file: string): number {
   const limit = group.number(file);
   return limit === 0 || limit >= NO_LIMIT ? Number.POSITIVE_INFINITY : limit;
+}
+
+/** So that it sees its group in each hierarchy as the root. */
+function newCgroupNamespace(): Operation {
+  return { call: 'unshare', args: [CLONE.NEWCGROUP], purpose: 'make a cgroup namespace for its cpuset' };
 }
 
 function wantsCpuset(limits: Limits): boolean {

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
+import type { Operation } from '../init/operation-list.ts';
 import { OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type GroupEntry, planControl } from './group-plan.ts';
-import { planLimitsV2 } from './limit-plan.ts';
+import { isOfNewGroup, planLimitsV2 } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
@@ -36,11 +37,16 @@ export class CgroupsV2 implements Cgroups {
     };
   }
 
-  enter(id: string, limits: Limits): GroupEntry {
-    const { path } = this.#group(id);
+  enter(id: string): GroupEntry {
     this.#group(id).ensure();
-    const writes = planLimitsV2(limits).filter(({ file, optional }) => !optional || this.#top.has(file));
-    return { operations: writes.flatMap((write) => planControl(path, write)), descriptors: this.open(id) };
+    return { operations: [], descriptors: this.open(id) };
+  }
+
+  planLimits(id: string, limits: Limits): Operation[] {
+    const { path } = this.#group(id);
+    return planLimitsV2(limits)
+      .filter((write) => !isOfNewGroup(write) && (!write.optional || this.#top.has(write.file)))
+      .flatMap((write) => planControl(path, write));
   }
 
   /** The kernel would obey at once, by killing: v1 refuses instead. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
+import type { Operation } from '../init/operation-list.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
 import { CgroupsV2 } from './cgroups-v2.ts';
 import type { GroupEntry } from './group-plan.ts';
@@ -9,8 +10,10 @@ export interface Cgroups {
   readonly version: 1 | 2;
   /** Which limits this kernel knows. */
   readonly features: LimitFeatures;
-  /** What makes the container's group with its limits and gets a new process in; an empty leftover of the same name is taken over. */
-  enter(id: string, limits: Limits): GroupEntry;
+  /** What makes a group and gets a new process in; an empty leftover of the same name is taken over. */
+  enter(id: string): GroupEntry;
+  /** What sets the limits of a new group, as a process in it does it. */
+  planLimits(id: string, limits: Limits): Operation[];
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
   /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */

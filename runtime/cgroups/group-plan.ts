@@ -1,6 +1,5 @@
-import { join } from 'node:path';
-import type { Operation } from '../init/operation-list.ts';
-import { AT, OPEN } from '../syscall/constants.ts';
+import { type Operation, planFileWrite } from '../init/operation-list.ts';
+import { AT } from '../syscall/constants.ts';
 
 /** How a container's first process gets into its group: it does most of it itself, beside whatever we do meanwhile. */
 export interface GroupEntry {
@@ -27,17 +26,7 @@ export function planControl(
   { file, value }: { file: string; value: string | number },
 ): Operation[] {
   const text = String(value);
-  const purpose = `set ${file} to ${text}`;
-  return [
-    {
-      call: 'openat',
-      args: [AT.FDCWD, join(path, file), OPEN.WRONLY | OPEN.CLOEXEC],
-      purpose,
-      result: 'control',
-    },
-    { call: 'write', args: [{ result: 'control' }, text, text.length], purpose },
-    { call: 'close', args: [{ result: 'control' }], purpose },
-  ];
+  return [planFileWrite(`${path}/${file}`, text, { purpose: `set ${file} to ${text}` })];
 }
 
 /** Moves the process that does it into a group. */

@@ -1,5 +1,5 @@
 import type { Limits } from '../containers/kernel.ts';
-import { cpuBandwidth, cpuWeight, ioWeight, memoryAndSwap } from './limit-values.ts';
+import { cpuBandwidth, cpuWeight, ioWeight, memoryAndSwap, PERIOD_MICROSECONDS } from './limit-values.ts';
 
 /** What to write into which control file of a group. */
 export interface ControlWrite {
@@ -8,6 +8,20 @@ export interface ControlWrite {
   /** Not every kernel has it: without the file nothing is written. */
   optional?: boolean;
 }
+
+/** Whether a new group has it so already. */
+export function isOfNewGroup({ file, value }: ControlWrite): boolean {
+  return OF_NEW_GROUP.get(file) === value;
+}
+
+const OF_NEW_GROUP = new Map<string, string | number>([
+  ['memory.max', 'max'],
+  ['memory.swap.max', 'max'],
+  ['pids.max', 'max'],
+  ['cpu.max', `max ${PERIOD_MICROSECONDS}`],
+  ['cpu.cfs_period_us', PERIOD_MICROSECONDS],
+  ['cpu.cfs_quota_us', -1],
+]);
 
 /** cgroup v2: kernel documentation, admin-guide/cgroup-v2. In an order in which each may be written while processes run. */
 export function planLimitsV2(limits: Limits): ControlWrite[] {

@@ -5,13 +5,22 @@ import type { Access } from './container-config.ts';
 /** The containers that there are, by id and by name. */
 export class ContainerIndex {
   readonly #containers = new Map<string, Container>();
+  readonly #byName = new Map<string, Container>();
 
   add(container: Container): void {
     this.#containers.set(container.id, container);
+    this.#byName.set(container.config.name, container);
   }
 
   delete(container: Container): void {
     this.#containers.delete(container.id);
+    this.#byName.delete(container.config.name);
+  }
+
+  /** It has another name now than `before`. */
+  renamed(container: Container, before: string): void {
+    this.#byName.delete(before);
+    this.#byName.set(container.config.name, container);
   }
 
   /** By its whole id. */
@@ -33,7 +42,7 @@ export class ContainerIndex {
   /** By id, name, or a prefix of the id. Throws `not_found`, also for one that `access` may not see. */
   find(reference: string, access: Access): Container {
     const name = reference.replace(/^\//, '');
-    const known = this.#containers.get(name) ?? this.#findByName(name) ?? this.#findByPrefix(name);
+    const known = this.#containers.get(name) ?? this.#byName.get(name) ?? this.#findByPrefix(name);
     if (!known || !mayAccess(access, known))
       throw new EngineError('not_found', `No such container: ${reference}`);
     return known;
@@ -47,16 +56,12 @@ export class ContainerIndex {
         `"${name}" is not a container name: letters, digits, "_", "." and "-".`,
       );
     }
-    const holder = this.#findByName(name);
+    const holder = this.#byName.get(name);
     if (!holder) return name;
     throw new EngineError(
       'conflict',
       `Conflict. The container name "/${name}" is already in use by container "${holder.id}".`,
     );
-  }
-
-  #findByName(name: string): Container | undefined {
-    return this.all().find((container) => container.config.name === name);
   }
 
   #findByPrefix(prefix: string): Container | undefined {

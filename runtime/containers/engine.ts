@@ -183,6 +183,7 @@ export class Engine {
     const oldName = container.config.name;
     if (name === oldName) throw new EngineError('invalid', 'Renaming a container to its own name.');
     container.config = { ...container.config, name: this.#containers.claimName(name) };
+    this.#containers.renamed(container, oldName);
     this.#options.store.saveConfig(container.config);
     await this.networks.refresh(container);
     publishContainerEvent(this.events, container, {

@@ -1,5 +1,4 @@
 import { closeSync, readFileSync } from 'node:fs';
-import type { Cgroups } from '../cgroups/cgroups.ts';
 import { onceReadable } from '../syscall/readiness.ts';
 import type { ContainerExit } from './kernel.ts';
 
@@ -14,12 +13,13 @@ type ExitListener = (id: string, exit: ContainerExit) => void;
 
 /** Notices the end of containers, whoever started them: a pidfd is readable when its process has ended. */
 export class Exits {
-  readonly #cgroups: Cgroups;
+  readonly #oomKills: (id: string) => number;
   readonly #listeners: ExitListener[] = [];
   readonly #watched = new Map<string, WatchedProcess & { giveUp: () => void }>();
 
-  constructor(cgroups: Cgroups) {
-    this.#cgroups = cgroups;
+  /** `oomKills`: how many processes of a container the kernel has killed for want of memory. */
+  constructor(oomKills: (id: string) => number) {
+    this.#oomKills = oomKills;
   }
 
   onExit(listener: ExitListener): void {
@@ -39,7 +39,7 @@ export class Exits {
 
   /** How a process ended, by what its PID 1 wrote; one that was killed wrote nothing. */
   exitOf(id: string, exitFile: string): ContainerExit {
-    return { code: readExitStatus(exitFile), oomKilled: this.#cgroups.oomKills(id) > 0 };
+    return { code: readExitStatus(exitFile), oomKilled: this.#oomKills(id) > 0 };
   }
 
   /** Watches nothing any more; the processes go on. */

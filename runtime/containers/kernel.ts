@@ -186,6 +186,8 @@ export interface StartedProcess {
   pid: number;
   /** Field 22 of /proc/<pid>/stat: tells a reused pid apart. */
   startTime: string;
+  /** The name of its control group; undefined in the file of a version that named it as the container. */
+  group?: string;
   /** In the subnet; undefined without network. */
   address: string | undefined;
   /** Of the host's, that lead to it; undefined in the file of a version without them. */

@@ -1,31 +1,28 @@
 import type { Operation } from '../init/operation-list.ts';
-import { type ContainerNetwork, planNetwork } from '../network/network-plan.ts';
-import { CLONE } from '../syscall/constants.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { planApp, planExitFile, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
+import { planKernelFolders } from './plan/kernel-folder-plan.ts';
 import {
   type Bind,
   planBindSources,
   planBinds,
-  planDevices,
   planEtcFiles,
   planFolder,
-  planKernelFolders,
   planRootChange,
   planRootDescriptor,
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
-import { planOomScore, planResourceLimits } from './plan/process-limit-plan.ts';
+import { planOomScore, planResourceLimits, planSysctls } from './plan/process-limit-plan.ts';
 import { planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
+import { planSandboxEntry } from './plan/sandbox-plan.ts';
 import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
 import { outsideId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What a launch needs beyond the spec. */
 export interface LaunchContext {
   host: HostFacts;
-  network: ContainerNetwork | undefined;
   binds: Bind[];
   /** What `rootfs.disk` of the spec is. */
   disk?: Disk;
@@ -35,37 +32,36 @@ export interface LaunchContext {
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
   filter: Uint8Array;
-  /** What gets the process into its control groups and sets their limits. */
-  group: Operation[];
+  /** What sets the limits of its control groups. */
+  limits: Operation[];
 }
 
 /**
- * Everything that a container's first process does between its birth in a new pid namespace and the app's start:
- * policy as data, carried out by init.c. Control groups come first, before anything that costs memory or time.
+ * Everything that a container's first process does between its time in the sandbox (plan/sandbox-plan.ts) and the app's start: policy as
+ * data, carried out by init.c. Limits come first, before anything that costs memory or time.
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
   const { host } = context;
   const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
   const ownerOf = (id: number) => (spec.userNamespace ? outsideId(id) : id);
   return [
-    ...context.group,
+    ...context.limits,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planExitFile(spec.exitFile),
-    ...planNetwork(context.network),
     ...(context.disk ? planDisk(context.disk) : []),
     ...planUpper(spec.rootfs),
     ...(spec.userNamespace ? planMappedRoot(host.permitted) : []),
+    ...planSysctls(spec.sysctls),
     ...planBindSources(context.binds, { mapOwners: spec.userNamespace }),
     ...planRootfs(spec.rootfs, host, context.mappedFolders),
-    ...planNamespaces(),
+    ...planSandboxEntry(),
     ...planRootfsPlacement(),
     ...planRootDescriptor(),
     ...planTmpfs(tmpfs.before, ownerOf),
     ...planBinds(context.binds),
     ...planTmpfs(tmpfs.after, ownerOf),
-    ...planDevices(spec),
-    ...planKernelFolders(host, spec.sysctls),
+    ...planKernelFolders(spec),
     ...planEtcFiles(context.etcFiles),
     ...planFolder(spec.cwd),
     ...(spec.readOnlyRoot ? planReadOnlyRoot() : []),
@@ -88,22 +84,6 @@ export function planCgroups(names: string[]): Operation[] {
     args: [{ descriptor }, '0', 1],
     purpose: `join the ${descriptor}`,
   }));
-}
-
-/** Everything from here on happens in a copy of the base namespace: no mount of the host can be reached. */
-function planNamespaces(): Operation[] {
-  return [
-    {
-      call: 'setns',
-      args: [{ descriptor: 'base namespace' }, CLONE.NEWNS],
-      purpose: 'enter the base mount namespace',
-    },
-    {
-      call: 'unshare',
-      args: [CLONE.NEWNS | CLONE.NEWUTS | CLONE.NEWIPC | CLONE.NEWCGROUP],
-      purpose: 'make the container’s namespaces',
-    },
-  ];
 }
 
 function planHostname(hostname: string): Operation[] {

@@ -4,7 +4,7 @@ import { ensureInit } from '../init/build.ts';
 import type { FirewallOptions } from '../network/firewall-table.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
-import { CLONE, SIGKILL } from '../syscall/constants.ts';
+import { SIGKILL } from '../syscall/constants.ts';
 import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
 import { attachLoopDevice, mountDetached } from '../syscall/loop-devices.ts';
 import { openProcess, processStartTime, signalProcess } from '../syscall/processes.ts';
@@ -15,7 +15,6 @@ import { etcFiles } from './etc-files.ts';
 import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
-import { GroupRemoval } from './group-removal.ts';
 import { instanceTag } from './instance-tag.ts';
 import type {
   AdoptedProcess,
@@ -32,12 +31,12 @@ import type {
   ViewSpec,
 } from './kernel.ts';
 import { planLaunch } from './launch-plan.ts';
-import type { ReadyNetwork } from './network-pool.ts';
-import { Networks } from './networks.ts';
 import { claimOutputFolder } from './output-folder.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
-import { ended, ProcessMaker } from './process-maker.ts';
+import { ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
+import type { Sandbox } from './sandbox.ts';
+import { Sandboxes } from './sandboxes.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
 import { raiseSharedCounts } from './shared-counts.ts';
@@ -61,9 +60,8 @@ export interface LinuxKernelOptions {
 export class LinuxKernel implements Kernel {
   readonly #host: HostFacts;
   readonly #cgroups: Cgroups;
-  readonly #groups: GroupRemoval;
   readonly #processes: ProcessMaker;
-  readonly #networks: Networks;
+  readonly #sandboxes: Sandboxes;
   readonly #traffic: TrafficControl;
   readonly #exits: Exits;
   readonly #userNamespace: UserNamespace;
@@ -82,9 +80,10 @@ export class LinuxKernel implements Kernel {
       onZygote: (pid) => cgroups.adoptZygote(pid),
     });
     const userNamespace = await UserNamespace.open(processes);
-    const networks = new Networks({ tag, subnet: options.subnet, processes });
-    await networks.ensureSubnet();
-    return new LinuxKernel({ cgroups, processes, userNamespace, networks, traffic });
+    const host = readHostFacts(cgroups.version);
+    const sandboxes = new Sandboxes({ tag, subnet: options.subnet, processes, cgroups, host });
+    await sandboxes.ensureSubnet();
+    return new LinuxKernel({ cgroups, processes, userNamespace, sandboxes, traffic, host });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
@@ -96,7 +95,7 @@ export class LinuxKernel implements Kernel {
 
   /** When no container is left: closes, and takes cgroups, routes and firewall away too. */
   async dismantle(): Promise<void> {
-    await this.#networks.dismantle();
+    await this.#sandboxes.dismantle();
     this.close();
     await this.#cgroups.removeAll();
     await this.#traffic.dismantle();
@@ -106,26 +105,23 @@ export class LinuxKernel implements Kernel {
     cgroups: Cgroups;
     processes: ProcessMaker;
     userNamespace: UserNamespace;
-    networks: Networks;
+    sandboxes: Sandboxes;
     traffic: TrafficControl;
+    host: HostFacts;
   }) {
     this.#cgroups = parts.cgroups;
-    this.#groups = new GroupRemoval(parts);
     this.#processes = parts.processes;
-    this.#networks = parts.networks;
+    this.#sandboxes = parts.sandboxes;
     this.#traffic = parts.traffic;
-    this.#exits = new Exits(parts.cgroups);
+    this.#exits = new Exits((id) => parts.cgroups.oomKills(parts.sandboxes.groupOf(id)));
     this.#userNamespace = parts.userNamespace;
-    this.#host = readHostFacts(parts.cgroups.version);
+    this.#host = parts.host;
   }
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     try {
-      using open = new Descriptors();
-      const taken = spec.network === 'nat' ? await this.#networks.take(spec.id) : undefined;
-      if (taken) open.add({ namespace: taken.namespace });
-      const ports = taken ? await this.#traffic.admit(spec.id, taken.network, spec.traffic) : [];
-      return { ...(await this.#launch(spec, taken)), ports };
+      const sandbox = await this.#sandboxes.take(spec.id, { network: spec.network === 'nat' });
+      return await this.#startIn(sandbox, spec);
     } catch (error) {
       await this.release(spec.id);
       throw error;
@@ -133,14 +129,14 @@ export class LinuxKernel implements Kernel {
   }
 
   adopt(id: string, process: StartedProcess, traffic = ORDINARY_TRAFFIC): AdoptedProcess | undefined {
+    this.#sandboxes.adopt(id, { group: process.group ?? id, address: process.address });
     if (process.address) {
-      this.#networks.adopt(id, process.address);
       this.#traffic.adopt(id, process.address, { ...traffic, ports: process.ports ?? [] });
     }
     const pidfd = openIfSame(process);
     if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
     this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
-    return { running: true, paused: this.#cgroups.isFrozen(id) };
+    return { running: true, paused: this.#cgroups.isFrozen(this.#sandboxes.groupOf(id)) };
   }
 
   get limitFeatures(): LimitFeatures {
@@ -148,21 +144,23 @@ export class LinuxKernel implements Kernel {
   }
 
   update(id: string, limits: Limits): void {
-    this.#cgroups.update(id, limits);
+    this.#cgroups.update(this.#sandboxes.groupOf(id), limits);
   }
 
   pause(id: string): Promise<void> {
-    return this.#cgroups.freeze(id);
+    return this.#cgroups.freeze(this.#sandboxes.groupOf(id));
   }
 
   unpause(id: string): void {
-    this.#cgroups.thaw(id);
+    this.#cgroups.thaw(this.#sandboxes.groupOf(id));
   }
 
   /** The helpers of execs are in the container's cgroup, but not in its world. */
   processes(id: string): number[] {
     const namespace = pidNamespace(this.#exits.process(id)?.pid);
-    return this.#cgroups.processes(id).filter((pid) => pidNamespace(pid) === namespace);
+    return this.#cgroups
+      .processes(this.#sandboxes.groupOf(id))
+      .filter((pid) => pidNamespace(pid) === namespace);
   }
 
   async exec(id: string, spec: ExecSpec): Promise<ExecProcess> {
@@ -177,7 +175,8 @@ export class LinuxKernel implements Kernel {
     const exit = openPipe();
     const exited = exitStatus(exit.read);
     open.add({ exit: exit.write });
-    const cgroups = open.add(this.#cgroups.open(id));
+    const group = this.#sandboxes.groupOf(id);
+    const cgroups = open.add(this.#cgroups.open(group));
     const stdio = terminal ? open.add({ terminal: terminal.slave }) : openStdio(spec.stdio);
     try {
       if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
@@ -195,7 +194,7 @@ export class LinuxKernel implements Kernel {
       });
       closeSync(pidfd);
       await ready;
-      const kill = () => killExec(pid, this.#cgroups.processes(id));
+      const kill = () => killExec(pid, this.#cgroups.processes(group));
       return { pid, exited, kill, ...(terminal ? { terminal: terminal.master } : {}) };
     } catch (error) {
       if (terminal) closeSync(terminal.master);
@@ -232,7 +231,7 @@ export class LinuxKernel implements Kernel {
   kill(id: string, signal: number): void {
     const process = this.#exits.process(id);
     if (!process) return;
-    if (signal === SIGKILL) this.#cgroups.kill(id);
+    if (signal === SIGKILL) this.#cgroups.kill(this.#sandboxes.groupOf(id));
     signalProcess(process.pidfd, signal);
   }
 
@@ -245,11 +244,11 @@ export class LinuxKernel implements Kernel {
   }
 
   async release(id: string): Promise<void> {
-    await Promise.all([this.#releaseNetwork(id), this.#groups.remove(id)]);
+    await Promise.all([this.#releaseNetwork(id), this.#sandboxes.releaseGroup(id)]);
   }
 
   stats(id: string): ResourceStats {
-    return this.#cgroups.stats(id);
+    return this.#cgroups.stats(this.#sandboxes.groupOf(id));
   }
 
   execute(args: string[]): Promise<void> {
@@ -258,14 +257,13 @@ export class LinuxKernel implements Kernel {
 
   async cleanUp(known: Set<string>): Promise<void> {
     await this.#removeLeftovers(known);
-    this.#networks.fillPool();
+    this.#sandboxes.fillPool();
   }
 
   async #removeLeftovers(known: Set<string>): Promise<void> {
-    const leftover = this.#cgroups.list().filter((id) => !known.has(id));
     await Promise.all([
-      this.#traffic.replace().then(() => this.#networks.cleanUp()),
-      ...leftover.map((id) => this.#cgroups.remove(id)),
+      this.#traffic.replace().then(() => this.#sandboxes.cleanUpNetworks()),
+      this.#sandboxes.cleanUpGroups(known),
     ]);
   }
 
@@ -273,7 +271,7 @@ export class LinuxKernel implements Kernel {
   close(): void {
     this.#exits.close();
     this.#cgroups.close();
-    this.#networks.close();
+    this.#sandboxes.close();
     this.#traffic.close();
     this.#processes.close();
     this.#userNamespace.close();
@@ -282,15 +280,34 @@ export class LinuxKernel implements Kernel {
   /** The address is nobody's only when nothing leads to it any more. */
   async #releaseNetwork(id: string): Promise<void> {
     await this.#traffic.dismiss(id);
-    await this.#networks.release(id);
+    await this.#sandboxes.releaseNetwork(id);
   }
 
-  async #launch(asked: LaunchSpec, taken: ReadyNetwork | undefined): Promise<StartedProcess> {
+  async #startIn(sandbox: Sandbox, spec: LaunchSpec): Promise<StartedProcess> {
+    try {
+      const { network } = sandbox;
+      const ports = network ? await this.#traffic.admit(spec.id, network, spec.traffic) : [];
+      const terminal = await this.#launch(spec, sandbox);
+      this.#exits.watch(spec.id, { pid: sandbox.pid, pidfd: sandbox.pidfd, exitFile: spec.exitFile });
+      return {
+        pid: sandbox.pid,
+        startTime: sandbox.startTime,
+        group: sandbox.group,
+        address: network?.address,
+        ports,
+        exitFile: spec.exitFile,
+        ...(terminal === undefined ? {} : { terminal }),
+      };
+    } catch (error) {
+      await sandbox.end();
+      throw error;
+    }
+  }
+
+  /** Returns the master of the container's terminal, if it has one. */
+  async #launch(asked: LaunchSpec, sandbox: Sandbox): Promise<number | undefined> {
     const { spec, mappedFolders } = this.#userNamespace.decide(asked);
     using open = new Descriptors();
-    const network = taken?.network;
-    const group = this.#cgroups.enter(spec.id, spec.limits);
-    open.add(group.descriptors);
     const disk = await openDisk(spec.rootfs);
     if (disk) open.add({ disk: disk.descriptor });
     const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(terminalOwner(spec)) : undefined;
@@ -300,45 +317,27 @@ export class LinuxKernel implements Kernel {
     try {
       if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
       if (spec.userNamespace) giveOutput(spec);
-      const { pid, pidfd, ready } = await this.#processes.launch({
-        cloneFlags: CLONE.NEWPID,
+      await sandbox.launch({
         operations: planLaunch(spec, {
           host: this.#host,
-          network,
           mappedFolders,
           ...(disk && { disk: disk.disk }),
           binds: spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) })),
           etcFiles: etcFiles({
             hostname: spec.hostname,
-            address: network?.address,
+            address: sandbox.network?.address,
             extraHosts: spec.extraHosts,
-            resolvConf: network ? this.#traffic.resolvConf(spec.traffic.dns) : '',
+            resolvConf: sandbox.network ? this.#traffic.resolvConf(spec.traffic.dns) : '',
           }),
           filter: this.#filter,
-          group: group.operations,
+          limits: this.#cgroups.planLimits(sandbox.group, spec.limits),
         }),
         descriptors: {
-          'base namespace': this.#processes.baseNamespace,
-          ...(taken ? { 'network namespace': taken.namespace } : {}),
           ...(spec.userNamespace && { 'user namespace': this.#userNamespace.descriptor! }),
-          ...group.descriptors,
           ...stdio,
         },
-        ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
       });
-      const startTime = processStartTime(pid) ?? '0';
-      await ready.catch(async (error) => {
-        await ended(pidfd);
-        throw error;
-      });
-      this.#exits.watch(spec.id, { pid, pidfd, exitFile: spec.exitFile });
-      return {
-        pid,
-        startTime,
-        address: network?.address,
-        exitFile: spec.exitFile,
-        ...(terminal ? { terminal: terminal.master } : {}),
-      };
+      return terminal?.master;
     } catch (error) {
       if (terminal) closeSync(terminal.master);
       throw error;

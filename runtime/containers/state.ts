@@ -63,11 +63,11 @@ export const NO_RESTARTS: Restarts = { count: 0, delay: 0 };
 /** created, exited or restarting → running. Throws `conflict`. */
 export function started(state: ContainerState, process: StartedProcess, now: Date): ContainerState {
   if (isAlive(state)) throw new EngineError('conflict', 'The container is running already.');
-  const { pid, startTime, address, ports, exitFile } = process;
+  const { pid, startTime, group, address, ports, exitFile } = process;
   return {
     status: 'running',
     startedAt: now.toISOString(),
-    process: { pid, startTime, address, exitFile, ...(ports && { ports }) },
+    process: { pid, startTime, ...(group && { group }), address, exitFile, ...(ports && { ports }) },
     stopping: false,
     restarts: state.status === 'restarting' ? state.restarts : NO_RESTARTS,
   };

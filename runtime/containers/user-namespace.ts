@@ -12,7 +12,7 @@ import { AT, CLONE, OPEN_TREE } from '../syscall/constants.ts';
 import { SystemCallError, systemCall } from '../syscall/system-call.ts';
 import type { TerminalOwner } from '../syscall/terminals.ts';
 import type { ExecSpec, LaunchSpec } from './kernel.ts';
-import { terminalGroup } from './plan/mount-plan.ts';
+import { terminalGroup } from './plan/sandbox-plan.ts';
 import { ID_MAP, OWNER_MAP_SIZE, outsideId, ownerMap } from './plan/user-namespace-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 

@@ -1,21 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { encodeOperations, FIXED_DESCRIPTORS, type Operation } from '../init/operation-list.ts';
-import { openPipe } from '../syscall/descriptors.ts';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { memoryFile } from '../syscall/files.ts';
-import { receiveMessage, sendMessage, socketPair } from '../syscall/messages.ts';
+import { receiveMessage, socketPair } from '../syscall/messages.ts';
 import { onceReadable } from '../syscall/readiness.ts';
-import { describeCall, errnoName } from '../syscall/system-call.ts';
+import { errnoName } from '../syscall/system-call.ts';
+import { type ListRequest, sendList } from './list-request.ts';
 import { SetupError } from './setup-error.ts';
 
-/** What the zygote is asked for; the protocol is drawn in init.c. */
-export interface ZygoteRequest {
+/** What the zygote is asked for. */
+export interface ZygoteRequest extends ListRequest {
   /** For clone3(2). */
   cloneFlags: number;
-  operations: Operation[];
-  /** Descriptors that the operations name; they stay the caller's. */
-  descriptors: Record<string, number>;
-  /** Into which the new process writes the app's exit status. */
+  /** Into which the process writes the app's exit status. */
   exitFile: number;
   /** Which of the descriptors is the cgroup v2 folder to be born in. */
   cgroup?: string;
@@ -70,38 +66,17 @@ export class Zygote {
 
   /** Makes a process that carries out the operations. Throws `SetupError` if there is none. */
   async launch(request: ZygoteRequest): Promise<Born> {
-    const names = Object.keys(request.descriptors);
-    const bytes = encodeOperations(request.operations, [...FIXED_DESCRIPTORS, ...names]);
-    const list = memoryFile('operations', bytes, { sealed: false });
-    const status = openPipe();
-    const ready = outcome(status.read, request.operations);
-    ready.catch(() => {});
-    const cgroup = request.cgroup ? FIXED_DESCRIPTORS.length + names.indexOf(request.cgroup) : 0;
-    try {
-      const born = this.#request(
-        [request.cloneFlags, bytes.length, cgroup],
-        [list, status.write, request.exitFile, ...Object.values(request.descriptors)],
-      );
-      return { ...(await born), ready };
-    } finally {
-      closeSync(list);
-      closeSync(status.write);
-    }
+    if (this.#failure) throw this.#failure;
+    const ready = sendList(this.#socket, request);
+    const waiter = Promise.withResolvers<{ pid: number; pidfd: number }>();
+    this.#waiting.push(waiter);
+    this.#listen();
+    return { ...(await waiter.promise), ready };
   }
 
   /** The zygote ends with its last child. */
   close(): void {
     this.#fail(new Error('The runtime is ending.'));
-  }
-
-  #request(header: number[], descriptors: number[]): Promise<{ pid: number; pidfd: number }> {
-    if (this.#failure) throw this.#failure;
-    const bytes = Buffer.from(new BigUint64Array(header.map(BigInt)).buffer);
-    sendMessage(this.#socket, { bytes, descriptors });
-    const waiter = Promise.withResolvers<{ pid: number; pidfd: number }>();
-    this.#waiting.push(waiter);
-    this.#listen();
-    return waiter.promise;
   }
 
   #listen(): void {
@@ -139,49 +114,4 @@ export class Zygote {
       waiter.reject(new SetupError(125, `Could not make a process: ${error.message}`, { cause: error }));
     }
   }
-}
-
-/** Waits for the end of the status pipe: silently when the app was executed, else with what failed. */
-function outcome(pipe: number, operations: Operation[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onEnd = () => {
-      const FAILURE_SIZE = 8;
-      const failure = Buffer.alloc(FAILURE_SIZE);
-      const size = readSync(pipe, failure);
-      closeSync(pipe);
-      if (size !== FAILURE_SIZE) resolve();
-      else reject(setupError(operations[failure.readUInt32LE(0)], failure.readInt32LE(4)));
-    };
-    onceReadable(pipe, onEnd, { keepAlive: true });
-  });
-}
-
-function setupError(failed: Operation | undefined, errno: number): SetupError {
-  const operation = failed ?? { purpose: 'find something to execute', call: 'execute', args: [] };
-  const reason = errnoName(errno);
-  const exitCode =
-    operation.call === 'execute' ? (reason === 'ENOENT' || reason === 'ENOTDIR' ? 127 : 126) : 125;
-  const shown = operation.args.filter(
-    (argument) => !(argument && typeof argument === 'object' && 'strings' in argument),
-  );
-  return new SetupError(
-    exitCode,
-    `Could not ${operation.purpose}: ${inWords(reason)} (${describeCall(operation.call, shown)}: ${reason}).`,
-  );
-}
-
-const WORDS: Record<string, string> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOTDIR: 'part of the path is not a folder',
-  ENOEXEC: 'it is neither a program for this machine nor a script with a #! line',
-  ELOOP: 'there is a symbolic link in the way',
-  ENOMEM: 'out of memory',
-  EAGAIN: 'too many processes',
-  ENOSPC: 'no space left',
-};
-
-function inWords(errno: string): string {
-  return WORDS[errno] ?? errno;
 }

@@ -17,6 +17,20 @@
  *
  * Descriptors of a request: [0] the list (a memfd), [1] the status pipe, [2] the exit file, then the operations' own.
  *
+ * A list may end with PARK: the process waits on a socket for a second request, the same but for the clone, and goes on with
+ * that one's list. So all that containers have in common is done before anybody asks for one:
+ *
+ *   runtime                     zygote                             container
+ *   ───────                     ──────                             ─────────
+ *   struct request     ───────► clone3 ──────────────────────────► carries out the first list up to PARK
+ *   status pipe        ◄────────────────────────────────────────── end of file: it is parked
+ *        (later)
+ *   struct request,
+ *   list, descriptors  ──────────────────────────────────────────► carries out the second list, whose status pipe the socket is
+ *   end of file        ──────────────────────────────────────────► (the runtime has ended) ends
+ *
+ * A second list comes in the message itself, or, if it is long, as the first of the descriptors (then request.cgroup is 1).
+ *
  * The list is mapped at LIST_ADDRESS, so that the runtime can put absolute pointers into it (strings, structs,
  * vectors); the mapping is gone before the app runs, so no app's environment stays in a PID 1:
  *
@@ -38,6 +52,7 @@ typedef unsigned int u32;
 typedef unsigned long u64;
 
 #define LIST_ADDRESS 0x200000000UL
+#define MAX_INLINE_LIST (128UL << 10)
 #define MAX_DESCRIPTORS 64
 #define MAX_RESULTS 32
 #define NO_RESULT 255
@@ -52,6 +67,8 @@ enum own_call {
   NETLINK = 0x8002,       /* (socket, requests, bytes, count): sends them, waits for every answer */
   CHECK_FOLDER = 0x8003,  /* (): the working folder is below the root, CVE-2024-21626 */
   DROP_BOUNDING = 0x8004, /* (kept, last): every capability up to `last` that `kept` has no bit for, for good */
+  PARK = 0x8005,          /* (socket): closes the status pipe, waits for another request and goes on with its list */
+  WRITE_FILE = 0x8006,    /* (path, flags, mode, bytes, length): opens, writes all in one call, closes */
 };
 
 enum argument_kind { VALUE = 0, DESCRIPTOR = 1, RESULT = 2 };
@@ -74,7 +91,7 @@ struct list {
 struct request {
   u64 clone_flags;
   u64 list_size;
-  u64 cgroup; /* index of the descriptor of a cgroup v2 to be born in; 0: none */
+  u64 cgroup; /* index of the descriptor of a cgroup v2 to be born in; 0: none. To a parked process 1: descriptor 0 is the list */
 };
 
 struct reply {
@@ -102,7 +119,8 @@ enum { KEYCTL_JOIN_SESSION_KEYRING = 1 };
 enum { O_RDWR = 2, O_NOFOLLOW = 0400000, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, DT_REG = 8 };
 enum { FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2 };
 enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
-enum { PROT_READ = 1, MAP_PRIVATE = 2, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
+enum { AT_FDCWD = -100 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
 #define CLONE_PIDFD 0x1000UL
 #define CLONE_INTO_CGROUP 0x200000000UL
@@ -263,13 +281,26 @@ static long execute(const u64 *argument, int is_last) {
   return try_next && refused ? refused : error;
 }
 
-static long carry_out(const struct operation *operation, const u64 *argument, const struct request *request, int is_last) {
+/* Control files take what they are told in one write, or not at all. */
+static long write_file(const u64 *argument) {
+  long file = call4(NR_openat, AT_FDCWD, argument[0], argument[1] | O_CLOEXEC, argument[2]);
+  if (file < 0) return file;
+  long written = call3(NR_write, file, argument[3], argument[4]);
+  call1(NR_close, file);
+  return written;
+}
+
+static __attribute__((noreturn)) void park(int socket, u64 list_size);
+
+static long carry_out(const struct operation *operation, const u64 *argument, u64 list_size, int is_last) {
   switch (operation->call) {
-    case SPAWN: return spawn((int)argument[0], request->list_size);
+    case SPAWN: return spawn((int)argument[0], list_size);
     case EXECUTE: return execute(argument, is_last);
     case NETLINK: return netlink(argument[0], argument[1], argument[2], argument[3]);
     case CHECK_FOLDER: return check_folder();
     case DROP_BOUNDING: return drop_bounding(argument[0], argument[1]);
+    case WRITE_FILE: return write_file(argument);
+    case PARK: park((int)argument[0], list_size);
     default:
       return call(operation->call, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
   }
@@ -281,23 +312,14 @@ static u64 resolve(u8 kind, u64 value, const int *descriptors, const u64 *result
   return value;
 }
 
-static __attribute__((noreturn)) void run_list(const struct request *request, const int *descriptors) {
-  u64 results[MAX_RESULTS] = {0};
-  call1(NR_close, OUTPUT);
-  call3(NR_dup3, descriptors[1], STATUS, O_CLOEXEC);
-  call3(NR_dup3, descriptors[2], EXIT_FILE, O_CLOEXEC);
-  call1(NR_close, descriptors[1]);
-  call1(NR_close, descriptors[2]);
-  on_child_ended(SIG_DFL);
-  long address = call(NR_mmap, LIST_ADDRESS, request->list_size, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, (u64)descriptors[0], 0);
-  if (address != (long)LIST_ADDRESS) fail(0, address);
-
+static __attribute__((noreturn)) void run_list(u64 list_size, const int *descriptors) {
   const struct list *list = (const struct list *)LIST_ADDRESS;
+  u64 results[MAX_RESULTS] = {0};
   for (u64 i = 0; i < list->count; i++) {
     const struct operation *operation = &list->operations[i];
     u64 argument[6];
     for (int k = 0; k < 6; k++) argument[k] = resolve(operation->kind[k], operation->argument[k], descriptors, results);
-    long result = carry_out(operation, argument, request, i + 1 == list->count);
+    long result = carry_out(operation, argument, list_size, i + 1 == list->count);
     int is_error = result < 0 && result > -4096;
     if (is_error && operation->tolerated != ANY_ERROR && -result != operation->tolerated) fail(i, result);
     if (operation->result != NO_RESULT) results[operation->result % MAX_RESULTS] = (u64)result;
@@ -305,19 +327,55 @@ static __attribute__((noreturn)) void run_list(const struct request *request, co
   fail(list->count, -ENOENT);
 }
 
-/* -------- the zygote -------- */
+static void map_list(int file, u64 size) {
+  long address = call(NR_mmap, LIST_ADDRESS, size, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, (u64)file, 0);
+  if (address != (long)LIST_ADDRESS) fail(0, address);
+}
 
-/* The number of descriptors that came along; negative at the end of the runtime. */
-static int receive(struct request *request, struct control *control) {
-  struct io_vector vector = {request, sizeof *request};
-  struct message message = {0, 0, &vector, 1, control, sizeof *control, 0};
+/* This is the zygote's child. */
+static __attribute__((noreturn)) void begin(const struct request *request, const int *descriptors) {
+  call1(NR_close, OUTPUT);
+  call3(NR_dup3, descriptors[1], STATUS, O_CLOEXEC);
+  call3(NR_dup3, descriptors[2], EXIT_FILE, O_CLOEXEC);
+  call1(NR_close, descriptors[1]);
+  call1(NR_close, descriptors[2]);
+  on_child_ended(SIG_DFL);
+  map_list(descriptors[0], request->list_size);
+  run_list(request->list_size, descriptors);
+}
+
+/* -------- requests -------- */
+
+/* The number of descriptors that came along; negative at the end of the runtime. The list comes to `list`, if there is room for one. */
+static int receive(int socket, struct request *request, struct io_vector list, struct control *control) {
+  struct io_vector vectors[2] = {{request, sizeof *request}, list};
+  struct message message = {0, 0, vectors, list.length ? 2 : 1, control, sizeof *control, 0};
   long size;
-  do size = call3(NR_recvmsg, SOCKET, &message, MSG_CMSG_CLOEXEC);
+  do size = call3(NR_recvmsg, socket, &message, MSG_CMSG_CLOEXEC);
   while (size == -EINTR);
-  if (size != sizeof *request) return -1;
+  if (size < (long)sizeof *request) return -1;
   if (message.control_length < 16 || control->type != SCM_RIGHTS) return 0;
   return (int)((control->length - 16) / sizeof(int));
 }
+
+/* This is a container's first process, which nobody has told yet what it is for. One that waits ends with the runtime. */
+static void park(int socket, u64 list_size) {
+  struct request request;
+  struct control control;
+  struct io_vector room = {(void *)LIST_ADDRESS, MAX_INLINE_LIST};
+  call2(NR_munmap, LIST_ADDRESS, list_size);
+  call3(NR_dup3, socket, STATUS, O_CLOEXEC); /* so that no passed descriptor gets its number */
+  long address = call(NR_mmap, LIST_ADDRESS, room.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0UL, 0);
+  if (address != (long)LIST_ADDRESS) leave(125);
+  if (receive(socket, &request, room, &control) < 0) leave(125);
+  if (request.cgroup) {
+    call2(NR_munmap, LIST_ADDRESS, room.length);
+    map_list(control.descriptors[0], request.list_size);
+  }
+  run_list(request.cgroup ? request.list_size : room.length, control.descriptors);
+}
+
+/* -------- the zygote -------- */
 
 static void answer(long pid, int pidfd) {
   struct reply reply = {pid};
@@ -339,7 +397,7 @@ static void launch(const struct request *request, const int *descriptors, int co
     args.cgroup = (u64)descriptors[request->cgroup % MAX_DESCRIPTORS];
   }
   long pid = call2(NR_clone3, &args, sizeof args);
-  if (pid == 0) run_list(request, descriptors);
+  if (pid == 0) begin(request, descriptors);
   answer(pid, pidfd);
   if (pid > 0) call1(NR_close, pidfd);
   for (int i = 0; i < count; i++) call1(NR_close, descriptors[i]);
@@ -393,7 +451,8 @@ static __attribute__((noreturn)) void zygote(void) {
   for (;;) {
     struct request request;
     struct control control;
-    int count = receive(&request, &control);
+    struct io_vector nowhere = {0, 0};
+    int count = receive(SOCKET, &request, nowhere, &control);
     if (count < 0) break;
     if (count >= 3) launch(&request, control.descriptors, count);
     else answer(-EPROTO, -1);

@@ -3,7 +3,7 @@ import { errnoNumber } from '../syscall/system-call.ts';
 
 /** One thing that a new process does to itself before the app runs. */
 export interface Operation {
-  /** A system call's name, or one of init's own: spawn, execute, netlink, check_folder, drop_bounding (see init.c). */
+  /** A system call's name, or one of init's own: spawn, execute, netlink, check_folder, drop_bounding, park, write_file (see init.c). */
   call: string;
   args: OperationArgument[];
   /** In words, after "could not": `mount /proc`. */
@@ -32,26 +32,28 @@ export type OperationArgument =
   /** A BPF program, as seccomp(2) takes (struct sock_fprog). */
   | { filter: Uint8Array };
 
+/** Writes into a file, all in one call, as control files need it. `flags` beside O_WRONLY and O_CLOEXEC. */
+export function planFileWrite(
+  path: string,
+  content: string | Uint8Array,
+  { purpose, flags = 0, mode = 0 }: { purpose: string; flags?: number; mode?: number },
+): Operation {
+  const WRONLY = 1;
+  const length = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
+  return { call: 'write_file', args: [path, WRONLY | flags, mode, content, length], purpose };
+}
+
 /** The runtime sends these three with every list; an operation's own descriptors follow. */
 export const FIXED_DESCRIPTORS = ['list', 'status', 'exit'];
 
 /** The bytes that init.c carries out; the encoding is drawn there. `descriptors` names what is sent along, in order. */
 export function encodeOperations(operations: readonly Operation[], descriptors: readonly string[]): Buffer {
-  const list = new List(HEADER_SIZE + operations.length * OPERATION_SIZE);
-  const results = new Map<string, number>();
-  list.writeWord(0, operations.length);
-  for (const [index, operation] of operations.entries()) {
-    const at = HEADER_SIZE + index * OPERATION_SIZE;
-    operation.args.forEach((argument, position) => {
-      const { kind, value } = encodeArgument(argument, { list, results, descriptors });
-      list.writeByte(at + 4 + position, kind);
-      list.writeWord(at + 16 + position * WORD, value);
-    });
-    list.writeByte(at, callNumber(operation.call) & 0xff);
-    list.writeByte(at + 1, callNumber(operation.call) >> 8);
-    list.writeByte(at + 2, toleratedErrno(operation.tolerate));
-    list.writeByte(at + 3, operation.result ? keepResult(operation.result, results) : NO_RESULT);
-  }
+  const list = new List(operations.length);
+  const places = {
+    descriptors: new Map(descriptors.map((name, index) => [name, index])),
+    results: new Map<string, number>(),
+  };
+  for (let index = 0; index < operations.length; index++) addOperation(list, operations[index]!, places);
   return list.bytes();
 }
 
@@ -59,6 +61,9 @@ const LIST_ADDRESS = 0x2_0000_0000;
 const WORD = 8;
 const HEADER_SIZE = 64;
 const OPERATION_SIZE = 64;
+/** In an operation: the kinds of its arguments, and the arguments. */
+const KINDS = 4;
+const ARGUMENTS = 16;
 const NO_RESULT = 255;
 const ANY_ERROR = 255;
 const OWN_CALLS = new Map([
@@ -67,135 +72,173 @@ const OWN_CALLS = new Map([
   ['netlink', 0x8002],
   ['check_folder', 0x8003],
   ['drop_bounding', 0x8004],
+  ['park', 0x8005],
+  ['write_file', 0x8006],
 ]);
 const KIND = { value: 0, descriptor: 1, result: 2 } as const;
 
-interface Encoding {
-  list: List;
-  results: ReadonlyMap<string, number>;
-  descriptors: readonly string[];
+/** By name: where among those sent along a descriptor is, and under which number a result is kept. */
+interface Places {
+  descriptors: ReadonlyMap<string, number>;
+  results: Map<string, number>;
 }
 
-type Word = number | bigint;
-
-function encodeArgument(argument: OperationArgument, encoding: Encoding): { kind: number; value: Word } {
-  const { list } = encoding;
-  if (argument === null) return { kind: KIND.value, value: 0 };
-  if (typeof argument === 'number' || typeof argument === 'bigint')
-    return { kind: KIND.value, value: argument };
-  if (typeof argument === 'string') return { kind: KIND.value, value: list.addString(argument) };
-  if (argument instanceof Uint8Array) return { kind: KIND.value, value: list.addBytes(argument) };
-  if ('strings' in argument) return { kind: KIND.value, value: list.addVector(argument.strings) };
-  if ('filter' in argument) return { kind: KIND.value, value: list.addFilter(argument.filter) };
-  if ('descriptor' in argument) {
-    const index = encoding.descriptors.indexOf(argument.descriptor);
-    if (index < 0) throw new Error(`No descriptor "${argument.descriptor}" is sent along.`);
-    return { kind: KIND.descriptor, value: index };
+function addOperation(list: List, operation: Operation, places: Places): void {
+  const { call, args, result, tolerate } = operation;
+  const at = list.beginOperation(callNumber(call), {
+    tolerated: tolerate === undefined ? 0 : toleratedErrno(tolerate),
+    result: result === undefined ? NO_RESULT : (places.results.get(result) ?? places.results.size),
+  });
+  for (let position = 0; position < args.length; position++) {
+    addArgument(list, args[position]!, { at, position, places });
   }
-  const index = encoding.results.get(argument.result);
-  if (index === undefined) throw new Error(`No operation before gives "${argument.result}".`);
-  return { kind: KIND.result, value: index };
+  if (result !== undefined && !places.results.has(result)) places.results.set(result, places.results.size);
+}
+
+function addArgument(
+  list: List,
+  argument: OperationArgument,
+  { at, position, places }: { at: number; position: number; places: Places },
+): void {
+  if (argument === null) return;
+  if (typeof argument === 'number') list.setNumber(at, position, argument);
+  else if (typeof argument === 'string') list.setNumber(at, position, list.addString(argument));
+  else if (typeof argument === 'bigint') list.setBigInt(at, position, argument);
+  else if (argument instanceof Uint8Array) list.setNumber(at, position, list.addBytes(argument));
+  else if ('result' in argument)
+    list.setKept(at, position, KIND.result, resultNumber(argument.result, places));
+  else if ('descriptor' in argument)
+    list.setKept(at, position, KIND.descriptor, descriptorNumber(argument.descriptor, places));
+  else if ('strings' in argument) list.setNumber(at, position, list.addVector(argument.strings));
+  else list.setNumber(at, position, list.addFilter(argument.filter));
+}
+
+function descriptorNumber(name: string, { descriptors }: Places): number {
+  const number = descriptors.get(name);
+  if (number === undefined) throw new Error(`No descriptor "${name}" is sent along.`);
+  return number;
+}
+
+function resultNumber(name: string, { results }: Places): number {
+  const number = results.get(name);
+  if (number === undefined) throw new Error(`No operation before gives "${name}".`);
+  return number;
 }
 
 function callNumber(name: string): number {
-  const number = OWN_CALLS.get(name) ?? SYSTEM_CALL_NUMBERS.get(name);
+  const number = SYSTEM_CALL_NUMBERS.get(name) ?? OWN_CALLS.get(name);
   if (number === undefined) throw new Error(`There is no operation "${name}".`);
   return number;
 }
 
-function toleratedErrno(name: string | undefined): number {
-  if (name === undefined) return 0;
+function toleratedErrno(name: string): number {
   return name === 'any' ? ANY_ERROR : errnoNumber(name);
-}
-
-function keepResult(name: string, results: Map<string, number>): number {
-  const index = results.get(name) ?? results.size;
-  results.set(name, index);
-  return index;
 }
 
 /** The list's bytes: a head for the operations, and behind it what they point to, each thing once. */
 class List {
   #buffer: Buffer;
+  /** The same memory. */
+  #halves: Int32Array;
   #size: number;
+  #count = 0;
   readonly #known = new Map<unknown, number>();
 
-  constructor(headSize: number) {
-    const EXPECTED_DATA = 16_384;
-    this.#buffer = Buffer.alloc(headSize + EXPECTED_DATA);
-    this.#size = headSize;
+  constructor(operations: number) {
+    const EXPECTED_DATA = 8192;
+    this.#size = HEADER_SIZE + operations * OPERATION_SIZE;
+    this.#buffer = Buffer.from(new ArrayBuffer(this.#size + EXPECTED_DATA));
+    this.#halves = new Int32Array(this.#buffer.buffer);
+    this.#halves[0] = operations;
   }
 
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#size);
   }
 
-  writeByte(at: number, value: number): void {
-    this.#buffer[at] = value;
+  /** Returns where it is. */
+  beginOperation(call: number, { tolerated, result }: { tolerated: number; result: number }): number {
+    const at = HEADER_SIZE + this.#count * OPERATION_SIZE;
+    this.#count++;
+    this.#halves[at >> 2] = call | (tolerated << 16) | (result << 24);
+    return at;
   }
 
-  /** 64 bits, two's complement. */
-  writeWord(at: number, value: Word): void {
-    if (typeof value === 'bigint') {
-      this.#buffer.writeBigInt64LE(BigInt.asIntN(64, value), at);
-      return;
-    }
-    const HALF = 2 ** 32;
-    this.#buffer.writeInt32LE(value | 0, at);
-    this.#buffer.writeInt32LE(Math.floor(value / HALF) | 0, at + 4);
+  /** An argument that is this number, or address: up to 53 bits, two's complement. */
+  setNumber(at: number, position: number, value: number): void {
+    this.#setWord(at + ARGUMENTS + position * WORD, value);
+  }
+
+  setBigInt(at: number, position: number, value: bigint): void {
+    this.#buffer.writeBigInt64LE(BigInt.asIntN(64, value), at + ARGUMENTS + position * WORD);
+  }
+
+  /** An argument that is a descriptor or a result. */
+  setKept(at: number, position: number, kind: number, index: number): void {
+    this.#buffer[at + KINDS + position] = kind;
+    this.setNumber(at, position, index);
   }
 
   addString(text: string): number {
-    return this.#once(text, () => {
-      if (text.includes('\0'))
-        throw new Error(`A string for the kernel must not hold a NUL: ${JSON.stringify(text)}`);
-      const at = this.#reserve(Buffer.byteLength(text) + 1);
-      this.#buffer.write(text, at);
-      return at;
-    });
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (text.includes('\0'))
+      throw new Error(`A string for the kernel must not hold a NUL: ${JSON.stringify(text)}`);
+    const MOST_BYTES = 3;
+    this.#makeRoom(text.length * MOST_BYTES + WORD);
+    const length = this.#buffer.write(text, this.#size);
+    return this.#remember(text, length + 1);
   }
 
   addBytes(bytes: Uint8Array): number {
-    return this.#once(bytes, () => {
-      const at = this.#reserve(bytes.length);
-      this.#buffer.set(bytes, at);
-      return at;
-    });
+    const known = this.#known.get(bytes);
+    if (known !== undefined) return known;
+    this.#makeRoom(bytes.length);
+    this.#buffer.set(bytes, this.#size);
+    return this.#remember(bytes, bytes.length);
   }
 
   addVector(strings: string[]): number {
-    return this.#once(strings, () => this.#placeWords([...strings.map((text) => this.addString(text)), 0]));
+    const known = this.#known.get(strings);
+    if (known !== undefined) return known;
+    const addresses = strings.map((text) => this.addString(text));
+    return this.#remember(strings, this.#placeWords([...addresses, 0]));
   }
 
   /** `struct sock_fprog`: the number of instructions, 8 bytes each, and where they are. */
   addFilter(filter: Uint8Array): number {
-    return LIST_ADDRESS + this.#placeWords([filter.length / 8, this.addBytes(filter)]);
+    const address = this.addBytes(filter);
+    return this.#remember(undefined, this.#placeWords([filter.length / 8, address]));
   }
 
+  /** Returns how many bytes they take. */
   #placeWords(words: number[]): number {
-    const at = this.#reserve(words.length * WORD);
-    words.forEach((word, index) => {
-      this.writeWord(at + index * WORD, word);
-    });
-    return at;
+    this.#makeRoom(words.length * WORD);
+    for (let index = 0; index < words.length; index++) {
+      this.#setWord(this.#size + index * WORD, words[index]!);
+    }
+    return words.length * WORD;
   }
 
-  /** The address of a thing; `place` puts it into the list. */
-  #once(thing: unknown, place: () => number): number {
-    const known = this.#known.get(thing);
-    if (known !== undefined) return known;
-    const address = LIST_ADDRESS + place();
-    this.#known.set(thing, address);
+  #setWord(at: number, value: number): void {
+    const HALF = 2 ** 32;
+    this.#halves[at >> 2] = value | 0;
+    if (value > 0x7fff_ffff || value < 0) this.#halves[(at >> 2) + 1] = Math.floor(value / HALF) | 0;
+  }
+
+  /** What stands at the end is `size` bytes long; what comes next begins at a multiple of 8. Returns the address. */
+  #remember(thing: unknown, size: number): number {
+    const address = LIST_ADDRESS + this.#size;
+    this.#size += (size + 7) & ~7;
+    if (thing !== undefined) this.#known.set(thing, address);
     return address;
   }
 
-  /** Zeroed room, 8-byte aligned. */
-  #reserve(size: number): number {
-    const at = this.#size;
-    this.#size += (size + 7) & ~7;
-    if (this.#size > this.#buffer.length) {
-      this.#buffer = Buffer.concat([this.#buffer, Buffer.alloc(this.#size)]);
-    }
-    return at;
+  #makeRoom(size: number): void {
+    if (this.#size + size + WORD <= this.#buffer.length) return;
+    const larger = new ArrayBuffer((2 * this.#buffer.length + size + WORD) & ~7);
+    new Uint8Array(larger).set(this.#buffer);
+    this.#buffer = Buffer.from(larger);
+    this.#halves = new Int32Array(larger);
   }
 }

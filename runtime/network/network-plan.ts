@@ -1,4 +1,4 @@
-import type { Operation } from '../init/operation-list.ts';
+import { type Operation, planFileWrite } from '../init/operation-list.ts';
 import { AF, CLONE, NETLINK_ROUTE, OPEN, SOCK } from '../syscall/constants.ts';
 import {
   type ContainerNetwork,
@@ -15,40 +15,20 @@ import type { Subnet } from './subnet.ts';
 
 export type { ContainerNetwork };
 
-/** A container's first process enters the network namespace that was made for it, or makes one with a loopback alone. */
-export function planNetwork(network: ContainerNetwork | undefined): Operation[] {
+/**
+ * A container's first process leaves the host's network, for one with an address or with loopback alone; in the host's mount namespace. It
+ * talks to the host's side through a socket that it opened before it left.
+ */
+export function planOwnNetwork(network: ContainerNetwork | undefined): Operation[] {
   if (!network)
     return [leave(), ...openSocket('inside'), ...send('inside', loopbackRequests()), ...close('inside')];
   return [
-    {
-      call: 'setns',
-      args: [{ descriptor: 'network namespace' }, CLONE.NEWNET],
-      purpose: `enter the network namespace of ${network.address}`,
-    },
-  ];
-}
-
-/**
- * Makes a network namespace for each of these, in a process in the host's network and mount namespaces: it talks to the host's side
- * through a socket that it opened before it left. They are open at `namespaceDescriptor` when it is done.
- */
-export function planNetworks(networks: ContainerNetwork[]): Operation[] {
-  return [...openSocket('outside'), ...networks.flatMap(planNewNetwork)];
-}
-
-/** The number of the descriptor of the namespace for the network with this index, in the process that made it. */
-export function namespaceDescriptor(index: number): number {
-  return FIRST_NAMESPACE_DESCRIPTOR + index;
-}
-
-/** Above all that init.c and the list may have open. */
-const FIRST_NAMESPACE_DESCRIPTOR = 200;
-
-function planNewNetwork(network: ContainerNetwork, index: number): Operation[] {
-  return [
+    ...openSocket('outside'),
     leave(),
-    ...openNamespace(namespaceDescriptor(index)),
-    ...send('outside', hostRequests(network, namespaceDescriptor(index))),
+    ...openNamespace(NAMESPACE),
+    ...send('outside', hostRequests(network, NAMESPACE)),
+    { call: 'close', args: [NAMESPACE], purpose: 'close the network namespace' },
+    ...close('outside'),
     ...openSocket('inside'),
     ...send('inside', containerRequests(network)),
     ...close('inside'),
@@ -56,6 +36,9 @@ function planNewNetwork(network: ContainerNetwork, index: number): Operation[] {
     ...setting('ping_group_range', '0 2147483647'),
   ];
 }
+
+/** The number of the descriptor of its network namespace: it stands in a request. */
+const NAMESPACE = 200;
 
 function leave(): Operation {
   return { call: 'unshare', args: [CLONE.NEWNET], purpose: 'make a network namespace' };
@@ -103,17 +86,7 @@ function close(result: string): Operation[] {
 
 /** As Docker: any user may listen on low ports and ping (moby, daemon/oci_linux.go). */
 function setting(name: string, value: string): Operation[] {
-  const purpose = `set net.ipv4.${name}`;
-  return [
-    {
-      call: 'openat',
-      args: [-100, `/proc/sys/net/ipv4/${name}`, OPEN.WRONLY | OPEN.CLOEXEC],
-      purpose,
-      result: 'setting',
-    },
-    { call: 'write', args: [{ result: 'setting' }, value, value.length], purpose },
-    { call: 'close', args: [{ result: 'setting' }], purpose },
-  ];
+  return [planFileWrite(`/proc/sys/net/ipv4/${name}`, value, { purpose: `set net.ipv4.${name}` })];
 }
 
 /**

@@ -16,11 +16,18 @@ export function socketPair(): [number, number] {
   return [pair[0]!, pair[1]!];
 }
 
-/** Sends one message with descriptors; see sendmsg(2) and unix(7). */
-export function sendMessage(socket: number, message: { bytes: Uint8Array; descriptors: number[] }): void {
+/** Sends one message, its pieces one behind the other, with descriptors; see sendmsg(2) and unix(7). */
+export function sendMessage(socket: number, message: { bytes: Uint8Array[]; descriptors: number[] }): void {
   const controlSize = CONTROL_HEADER + 4 * message.descriptors.length;
-  const parts = new MessageMemory(message.bytes.length, controlSize);
-  parts.bytes.set(message.bytes);
+  const parts = new MessageMemory(
+    message.bytes.reduce((sum, { length }) => sum + length, 0),
+    controlSize,
+  );
+  let at = 0;
+  for (const piece of message.bytes) {
+    parts.bytes.set(piece, at);
+    at += piece.length;
+  }
   parts.control.writeBigUInt64LE(BigInt(controlSize), 0);
   parts.control.writeInt32LE(SOL_SOCKET, 8);
   parts.control.writeInt32LE(SCM_RIGHTS, 12);

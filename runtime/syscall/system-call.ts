@@ -20,15 +20,23 @@ export class SystemCallError extends Error {
 
 /** Does a system call of x86-64 and returns its result; see syscall(2). Throws `SystemCallError`. */
 export function systemCall(name: string, ...args: Argument[]): number {
-  const words = Array.from({ length: 6 }, (_, index) => toWord(args[index] ?? null));
-  const result = rawCall(systemCallNumber(name), ...words);
+  const [a, b, c, d, e, f] = args;
+  const result = rawCall(
+    systemCallNumber(name),
+    toWord(a),
+    toWord(b),
+    toWord(c),
+    toWord(d),
+    toWord(e),
+    toWord(f),
+  );
   if (result < 0) throw new SystemCallError(describeCall(name, args), koffi.errno());
   return Number(result);
 }
 
 /** As `systemCall`, off the event loop. Buffers must stay unchanged until it has ended. */
 export function systemCallAsync(name: string, ...args: Argument[]): Promise<number> {
-  const words = Array.from({ length: 6 }, (_, index) => toWord(args[index] ?? null));
+  const words = Array.from({ length: 6 }, (_, index) => toWord(args[index]));
   return new Promise((resolve, reject) => {
     rawCallAsync(systemCallNumber(name), ...words, (error: Error | null, result: bigint | number) => {
       words.length = 0; // Until here the memory among them is referred to, so that it is not collected.
@@ -75,8 +83,8 @@ const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   [...ERRNO_NUMBERS].sort(([one], [other]) => (one < other ? 1 : -1)).map(([name, errno]) => [errno, name]),
 );
 
-function toWord(argument: Argument): number | bigint | Uint8Array | null {
-  return typeof argument === 'string' ? cString(argument) : argument;
+function toWord(argument: Argument | undefined): number | bigint | Uint8Array | null {
+  return typeof argument === 'string' ? cString(argument) : (argument ?? null);
 }
 
 /** A string as the kernel takes it. Throws if it holds a NUL, which would cut it. */

@@ -62,8 +62,7 @@ describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${
     );
     const mounted = join(engine.root, 'mounted');
     for (const folder of [...folders, mounted]) mkdirSync(folder);
-    const limits = { memory: undefined, nanoCpus: undefined, cpuShares: undefined, pids: undefined };
-    for (const { call, args } of cgroups.enter(stray, limits).operations) {
+    for (const { call, args } of cgroups.enter(stray).operations) {
       if (call === 'mkdirat') mkdirSync(args[1] as string);
     }
     spawnSync('mount', ['-t', 'tmpfs', 'none', mounted]);

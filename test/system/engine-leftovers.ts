@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { openCgroups } from '../../runtime/cgroups/cgroups.ts';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 
 /** What of an instance is on the machine and belongs to no container that its runtime knows, in words. `root`: its folder. */
@@ -14,9 +13,7 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
   const addresses = running.flatMap((info) => addressesOf(info));
   const folder = (name: string) => join(root, 'data', 'runtime', name);
   return [
-    ...processesOfGroups(root)
-      .filter(({ id }) => !running.some(({ Id }) => Id === id))
-      .map(({ id, pid }) => `process ${pid} of ${id}`),
+    ...(await strayProcesses(docker, { root, running: running.map(({ Id }) => Id) })),
     ...readdirSync(folder('containers'))
       .filter((id) => !known.has(id))
       .map((id) => `folder of ${id}`),
@@ -49,14 +46,64 @@ export function kernelTraces(root: string): string[] {
   ];
 }
 
-function processesOfGroups(root: string): { id: string; pid: string }[] {
-  const cgroups = openCgroups(instanceTag(join(root, 'run')));
-  const hierarchy = cgroups.version === 2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
-  return cgroups.list().flatMap((id) => {
-    const file = join(hierarchy, `paas-${instanceTag(join(root, 'run'))}`, id, 'cgroup.procs');
-    const pids = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
-    return pids.map((pid) => ({ id, pid }));
+/** The control groups of the instance with this PAAS_RUN that are more than a place for a process that waits for a container. */
+export function usedGroups(run: string): string[] {
+  return processGroups(run)
+    .filter(({ pids }) => !isParked(pids))
+    .map(({ name }) => name);
+}
+
+/** Those in a control group in which there is no process of a running container, but for one that waits for a container. */
+async function strayProcesses(
+  docker: Docker,
+  { root, running }: { root: string; running: string[] },
+): Promise<string[]> {
+  const infos = await Promise.all(running.map((id) => docker.getContainer(id).inspect()));
+  const known = new Set(infos.map(({ State }) => State.Pid));
+  return processGroups(join(root, 'run'))
+    .filter(({ pids }) => !pids.some((pid) => known.has(pid)) && !isParked(pids))
+    .flatMap(({ pids }) => pids)
+    .map((pid) => `process ${pid}`);
+}
+
+/** The processes that wait for a container. */
+export function parkedProcesses(root: string): number[] {
+  return processGroups(join(root, 'run')).flatMap(({ pids }) => (isParked(pids) ? pids : []));
+}
+
+/** Our init alone in its group, in a call of recvmsg(2). */
+function isParked(pids: number[]): boolean {
+  const RECVMSG = '47';
+  try {
+    return pids.length === 1 && readFileSync(`/proc/${pids[0]}/syscall`, 'utf8').split(' ')[0] === RECVMSG;
+  } catch {
+    return false;
+  }
+}
+
+/** The control groups of an instance, in whichever hierarchy, and the processes in them. */
+function processGroups(run: string): { name: string; pids: number[] }[] {
+  const tag = instanceTag(run);
+  const tops = ['.', ...readdirSync('/sys/fs/cgroup')].map((name) =>
+    join('/sys/fs/cgroup', name, `paas-${tag}`),
+  );
+  const names = tops
+    .filter((top) => existsSync(top))
+    .flatMap((top) => readdirSync(top, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory() && entry.name !== 'zygote')
+    .map(({ name }) => name);
+  return [...new Set(names)].map((name) => {
+    const pids = tops.flatMap((top) => pidsIn(join(top, name, 'cgroup.procs')));
+    return { name, pids: [...new Set(pids)] };
   });
+}
+
+function pidsIn(file: string): number[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 function addressesOf(info: Docker.ContainerInfo): string[] {

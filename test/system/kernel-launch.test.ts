@@ -13,10 +13,10 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
 import { after, before, beforeEach, describe, it } from 'mocha';
-import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
 import { SetupError } from '../../runtime/containers/setup-error.ts';
 import { resizeTerminal } from '../../runtime/syscall/descriptors.ts';
+import { usedGroups } from './engine-leftovers.ts';
 import { APP_USER, KernelFixture, whyNot } from './kernel-fixture.ts';
 
 describe('LinuxKernel', () => {
@@ -312,19 +312,10 @@ describe('LinuxKernel', () => {
   });
 });
 
-/** What containers of the instance have in the kernel. */
+/** What containers of the instance have in the kernel; what is made in advance for others apart. */
 function leftovers({ folder, interfaces: ofContainers }: KernelFixture): string[] {
-  const tag = instanceTag(folder);
   const interfaces = readdirSync('/sys/class/net').filter((name) => ofContainers.has(name));
-  const hierarchies = ['.', ...readdirSync('/sys/fs/cgroup')].map((name) =>
-    join('/sys/fs/cgroup', name, `paas-${tag}`),
-  );
-  const groups = hierarchies
-    .filter((path) => existsSync(path))
-    .flatMap((path) => readdirSync(path, { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory() && entry.name !== 'zygote')
-    .map((entry) => entry.name);
-  return [...interfaces, ...groups];
+  return [...interfaces, ...usedGroups(folder)];
 }
 
 /** Our side of a terminal. At the end of the other side, reading fails with EIO. */

@@ -12,6 +12,10 @@ export const BASE = {
   devices: '/d',
   /** Where a container's own /etc/hosts etc. are made. */
   files: '/f',
+  /** Where its own /dev, /proc and /sys wait for its root file system. */
+  dev: '/v',
+  proc: '/p',
+  sys: '/s',
   /** Empty, to hide folders behind. */
   nothing: '/n',
 } as const;

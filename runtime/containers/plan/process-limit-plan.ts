@@ -1,5 +1,5 @@
-import type { Operation } from '../../init/operation-list.ts';
-import { AT, OPEN, RLIMIT } from '../../syscall/constants.ts';
+import { type Operation, planFileWrite } from '../../init/operation-list.ts';
+import { RLIMIT } from '../../syscall/constants.ts';
 import type { ProcessLimits } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -40,14 +40,16 @@ export function planOomScore({ oomScoreAdj = 0 }: ProcessLimits): Operation[] {
   return planWrite('/proc/self/oom_score_adj', String(oomScoreAdj));
 }
 
+/** Its own settings of the kernel, in the host's /proc: which network and which message queues they are of, the process's namespaces say. */
+export function planSysctls(sysctls: Record<string, string> = {}): Operation[] {
+  return Object.entries(sysctls).flatMap(([name, value]) =>
+    planWrite(`/proc/sys/${name.replaceAll('.', '/')}`, value),
+  );
+}
+
 /** Writes into a file that is there. */
-export function planWrite(path: string, text: string): Operation[] {
-  const purpose = `write "${text}" to "${path}"`;
-  return [
-    { call: 'openat', args: [AT.FDCWD, path, OPEN.WRONLY | OPEN.CLOEXEC], purpose, result: 'file' },
-    { call: 'write', args: [{ result: 'file' }, text, Buffer.byteLength(text)], purpose },
-    { call: 'close', args: [{ result: 'file' }], purpose },
-  ];
+function planWrite(path: string, text: string): Operation[] {
+  return [planFileWrite(path, text, { purpose: `write "${text}" to "${path}"` })];
 }
 
 function resourceNumber(name: string): number {

@@ -28,6 +28,7 @@ export function planMappedRoot(permitted: bigint): Operation[] {
     { call: 'setfsgid', args: [FIRST], purpose },
     { call: 'setfsuid', args: [FIRST], purpose },
     { call: 'capset', args: [CAPABILITY_HEADER, capabilitySets(permitted)], purpose },
+    { call: 'unshare', args: [CLONE.NEWIPC], purpose: 'make message queues that are its root’s' },
   ];
 }
 

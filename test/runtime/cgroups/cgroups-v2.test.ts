@@ -49,19 +49,22 @@ describe('CgroupsV2', () => {
     assert.match(written('', 'cgroup.subtree_control'), /^\+cpu(?!set)/);
   });
 
-  it('enter() writes limits, and leaves out what the kernel does not have', () => {
+  it('planLimits() writes limits, and leaves out what the kernel does not have and what a new group has', () => {
     rmSync(join(root, 'paas-x/memory.swap.max'));
     const limits = { memory: 1000, memorySwap: 1000, nanoCpus: 5e8, pids: 9, ioWeight: 10 };
-    const { operations, descriptors } = cgroups.enter('two', limits);
+    const { operations, descriptors } = cgroups.enter('two');
     closeSync(descriptors.cgroup!);
-    const opened = operations.filter(({ call }) => call === 'openat').map(({ args }) => args[1]);
-    const values = operations.filter(({ call }) => call === 'write').map(({ args }) => args[1]);
+    assert.deepEqual(operations, []);
+    const writes = cgroups.planLimits('two', limits).map(({ args }) => args);
+    const opened = writes.map(([path]) => path);
+    const values = writes.map(([, , , value]) => value);
     const files = ['memory.max', 'pids.max', 'cpu.max', 'io.weight'];
     assert.deepEqual(
       opened,
       files.map((file) => join(root, 'paas-x/two', file)),
     );
     assert.deepEqual(values, ['1000', '9', '50000 100000', '1']);
+    assert.deepEqual(cgroups.planLimits('two', {}), []);
   });
 
   it('update() refuses less memory than is used without the cache of files', () => {

@@ -5,6 +5,7 @@ import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
 import { planReadOnlyRootfs, planRootfs } from '../../../runtime/containers/plan/rootfs-plan.ts';
+import { planSandbox, type SandboxContext } from '../../../runtime/containers/plan/sandbox-plan.ts';
 import { parseTmpfs } from '../../../runtime/containers/tmpfs.ts';
 import { MAX_LAYERS } from '../../../runtime/images/layer-store.ts';
 import { encodeOperations, type Operation } from '../../../runtime/init/operation-list.ts';
@@ -49,13 +50,70 @@ const CONTEXT: LaunchContext = {
     openFiles: { soft: 1024, hard: 4096 },
     permitted: 0x1ff_ffff_ffffn,
   },
-  network: { name: 'v0-1', index: 77, address: '172.30.0.1' },
   binds: [],
   mappedFolders: [],
   etcFiles: { hosts: '127.0.0.1 localhost\n' },
   filter: Buffer.alloc(8),
+  limits: [],
+};
+
+const SANDBOX: SandboxContext = {
+  host: CONTEXT.host,
+  network: { name: 'v0-1', index: 77, address: '172.30.0.1' },
   group: [],
 };
+
+describe('planSandbox()', () => {
+  it('enters its control groups first of all, and is in the host’s mount namespace again at the end', () => {
+    const group = [...planGroup('/g'), ...planJoining('/g')];
+    assertOrder(planSandbox({ ...SANDBOX, group }), [
+      'mkdirat(-100, "/g", 493)',
+      'write_file("/g/cgroup.procs", 1, 0, "0", 1)',
+      'unshare(1073741824)',
+      'openat(-100, "/proc/thread-self/ns/mnt"',
+      'setns(base namespace, 131072)',
+      'unshare(235012096)',
+      'mount("/d", "/v"',
+      'mount("devpts", "/v/pts"',
+      'mount("proc", "/p"',
+      'openat(-100, "/p/thread-self/ns/mnt"',
+      'dup3(own mounts, 210',
+      'setns(host’s mounts, 131072)',
+    ]);
+  });
+
+  it('hides and write-protects what tells of the machine, before anything of an image is there', () => {
+    assertOrder(planSandbox(SANDBOX), [
+      'mount("proc", "/p", "proc"',
+      'mount("/p/sys", "/p/sys"',
+      'mount("none", "/p/sys"',
+      'mount("/d/null", "/p/keys"',
+      'mount("/n", "/s/firmware"',
+    ]);
+  });
+
+  it('talks to the host’s side of its network through a socket that it opened before it left', () => {
+    assertOrder(planSandbox(SANDBOX), [
+      'socket(16',
+      'unshare(1073741824)',
+      'netlink(outside',
+      'close(outside)',
+      'socket(16',
+      'netlink(inside',
+    ]);
+  });
+
+  it('makes a network without anything of the host for `none`', () => {
+    const none = planSandbox({ ...SANDBOX, network: undefined });
+    assertOrder(none, ['unshare(1073741824)', 'netlink(inside']);
+    assert.equal(none.filter(({ call }) => call === 'netlink').length, 1);
+  });
+
+  it('can be encoded', () => {
+    const plan = planSandbox(SANDBOX);
+    assert.ok(encodeOperations(plan, ['base namespace']).length > plan.length * 64);
+  });
+});
 
 describe('planLaunch()', () => {
   const plan = planLaunch(SPEC, CONTEXT);
@@ -63,11 +121,11 @@ describe('planLaunch()', () => {
   it('gives up privileges in the only order that works, and runs nothing of the image before', () => {
     assertOrder(plan, [
       'fsopen("overlay"',
-      'setns(base namespace, 131072)',
-      'unshare(235012096)',
+      'setns(210, 131072)',
       'move_mount(rootfs',
-      'mount("/d", "/m/dev"',
-      'mount("proc", "/m/proc"',
+      'move_mount(-100, "/v", folder',
+      'move_mount(-100, "/p", folder',
+      'move_mount(-100, "/s", folder',
       'chroot(".")',
       'openat(-100, "/dev/null", 0)',
       'dup3(null, 0, 0)',
@@ -214,33 +272,10 @@ describe('planLaunch()', () => {
     ]);
   });
 
-  it('enters its control groups first of all', () => {
-    const group = [
-      ...planGroup('/g'),
-      ...planControl('/g', { file: 'pids.max', value: 9 }),
-      ...planJoining('/g'),
-    ];
-    const first = planLaunch(SPEC, { ...CONTEXT, group }).slice(0, group.length + 1);
-    assert.deepEqual(first.map(shown).slice(0, 7), [
-      'mkdirat(-100, "/g", 493)',
-      'openat(-100, "/g/pids.max", 524289)',
-      'write(control, "9", 1)',
-      'close(control)',
-      'openat(-100, "/g/cgroup.procs", 524289)',
-      'write(control, "0", 1)',
-      'close(control)',
-    ]);
-  });
-
-  it('enters the network made for it before anything else of the container is there', () => {
-    assertOrder(plan, ['setns(network namespace, 1073741824)', 'fsopen("overlay"']);
-  });
-
-  it('makes a network without anything of the host for `none`', () => {
-    const none = planLaunch(SPEC, { ...CONTEXT, network: undefined });
-    assertOrder(none, ['unshare(1073741824)', 'netlink(inside', 'fsopen("overlay"']);
-    assert.equal(none.filter(({ call }) => call === 'netlink').length, 1);
-    assert.ok(!none.map(shown).some((text) => text.includes('network namespace')));
+  it('sets the limits of its control groups first of all', () => {
+    const limits = planControl('/g', { file: 'pids.max', value: 9 });
+    const [first] = planLaunch(SPEC, { ...CONTEXT, limits });
+    assert.equal(shown(first!), 'write_file("/g/pids.max", 1, 0, "9", 1)');
   });
 
   it('sets limits of processes over its own, and the OOM score while it sees the host’s /proc', () => {
@@ -248,7 +283,7 @@ describe('planLaunch()', () => {
       { ...SPEC, oomScoreAdj: 300, ulimits: [{ name: 'nofile', soft: 5, hard: -1 }] },
       CONTEXT,
     );
-    assertOrder(limited, ['openat(-100, "/proc/self/oom_score_adj"', 'write(file, "300", 3)', 'unshare(']);
+    assertOrder(limited, ['write_file("/proc/self/oom_score_adj", 1, 0, "300", 3)', 'setns(210']);
     const set = limited
       .filter(({ call }) => call === 'prlimit64')
       .map(({ args }) => ({
@@ -264,15 +299,24 @@ describe('planLaunch()', () => {
     assert.ok(!plan.map(shown).some((line) => line.includes('oom_score_adj')));
   });
 
-  it('makes settings of the kernel in its own /proc, before that is read-only', () => {
+  it('makes settings of the kernel while it sees the host’s /proc, where they are its namespaces’ own', () => {
     const sysctls = { 'net.core.somaxconn': '77' };
-    assertOrder(planLaunch({ ...SPEC, sysctls }, CONTEXT), [
-      'setns(network namespace',
-      'unshare(235012096)',
-      'mount("proc", "/m/proc"',
-      'openat(-100, "/m/proc/sys/net/core/somaxconn"',
-      'write(file, "77", 2)',
-      'mount("/m/proc/sys", "/m/proc/sys"',
+    const setting = 'write_file("/proc/sys/net/core/somaxconn", 1, 0, "77", 2)';
+    assertOrder(planLaunch({ ...SPEC, sysctls }, CONTEXT), [setting, 'setns(210']);
+    const rooted = planLaunch({ ...SPEC, sysctls, uid: 0, userNamespace: true }, CONTEXT);
+    assertOrder(rooted, ['unshare(134217728)', setting, 'setns(210']);
+  });
+
+  it('covers what of the sandbox is not as the container wants it', () => {
+    const small = planLaunch({ ...SPEC, shmSize: 4096 }, CONTEXT);
+    assertOrder(small, ['move_mount(-100, "/v", folder', 'mount("shm", "/m/dev/shm"']);
+    assert.ok(!plan.map(shown).some((line) => line.startsWith('mount("shm"')));
+    const rooted = planLaunch({ ...SPEC, uid: 0, userNamespace: true }, CONTEXT);
+    assertOrder(rooted, [
+      'move_mount(-100, "/v", folder',
+      'mount("devpts", "/m/dev/pts"',
+      'mount("shm", "/m/dev/shm"',
+      'mount("mqueue", "/m/dev/mqueue"',
     ]);
   });
 
@@ -280,7 +324,7 @@ describe('planLaunch()', () => {
     const tmpfs = ['/data/x/tmp', '/data', '/run'].map((target) => parseTmpfs(target, 'size=5k,mode=0700'));
     const binds = [{ source: '/v', target: '/data/x', readOnly: false, isFolder: true }];
     const mounts = planLaunch({ ...SPEC, tmpfs }, { ...CONTEXT, binds })
-      .filter(({ call, purpose }) => call === 'move_mount' && !purpose.includes('/etc/'))
+      .filter(({ call, purpose }) => call === 'move_mount' && !/"\/etc\/| in the root/.test(purpose))
       .map(({ purpose }) => purpose);
     assert.deepEqual(mounts, [
       'place the root file system',
@@ -295,12 +339,12 @@ describe('planLaunch()', () => {
 
   it('makes the root read-only when everything has its place in it', () => {
     const readOnly = planLaunch({ ...SPEC, readOnlyRoot: true }, CONTEXT);
-    assertOrder(readOnly, ['mkdirat(parent, "app"', 'mount_setattr(-100, "/m", 0, [bytes], 32)', 'chroot(']);
+    assertOrder(readOnly, ['mkdirat(root, "app"', 'mount_setattr(-100, "/m", 0, [bytes], 32)', 'chroot(']);
     assert.ok(!plan.map(shown).some((line) => line.startsWith('mount_setattr(-100, "/m"')));
   });
 
   it('can be encoded', () => {
-    const names = ['list', 'status', 'exit', 'base namespace', 'network namespace', 'stdout', 'stderr'];
+    const names = ['stdout', 'stderr'];
     assert.ok(encodeOperations(plan, names).length > plan.length * 64);
   });
 

@@ -120,12 +120,21 @@ describe('file systems in a container', function () {
         /^character special file \/dev\/null\ncharacter special file \/dev\/tty\nof the imagerm: .*Read-only/,
       );
     }
-    const ofTheImage = (operations: Operation[]) =>
-      without('mount "/dev')(operations).map((operation) =>
-        operation.args[0] === `${BASE.devices}/null`
-          ? { ...operation, args: operation.args.with(0, `${BASE.root}/dev/null`) }
-          : operation,
-      );
+    // The mask after the image's file system is there, and by a path in that.
+    const ofTheImage = (operations: Operation[]) => {
+      const isMask = ({ args }: Operation) => args[0] === `${BASE.devices}/null`;
+      const late = operations.filter(isMask).map((operation) => ({
+        ...operation,
+        args: [
+          `${BASE.root}/dev/null`,
+          String(operation.args[1]).replace(BASE.proc, `${BASE.root}/proc`),
+        ].concat(operation.args.slice(2) as never[]),
+      }));
+      const others = without('mount "/dev')(operations.filter((operation) => !isMask(operation)));
+      const placed =
+        others.findIndex(({ purpose }) => purpose === 'mount "/sys" in the root file system') + 1;
+      return [...others.slice(0, placed), ...late, ...others.slice(placed)];
+    };
     const fooled = await weakened.run(
       'cat /proc/keys',
       { edit: (operations) => ofTheImage(withoutInput(operations)) },
@@ -192,7 +201,7 @@ describe('file systems in a container', function () {
     for (const user of [{}, ROOT, HOST_ROOT]) assert.equal((await containers.run(script, user)).output, '');
     const writable = (operations: Operation[]) =>
       operations.map((operation) =>
-        operation.args[1] === `${BASE.root}/sys/fs/cgroup`
+        operation.args[1] === `${BASE.sys}/fs/cgroup`
           ? { ...operation, args: operation.args.with(3, Number(operation.args[3]) & ~MOUNT.RDONLY) }
           : operation,
       );

@@ -85,7 +85,7 @@ describe('privileges in a container', () => {
       leak,
       ...operations.map((operation): Operation => {
         if (operation.purpose !== 'mount "/proc"') return operation;
-        const args = [{ result: 'leak' }, '', AT.FDCWD, `${BASE_PATHS.root}/proc`, MOVE_MOUNT.F_EMPTY_PATH];
+        const args = [{ result: 'leak' }, '', AT.FDCWD, BASE_PATHS.proc, MOVE_MOUNT.F_EMPTY_PATH];
         return { call: 'move_mount', args, purpose: operation.purpose };
       }),
     ];

@@ -5,6 +5,7 @@ import { parseExitStatus } from '../../../runtime/containers/exits.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { planLaunch } from '../../../runtime/containers/launch-plan.ts';
 import { readHostFacts } from '../../../runtime/containers/plan/host-facts.ts';
+import { planSandbox } from '../../../runtime/containers/plan/sandbox-plan.ts';
 import { ended, ProcessMaker } from '../../../runtime/containers/process-maker.ts';
 import { compileFilter, type FilterRules, filterRules } from '../../../runtime/containers/seccomp.ts';
 import { ensureInit } from '../../../runtime/init/build.ts';
@@ -105,15 +106,16 @@ export class WeakenedContainers {
   }
 
   async #start(spec: LaunchSpec, weakness: Weakness): Promise<{ pidfd: number }> {
-    const operations = planLaunch(spec, {
-      host: readHostFacts(2),
-      network: undefined,
+    const host = readHostFacts(2);
+    const launch = planLaunch(spec, {
+      host,
       binds: spec.binds.map((bind) => ({ ...bind, isFolder: false })),
       mappedFolders: [],
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
-      group: [],
+      limits: [],
     });
+    const operations = [...planSandbox({ host, network: undefined, group: [] }), ...launch];
     return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
       'base namespace': this.#maker.baseNamespace,
     });

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
+import { parkedProcesses } from './engine-leftovers.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 
-describe('networks made in advance', function () {
+describe('sandboxes made in advance', function () {
   this.timeout(180_000);
   let engine: EngineProcess;
 
@@ -67,7 +68,7 @@ describe('networks made in advance', function () {
     }
     const running = await engine.docker.listContainers();
     await settles(interfaces, LEAST + running.length);
-    assert.equal(held().length, LEAST);
+    assert.equal(parked().length, LEAST);
     const { State, NetworkSettings } = await lasting.container.inspect();
     assert.deepEqual([State.Pid, addressOf(NetworkSettings)], [lasting.pid, lasting.address]);
     await engine.removeContainers();
@@ -104,11 +105,8 @@ describe('networks made in advance', function () {
     }
   });
 
-  /** How many network namespaces the runtime itself holds. */
-  const held = () =>
-    readdirSync(`/proc/${engine.pid}/fd`).filter((fd) =>
-      linkOf(`/proc/${engine.pid}/fd/${fd}`).startsWith('net:'),
-    );
+  /** The processes that wait for a container. */
+  const parked = () => parkedProcesses(engine.root);
 });
 
 /** Of a runtime that is idle, see networks.ts. */
@@ -124,14 +122,6 @@ function traffic(pid: number): number {
 
 function addressOf(settings: { Networks: Record<string, { IPAddress: string }> }): string {
   return Object.values(settings.Networks)[0]!.IPAddress;
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
 }
 
 function answer(host: string, port: number): Promise<string> {

@@ -1,0 +1,123 @@
+import type { Operation } from '../../init/operation-list.ts';
+import { type ContainerNetwork, planOwnNetwork } from '../../network/network-plan.ts';
+import { AT, CLONE, MOUNT, OPEN } from '../../syscall/constants.ts';
+import { MAX_TERMINALS } from '../../syscall/terminals.ts';
+import { BASE } from './base-namespace.ts';
+import type { HostFacts } from './host-facts.ts';
+import { mount } from './mount-call.ts';
+import { outsideId } from './user-namespace-plan.ts';
+
+/** What a sandbox needs beyond what all have in common. */
+export interface SandboxContext {
+  host: HostFacts;
+  /** Undefined: loopback alone. */
+  network: ContainerNetwork | undefined;
+  /** What gets the process into its control groups. */
+  group: Operation[];
+}
+
+/**
+ * What a container's first process does before it is anybody's: groups, network, namespaces, and a mount namespace in which /dev, /proc and
+ * /sys wait for a root file system. Afterwards it is in the host's mount namespace again, where layers and binds are found.
+ * The same for every container, so that it can be done in advance; nothing of an image or an app has a part in it.
+ */
+export function planSandbox({ host, network, group }: SandboxContext): Operation[] {
+  return [
+    ...group,
+    ...planOwnNetwork(network),
+    openNamespace('/proc/thread-self/ns/mnt', 'host’s mounts'),
+    enter({ descriptor: 'base namespace' }, 'enter the base mount namespace'),
+    {
+      call: 'unshare',
+      args: [CLONE.NEWNS | CLONE.NEWUTS | CLONE.NEWIPC | CLONE.NEWCGROUP],
+      purpose: 'make the container’s namespaces',
+    },
+    mount(BASE.devices, BASE.dev, null, { flags: MOUNT.BIND }),
+    ...planDevices(BASE.dev, { ttyGroup: TTY_GROUP, shmSize: USUAL_SHM_SIZE }),
+    ...planKernelFolders(host),
+    mount('etc', BASE.files, 'tmpfs', { flags: NOTHING_SPECIAL, options: 'mode=755,size=1m,nr_inodes=16' }),
+    openNamespace(`${BASE.proc}/thread-self/ns/mnt`, 'own mounts'),
+    { call: 'dup3', args: [{ result: 'own mounts' }, MOUNTS, OPEN.CLOEXEC], purpose: 'keep its mounts' },
+    { call: 'close', args: [{ result: 'own mounts' }], purpose: 'keep its mounts' },
+    enter({ result: 'host’s mounts' }, 'go back to the host’s mounts'),
+    { call: 'close', args: [{ result: 'host’s mounts' }], purpose: 'go back to the host’s mounts' },
+  ];
+}
+
+/** From here on no mount of the host can be reached. */
+export function planSandboxEntry(): Operation[] {
+  return [
+    { call: 'setns', args: [MOUNTS, CLONE.NEWNS], purpose: 'enter the container’s mount namespace' },
+    { call: 'close', args: [MOUNTS], purpose: 'enter the container’s mount namespace' },
+  ];
+}
+
+/** Docker's default. */
+export const USUAL_SHM_SIZE = 64 << 20;
+
+/** Terminals, shared memory and message queues, over folders of that name in `dev`. */
+export function planDevices(dev: string, options: { ttyGroup: number; shmSize: number }): Operation[] {
+  return [
+    mount('devpts', `${dev}/pts`, 'devpts', {
+      flags: MOUNT.NOSUID | MOUNT.NOEXEC,
+      options: `newinstance,ptmxmode=0666,mode=0620,gid=${options.ttyGroup},max=${MAX_TERMINALS}`,
+    }),
+    planSharedMemory(dev, options.shmSize),
+    mount('mqueue', `${dev}/mqueue`, 'mqueue', { flags: NOTHING_SPECIAL }),
+  ];
+}
+
+export function planSharedMemory(dev: string, size: number): Operation {
+  return mount('shm', `${dev}/shm`, 'tmpfs', { flags: NOTHING_SPECIAL, options: `mode=1777,size=${size}` });
+}
+
+/** The group `tty`, in every image. */
+const TTY_GROUP = 5;
+
+/** The host's number of the group `tty` inside. */
+export function terminalGroup({ userNamespace }: { userNamespace: boolean }): number {
+  return userNamespace ? outsideId(TTY_GROUP) : TTY_GROUP;
+}
+
+/** /proc and /sys, with what tells of or changes the machine hidden or read-only. */
+function planKernelFolders(host: HostFacts): Operation[] {
+  return [
+    mount('proc', BASE.proc, 'proc', { flags: NOTHING_SPECIAL }),
+    mount('sysfs', BASE.sys, 'sysfs', { flags: NOTHING_SPECIAL | MOUNT.RDONLY }),
+    ...(host.cgroupVersion === 2
+      ? [mount('cgroup', placeOf('/sys/fs/cgroup'), 'cgroup2', { flags: NOTHING_SPECIAL | MOUNT.RDONLY })]
+      : []),
+    ...host.readOnlyPaths
+      .map(placeOf)
+      .flatMap((path) => [
+        mount(path, path, null, { flags: MOUNT.BIND | MOUNT.REC }),
+        mount('none', path, null, { flags: MOUNT.BIND | MOUNT.REMOUNT | MOUNT.RDONLY | NOTHING_SPECIAL }),
+      ]),
+    ...host.maskedFiles.map((path) =>
+      mount(`${BASE.devices}/null`, placeOf(path), null, { flags: MOUNT.BIND }),
+    ),
+    ...host.maskedFolders.map((path) => mount(BASE.nothing, placeOf(path), null, { flags: MOUNT.BIND })),
+  ];
+}
+
+/** Where a path below /proc or /sys is before there is a root file system. */
+function placeOf(path: string): string {
+  return path.replace(/^\/proc(?=\/)/, BASE.proc).replace(/^\/sys(?=\/)/, BASE.sys);
+}
+
+function openNamespace(path: string, result: string): Operation {
+  return {
+    call: 'openat',
+    args: [AT.FDCWD, path, OPEN.RDONLY | OPEN.CLOEXEC],
+    purpose: `open the ${result}`,
+    result,
+  };
+}
+
+function enter(namespace: Operation['args'][number], purpose: string): Operation {
+  return { call: 'setns', args: [namespace, CLONE.NEWNS], purpose };
+}
+
+/** Where the descriptor of a sandbox's mount namespace is kept: above all that it is sent later. */
+const MOUNTS = 210;
+const NOTHING_SPECIAL = MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC;

@@ -1,0 +1,166 @@
+import { readdirSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import type { Cgroups } from '../cgroups/cgroups.ts';
+import { AddressPool } from '../network/address-pool.ts';
+import { planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
+import { Subnet } from '../network/subnet.ts';
+import { GroupRemoval } from './group-removal.ts';
+import { InterfaceRemoval } from './interface-removal.ts';
+import type { HostFacts } from './plan/host-facts.ts';
+import type { ProcessMaker } from './process-maker.ts';
+import type { Sandbox } from './sandbox.ts';
+import { SandboxMaker } from './sandbox-maker.ts';
+import { SandboxPool } from './sandbox-pool.ts';
+
+/** Which container has which network and control group, which are ready, and which are left over. */
+export class Sandboxes {
+  readonly #processes: ProcessMaker;
+  readonly #cgroups: Cgroups;
+  readonly #subnet: Subnet;
+  readonly #addresses: AddressPool;
+  readonly #maker: SandboxMaker;
+  readonly #pool: SandboxPool;
+  readonly #interfaces: InterfaceRemoval;
+  readonly #groups: GroupRemoval;
+  /** By container: the name of its interface. */
+  readonly #networkOf = new Map<string, string>();
+  /** By container. */
+  readonly #groupOf = new Map<string, string>();
+  /** Interfaces of an earlier runtime, until they are adopted. */
+  readonly #unclaimed: Set<string>;
+
+  constructor(options: {
+    tag: string;
+    subnet: string;
+    processes: ProcessMaker;
+    cgroups: Cgroups;
+    host: HostFacts;
+  }) {
+    this.#processes = options.processes;
+    this.#cgroups = options.cgroups;
+    this.#subnet = new Subnet(options.subnet);
+    this.#addresses = new AddressPool({
+      tag: options.tag,
+      subnet: this.#subnet,
+      existing: readdirSync('/sys/class/net'),
+    });
+    this.#unclaimed = new Set(this.#addresses.interfaces());
+    this.#interfaces = new InterfaceRemoval(options);
+    this.#groups = new GroupRemoval(options);
+    this.#maker = new SandboxMaker(options);
+    this.#pool = new SandboxPool({
+      addresses: this.#addresses,
+      make: (network) => this.#maker.make(network, (group) => this.#discardGroup(group)),
+      discardNetwork: (name) => this.#discardNetwork(name),
+      discard: (sandbox) => this.#discard(sandbox),
+      bounds: poolBounds(totalmem(), this.#subnet.capacity),
+    });
+  }
+
+  /** Gets the host ready. */
+  async ensureSubnet(): Promise<void> {
+    await this.#processes.run(planSubnet(this.#subnet));
+  }
+
+  /** Begins to make sandboxes in advance. */
+  fillPool(): void {
+    this.#pool.fill();
+  }
+
+  /** Lets go of what was made in advance; containers keep theirs. */
+  close(): void {
+    void this.#pool.close();
+  }
+
+  /** Takes everything away that no container has: what was made in advance, and what `ensureSubnet` did. */
+  async dismantle(): Promise<void> {
+    await this.#pool.close();
+    await Promise.all(this.#addresses.interfaces().map((name) => this.#removeNetwork(name)));
+    await this.#processes.run(planSubnetRemoval(this.#subnet));
+  }
+
+  /** One for a new container, with an address or with loopback alone. Rejects when all addresses are taken. */
+  async take(id: string, options: { network: boolean }): Promise<Sandbox> {
+    const sandbox = options.network
+      ? await this.#pool.take()
+      : await this.#maker.make(undefined, (group) => this.#discardGroup(group));
+    this.#groupOf.set(id, sandbox.group);
+    if (sandbox.network) this.#networkOf.set(id, sandbox.network.name);
+    return sandbox;
+  }
+
+  /** A container that an earlier runtime started has this group and, perhaps, this address. */
+  adopt(id: string, { group, address }: { group: string; address: string | undefined }): void {
+    this.#groupOf.set(id, group);
+    if (address === undefined) return;
+    const name = this.#addresses.interfaceOf(address);
+    this.#networkOf.set(id, name);
+    this.#unclaimed.delete(name);
+  }
+
+  /** The name of a container's control group. */
+  groupOf(id: string): string {
+    return this.#groupOf.get(id) ?? id;
+  }
+
+  /** Removes a container's group, if it has one. */
+  async releaseGroup(id: string): Promise<void> {
+    const group = this.#groupOf.get(id);
+    if (group === undefined) return;
+    await this.#groups.remove(group);
+    this.#groupOf.delete(id);
+  }
+
+  /** Removes a container's network, if it has one, and frees its address. */
+  async releaseNetwork(id: string): Promise<void> {
+    const name = this.#networkOf.get(id);
+    if (name === undefined) return;
+    this.#networkOf.delete(id);
+    await this.#removeNetwork(name);
+  }
+
+  /** Removes the groups that an earlier runtime left and that are not of these containers. */
+  async cleanUpGroups(known: Set<string>): Promise<void> {
+    const kept = new Set([...known].map((id) => this.groupOf(id)));
+    const leftover = this.#cgroups.list().filter((name) => !kept.has(name));
+    await Promise.all(leftover.map((name) => this.#groups.remove(name)));
+  }
+
+  /** Removes the networks that an earlier runtime left and that belong to no container. */
+  async cleanUpNetworks(): Promise<void> {
+    const leftover = [...this.#unclaimed];
+    this.#unclaimed.clear();
+    await Promise.all(leftover.map((name) => this.#removeNetwork(name)));
+  }
+
+  #discard(sandbox: Sandbox): void {
+    sandbox.discard();
+    this.#discardGroup(sandbox.group);
+    if (sandbox.network) this.#discardNetwork(sandbox.network.name);
+  }
+
+  #discardGroup(name: string): void {
+    this.#groups.remove(name).catch(reportLeftover);
+  }
+
+  #discardNetwork(name: string): void {
+    this.#removeNetwork(name).catch(reportLeftover);
+  }
+
+  async #removeNetwork(name: string): Promise<void> {
+    await this.#interfaces.remove(name);
+    this.#addresses.free(name);
+  }
+}
+
+function reportLeftover(error: unknown): void {
+  console.error('What a sandbox that nobody uses had could not be removed:', error);
+}
+
+/**
+ * A sandbox takes some 600 KB of the kernel's memory: at most 1/32 of it for those that only wait, and never most of the addresses.
+ */
+function poolBounds(memory: number, addresses: number): { least: number; most: number } {
+  const SANDBOX_SIZE = 600 * 1024;
+  return { least: 8, most: Math.floor(Math.min(memory / 32 / SANDBOX_SIZE, addresses / 4)) };
+}
