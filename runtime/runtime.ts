@@ -6,6 +6,7 @@ import { containerRoutes } from './api/containers.ts';
 import { diskUsageRoutes } from './api/disk-usage.ts';
 import { eventRoutes } from './api/events.ts';
 import { execRoutes } from './api/execs.ts';
+import { forwardRoutes } from './api/forwards.ts';
 import { imageArchiveRoutes } from './api/image-archives.ts';
 import { imageRoutes } from './api/images.ts';
 import { networkRoutes } from './api/networks.ts';
@@ -75,7 +76,7 @@ export async function startRuntime(
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
     ...{ store, images, layers, watcher, catalog, events: new EventLog() },
-    ...{ output: outputFolder(paths.output, parts.descriptors), volumes },
+    ...{ output: outputFolder(paths.output, parts.descriptors), volumes, forwards: paths.forwards },
     filler: new VolumeFiller({
       ...{ volumes, worker },
       openView: (lower) => parts.kernel.openView({ rootfs: { lower }, binds: [] }),
@@ -99,6 +100,7 @@ export async function startRuntime(
     ...execRoutes(engine, new Execs(engine, parts.descriptors)),
     ...imageRoutes(engine),
     ...networkRoutes(engine),
+    ...forwardRoutes(engine),
     ...eventRoutes(engine),
     ...imageArchiveRoutes({ engine, loader, saver: new ImageSaver(layers, worker) }),
     ...archiveRoutes({ engine, files, worker }),

@@ -39,6 +39,8 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
     output: join(root, 'output'),
     images: join(root, 'images'),
     networks: join(root, 'networks'),
+    /** Ports of the host that lead to containers as they come and go. */
+    forwards: join(root, 'forwards.json'),
     layers: join(root, 'layers'),
     trash: join(root, 'trash'),
     /** Archives of images that are being unpacked. */

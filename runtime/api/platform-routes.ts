@@ -15,6 +15,7 @@ export const PLATFORM_ROUTES: ReadonlySet<string> = new Set([
   ...['GET /images/json', 'GET /images/{name*}/json', 'GET /images/{name*}/history'],
   ...['POST /images/{name*}/tag', 'DELETE /images/{name*}', 'POST /images/prune'],
   ...['GET /networks', 'GET /networks/{id}', 'POST /networks/create', 'DELETE /networks/{id}'],
+  ...['GET /forwards', 'POST /forwards'],
   ...['POST /networks/{id}/connect', 'POST /networks/{id}/disconnect', 'POST /networks/prune'],
 ]);
 

@@ -23,6 +23,7 @@ import { parseCreateRequest } from './create-request.ts';
 import type { Descriptors } from './descriptors.ts';
 import { completeRecord } from './earlier-version.ts';
 import type { EventLog } from './events.ts';
+import { ForwardList } from './forward-list.ts';
 import { HealthChecks } from './health-checks.ts';
 import type { Kernel } from './kernel.ts';
 import { Launcher } from './launcher.ts';
@@ -49,6 +50,8 @@ export interface EngineOptions {
   catalog: NetworkCatalog;
   /** Folder of raw output. */
   output: string;
+  /** File of the host's ports that lead to containers. */
+  forwards: string;
   volumes: VolumeStore;
   filler: VolumeFiller;
   maker: LayerMaker;
@@ -65,6 +68,8 @@ export class Engine {
   readonly kernel: Kernel;
   readonly networks: ContainerNetworks;
   readonly launcher: Launcher;
+  /** Ports of the host that lead to containers as they come and go. */
+  readonly forwards: ForwardList;
   /** Starts, stops, kills. */
   readonly lifecycle: Lifecycle;
   readonly #options: EngineOptions;
@@ -78,6 +83,7 @@ export class Engine {
     this.layers = options.layers;
     this.events = options.events;
     this.kernel = options.kernel;
+    this.forwards = new ForwardList({ file: options.forwards, kernel: options.kernel });
     this.networks = new ContainerNetworks({ ...options, containers: this.#containers });
     this.launcher = new Launcher({ ...options, networks: this.networks });
     this.#committer = new Committer(options);
@@ -104,6 +110,7 @@ export class Engine {
     }
     await Promise.all(this.#containers.all().map((container) => this.lifecycle.adopt(container)));
     const running = this.#containers.all().filter((container) => container.running);
+    await this.forwards.open();
     await this.kernel.cleanUp(new Set(running.map((container) => container.id)));
     this.layers.removeUnused(this.#usedLayers());
     this.#removeForeignOutput();

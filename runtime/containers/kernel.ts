@@ -1,3 +1,4 @@
+import type { Forward, RefusedForward } from '../network/port-forwards.ts';
 import type { PublishedPort, Traffic, TrafficRequest } from '../network/traffic.ts';
 import type { TmpfsMount } from './tmpfs.ts';
 
@@ -12,6 +13,8 @@ export interface Kernel {
   adopt(id: string, process: StartedProcess, traffic?: TrafficRequest): AdoptedProcess | undefined;
   /** Gives a running container other networks. */
   changeTraffic(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void>;
+  /** The host's ports that lead to containers as they come and go, in the place of the last ones; resolves with those that cannot be. */
+  forward(forwards: Forward[]): Promise<RefusedForward[]>;
   /** Starts another process in a running container. */
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** To the container's init, which forwards it to every process in the container; SIGKILL kills all at once. */

@@ -2,6 +2,7 @@ import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import type { FirewallOptions } from '../network/firewall-table.ts';
+import type { Forward, RefusedForward } from '../network/port-forwards.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
 import { SIGKILL } from '../syscall/constants.ts';
@@ -241,6 +242,10 @@ export class LinuxKernel implements Kernel {
 
   changeTraffic(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void> {
     return this.#traffic.change(id, change);
+  }
+
+  forward(forwards: Forward[]): Promise<RefusedForward[]> {
+    return this.#traffic.forward(forwards);
   }
 
   async release(id: string): Promise<void> {

@@ -46,6 +46,7 @@ const QUERIES_PER_SECOND = 500;
  *   peers         source address → the chain of its networks, which accepts what goes to their members
  *   inside        addresses that do not reach the world
  *   published     protocol and port of the host → container;  published_at: the same for one address of the host
+ *   forwards      protocol and port of the host → the chain that chooses a container (firewall-forwards.ts)
  *   selves        a container that publishes ports, twice: reaches itself by them only under the host's address
  */
 export function firewallTable(options: FirewallOptions): string {
@@ -58,6 +59,8 @@ export function firewallTable(options: FirewallOptions): string {
   map published { type inet_proto . inet_service : ipv4_addr . inet_service; }
   map published_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
   set selves { type ipv4_addr . ipv4_addr; }
+  map forwards { type inet_proto . inet_service : verdict; }
+  set forwarded { type ipv4_addr . ipv4_addr; }
   set askers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
   chain spoofed {
     type filter hook prerouting priority raw; policy accept;
@@ -77,6 +80,7 @@ export function firewallTable(options: FirewallOptions): string {
   chain publish {
     meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @published_at
     fib daddr type local meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @published
+    fib daddr type local meta l4proto { tcp, udp } meta l4proto . th dport vmap @forwards
   }
   chain to_host {
     type filter hook input priority filter - 10; policy accept;
@@ -112,6 +116,7 @@ export function firewallTable(options: FirewallOptions): string {
     ip saddr ${subnet} oifname != ${containers} masquerade
     oifname ${containers} ip saddr 127.0.0.0/8 snat ip to ${GATEWAY}
     oifname ${containers} ip saddr . ip daddr @selves snat ip to ${GATEWAY}
+    oifname ${containers} ip saddr . ip daddr @forwarded snat ip to ${GATEWAY}
   }
 }
 `;

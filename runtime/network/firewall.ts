@@ -1,5 +1,6 @@
 import { writeControl } from '../syscall/files.ts';
 import { type NftablesChange, watchNftables } from '../syscall/nftables-events.ts';
+import { FirewallForwards, type ForwardRule } from './firewall-forwards.ts';
 import { FirewallMembers } from './firewall-members.ts';
 import {
   type FirewallOptions,
@@ -23,6 +24,7 @@ const SETTLE_MILLISECONDS = 100;
 export class Firewall {
   readonly #options: FirewallOptions;
   readonly #members: FirewallMembers;
+  readonly #forwards: FirewallForwards;
   readonly #nft = new Nft();
   #wanted = new Map<string, Traffic | undefined>();
   #working: Promise<void> = Promise.resolve();
@@ -34,6 +36,7 @@ export class Firewall {
   constructor(options: FirewallOptions) {
     this.#options = options;
     this.#members = new FirewallMembers(options.tag);
+    this.#forwards = new FirewallForwards(options.tag);
   }
 
   /** Lets the host forward; puts the table in place if there is none. One that is there may hold what containers need. */
@@ -50,6 +53,11 @@ export class Firewall {
       return this.#change();
     });
     return this.#next;
+  }
+
+  /** Resolves when the host's ports lead where these say, in the place of the last ones. */
+  forward(rules: ForwardRule[]): Promise<void> {
+    return this.#inTurn(() => this.#changeOrReplace(this.#forwards.change(rules)));
   }
 
   /** The same, to be made known by the next `replace`. */
@@ -125,8 +133,12 @@ export class Firewall {
   async #change(): Promise<void> {
     const wanted = this.#wanted;
     this.#wanted = new Map();
+    await this.#changeOrReplace(this.#members.change(wanted));
+  }
+
+  async #changeOrReplace(commands: string): Promise<void> {
     try {
-      await this.#nft.change(this.#members.change(wanted));
+      await this.#nft.change(commands);
     } catch {
       // Somebody else has changed or flushed the table.
       await this.#replaceNow();
@@ -135,6 +147,8 @@ export class Firewall {
 
   #replaceNow(): Promise<void> {
     const { tag } = this.#options;
-    return this.#nft.change(withoutTable(tag) + firewallTable(this.#options) + this.#members.all());
+    return this.#nft.change(
+      withoutTable(tag) + firewallTable(this.#options) + this.#members.all() + this.#forwards.all(),
+    );
   }
 }

@@ -1,4 +1,5 @@
 import { writeControl } from '../syscall/files.ts';
+import { interfacePrefix } from './address-pool.ts';
 import { type ContainerNetwork, GATEWAY } from './container-network.ts';
 import { forgetDatagramFlows } from './datagram-flows.ts';
 import { NameServer } from './dns/name-server.ts';
@@ -8,6 +9,7 @@ import { Firewall } from './firewall.ts';
 import type { FirewallOptions } from './firewall-table.ts';
 import { HostPorts } from './host-ports.ts';
 import { NameDirectory } from './name-directory.ts';
+import { type Forward, PortForwards, type RefusedForward } from './port-forwards.ts';
 import { Subnet } from './subnet.ts';
 import type { DnsOptions, PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
 
@@ -20,6 +22,7 @@ export class TrafficControl {
   readonly #host = new HostResolvConf();
   readonly #names = new NameDirectory();
   readonly #ports = new HostPorts();
+  readonly #forwards: PortForwards;
   readonly #resuming: Promise<void>[] = [];
   readonly #addresses = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
@@ -43,6 +46,13 @@ export class TrafficControl {
       }),
     });
     this.#firewall = new Firewall({ ...options, dnsPort: this.#nameServer.port });
+    const subnet = new Subnet(options.subnet);
+    this.#forwards = new PortForwards({
+      ports: this.#ports,
+      firewall: this.#firewall,
+      addressOf: (id) => this.#addresses.get(id),
+      interfaceOf: (address) => interfacePrefix(options.tag) + subnet.offset(address).toString(16),
+    });
   }
 
   /** Lets a container in before it starts; returns the ports of the host that lead to it. Throws `conflict` for one that is taken. */
@@ -79,6 +89,11 @@ export class TrafficControl {
     await this.#firewall.set(address, traffic);
   }
 
+  /** The host's ports that lead to containers as they come and go, in the place of the last ones; resolves with those that cannot be. */
+  forward(forwards: Forward[]): Promise<RefusedForward[]> {
+    return this.#forwards.set(forwards);
+  }
+
   /** Resolves when nothing leads to the container's address any more. */
   async dismiss(id: string): Promise<void> {
     const address = this.#addresses.get(id);
@@ -89,7 +104,10 @@ export class TrafficControl {
     this.#names.delete(address);
     // At once: whoever waited for the container's end may want them.
     this.#ports.free(id);
-    if (!isOrdinary(traffic)) await this.#firewall.set(address, undefined);
+    await Promise.all([
+      isOrdinary(traffic) ? undefined : this.#firewall.set(address, undefined),
+      this.#forwards.forget(id),
+    ]);
   }
 
   /** Lets exactly those in that are known, and begins to answer their questions. */
@@ -109,6 +127,7 @@ export class TrafficControl {
     this.#nameServer.close();
     this.#firewall.close();
     for (const id of this.#addresses.keys()) this.#ports.free(id);
+    this.#forwards.close();
   }
 
   /** Closes, and takes the firewall away. */

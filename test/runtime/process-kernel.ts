@@ -37,6 +37,10 @@ export class ProcessKernel implements Kernel {
 
   async changeTraffic(): Promise<void> {}
 
+  async forward(): Promise<[]> {
+    return [];
+  }
+
   readonly limitFeatures: LimitFeatures = { swap: true, cpuset: true, ioWeight: true };
   /** What `update` was called with last, by id. */
   readonly limits = new Map<string, Limits>();

@@ -99,6 +99,17 @@ export class EngineProcess {
     return output.toString().replaceAll('^@', '');
   }
 
+  /** `POST /forwards`, which is no part of Docker's API. */
+  forward(
+    Forwards: { Protocol: string; Port: number; Targets: { Container: string; Port: number }[] }[],
+    socket = this.docker,
+  ): Promise<{ Refused: { Protocol: string; Port: number; Reason: string }[] }> {
+    const call = { path: '/forwards', method: 'POST', options: { Forwards }, statusCodes: { 200: true } };
+    return new Promise((resolve, reject) => {
+      socket.modem.dial(call, (error, answer) => (error ? reject(error) : resolve(answer as never)));
+    });
+  }
+
   async removeContainers(): Promise<void> {
     const found = await this.docker.listContainers({ all: true });
     await Promise.all(found.map(({ Id }) => this.docker.getContainer(Id).remove({ force: true })));

@@ -3,8 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { instanceTag } from '../../runtime/containers/instance-tag.ts';
+import { tableName } from '../../runtime/network/firewall-table.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 
 /** Answers on TCP port 80 by saying from whom it was asked. */
@@ -203,6 +206,124 @@ describe('published ports', function () {
     await docker('rm', '-f', 'web');
     await (await listen(port)).close();
     standing.destroy();
+  });
+
+  describe('that lead to containers as they come and go', () => {
+    /** Says who it is, on TCP port 80. */
+    const nameGiver = (name: string) =>
+      `use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 99, ReuseAddr => 1) or die $!; while ($c = $s->accept) { print $c "${name}\\n"; close $c }`;
+
+    async function member(name: string): Promise<string> {
+      const id = await docker('run', '-d', '--name', name, BASE, 'perl', '-e', nameGiver(name));
+      const address = await docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', name);
+      for (let tries = 0; tries < 100 && (await hears(address, 80)) !== name; tries++) await sleep(50);
+      return id;
+    }
+    /** The host's port leads to port 80 of these; returns why not. */
+    async function forward(
+      containers: string[],
+      options: { on?: number; protocol?: string } = {},
+    ): Promise<string[]> {
+      const { on = port, protocol = 'tcp' } = options;
+      const Targets = containers.map((Container) => ({ Container, Port: protocol === 'tcp' ? 80 : 53 }));
+      const answer = await engine.forward([{ Protocol: protocol, Port: on, Targets }]);
+      return answer.Refused.map(({ Reason }) => Reason);
+    }
+    afterEach(() => engine.forward([]));
+
+    it('go to each in turn, from everywhere, and at once to those that are said next', async () => {
+      const [one, two, other] = [await member('one'), await member('two'), await member('other')];
+      assert.deepEqual(await forward([one, two]), []);
+      const heard = [];
+      for (let i = 0; i < 6; i++) heard.push(await hears('127.0.0.1', port));
+      assert.deepEqual(heard.sort(), ['one', 'one', 'one', 'two', 'two', 'two']);
+      assert.match(neighbour.hears(neighbour.hostAddress, port), /^(one|two)$/);
+      assert.match(await fromContainer('other', own, port), /^(one|two)$/);
+      for (let i = 0; i < 2; i++) assert.match(await fromContainer('one', own, port), /^(one|two)$/);
+      await forward([other]);
+      for (let i = 0; i < 4; i++) assert.equal(await hears(own, port), 'other');
+      await forward([]);
+      assert.equal(await hears(own, port), 'unreachable');
+    });
+
+    it('go to no container that has ended, and are nobody else’s while none is there', async () => {
+      const [one, two] = [await member('one'), await member('two')];
+      await forward([one, two, 'f'.repeat(64)]);
+      await docker('rm', '-f', 'one');
+      for (let tries = 0; tries < 40 && (await hears('127.0.0.1', port)) !== 'two'; tries++) await sleep(10);
+      for (let i = 0; i < 4; i++) assert.equal(await hears('127.0.0.1', port), 'two');
+      await docker('rm', '-f', 'two');
+      assert.equal(await hears('127.0.0.1', port), 'unreachable');
+      await assert.rejects(listen(port), { code: 'EADDRINUSE' });
+      await engine.forward([]);
+      (await listen(port)).close();
+    });
+
+    it('outlive the runtime, and the loss of all rules', async () => {
+      await forward([await member('one')]);
+      await engine.end('SIGKILL');
+      assert.equal(await hears('127.0.0.1', port), 'one');
+      await engine.start();
+      assert.equal(await hears('127.0.0.1', port), 'one');
+      await assert.rejects(listen(port), { code: 'EADDRINUSE' });
+      const table = tableName(instanceTag(join(engine.root, 'run')));
+      execFileSync('nft', ['delete', 'table', 'inet', table]);
+      for (let tries = 0; tries < 40 && (await hears('127.0.0.1', port)) !== 'one'; tries++) await sleep(100);
+      assert.equal(await hears('127.0.0.1', port), 'one');
+    });
+
+    it('say which of them another program has, and do not hold up the others', async () => {
+      const one = await member('one');
+      const server = await listen(port + 1);
+      const Targets = [{ Container: one, Port: 80 }];
+      const { Refused } = await engine.forward([
+        { Protocol: 'tcp', Port: port + 1, Targets },
+        { Protocol: 'tcp', Port: port, Targets },
+      ]);
+      assert.deepEqual(
+        Refused.map(({ Port }) => Port),
+        [port + 1],
+      );
+      assert.match(Refused[0]!.Reason, /port is already allocated/);
+      assert.equal(await hears('127.0.0.1', port), 'one');
+      server.close();
+    });
+
+    it('work for UDP: a client that never stops asking follows to another container', async () => {
+      const teller = (name: string) => ECHO.replace('echo $m', name);
+      for (const name of ['one', 'two'])
+        await docker('run', '-d', '--name', name, BASE, 'perl', '-e', teller(name));
+      const [one, two] = await Promise.all(
+        ['one', 'two'].map((name) => docker('inspect', '-f', '{{.Id}}', name)),
+      );
+      const client = createSocket('udp4');
+      const heard: string[] = [];
+      client.on('message', (bytes) => heard.push(String(bytes)));
+      const timer = setInterval(() => client.send('hi', port, '127.0.0.1'), 20);
+      const hearsOf = async (name: string) => {
+        for (let tries = 0; tries < 100 && heard.at(-1) !== name; tries++) await sleep(50);
+        assert.equal(heard.at(-1), name);
+      };
+      try {
+        await forward([one!], { protocol: 'udp' });
+        await hearsOf('one');
+        await forward([one!, two!], { protocol: 'udp' });
+        await sleep(200);
+        assert.equal(heard.at(-1), 'one');
+        await forward([two!], { protocol: 'udp' });
+        await hearsOf('two');
+      } finally {
+        clearInterval(timer);
+        client.close();
+      }
+    });
+
+    it('lead to no container that the asker may not see', async () => {
+      const one = await member('one');
+      const Targets = [{ Container: one, Port: 80 }];
+      await engine.forward([{ Protocol: 'tcp', Port: port, Targets }], engine.platform);
+      assert.equal(await hears('127.0.0.1', port), 'unreachable');
+    });
   });
 
   it('that make no sense are refused', async () => {

@@ -16,7 +16,8 @@ interface Row {
 }
 
 describe('docs/docker-api.md', () => {
-  const rows = readRows(readFileSync(PAGE, 'utf8'));
+  const page = readFileSync(PAGE, 'utf8');
+  const rows = readRows(page);
   let fixture: EngineFixture;
 
   before(async () => {
@@ -30,7 +31,10 @@ describe('docs/docker-api.md', () => {
   });
 
   it('says of each endpoint what the runtime says', () => {
-    assert.deepEqual(contradictions(rows, fixture.runtime.routes), []);
+    const own = fixture.runtime.routes.filter((route) => route.pattern === '/forwards');
+    const dockers = fixture.runtime.routes.filter((route) => !own.includes(route));
+    assert.deepEqual(contradictions(rows, dockers), []);
+    for (const route of own) assert.match(page, new RegExp(`^- \`${endpointOf(route)}\``, 'm'));
   });
 
   it('contradictions() finds a planted lie, both ways', () => {
