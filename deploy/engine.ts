@@ -28,6 +28,13 @@ export interface ContainerRequest {
   volatile?: boolean;
 }
 
+/** A port of the machine that leads to ports of containers, to each in turn. */
+export interface PortForward {
+  protocol: 'tcp' | 'udp';
+  port: number;
+  targets: { container: string; port: number }[];
+}
+
 export interface ContainerSummary {
   id: string;
   labels: Record<string, string>;
@@ -303,6 +310,28 @@ export class Engine {
       signal.removeEventListener('abort', stop);
       stream.destroy();
     }
+  }
+
+  /**
+   * Where ports of the machine lead, in the place of the last ones (`POST /forwards`, no part of Docker's API); returns those that another
+   * program has.
+   */
+  async forwardPorts(forwards: PortForward[]): Promise<{ protocol: string; port: number; reason: string }[]> {
+    const Forwards = forwards.map(({ protocol, port, targets }) => ({
+      Protocol: protocol,
+      Port: port,
+      Targets: targets.map((target) => ({ Container: target.container, Port: target.port })),
+    }));
+    const call = { path: '/forwards', method: 'POST', options: { Forwards }, statusCodes: { 200: true } };
+    const { Refused } = await this.#call('forward ports', () => {
+      return new Promise<{ Refused: { Protocol: string; Port: number; Reason: string }[] }>(
+        (resolve, reject) =>
+          this.#docker.modem.dial(call, (error, answer) =>
+            error ? reject(error) : resolve(answer as never),
+          ),
+      );
+    });
+    return Refused.map(({ Protocol, Port, Reason }) => ({ protocol: Protocol, port: Port, reason: Reason }));
   }
 
   async #ensureNetwork(name: string): Promise<void> {

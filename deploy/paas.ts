@@ -5,6 +5,7 @@ import { Activity } from './activity.ts';
 import { AppCatalog } from './app-catalog.ts';
 import { AppDomains } from './app-domains.ts';
 import { AppMaintenance } from './app-maintenance.ts';
+import { AppPorts } from './app-ports.ts';
 import { AppRedirects } from './app-redirects.ts';
 import { AppVisitors } from './app-visitors.ts';
 import { ImageBuilder } from './build/image-builder.ts';
@@ -23,6 +24,7 @@ import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
 import { Idleness } from './formation/idleness.ts';
 import { AppLimits } from './formation/limits.ts';
+import { PortPublisher } from './formation/port-publisher.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
@@ -47,6 +49,7 @@ import { Database } from './store/database.ts';
 import { DomainStore } from './store/domain-store.ts';
 import { EventStore } from './store/event-store.ts';
 import { PipelineStore } from './store/pipeline-store.ts';
+import { PortStore } from './store/port-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { VisitorStore } from './store/visitor-store.ts';
@@ -64,6 +67,8 @@ export interface PaasOptions {
   redisPrefix: string;
   router: Router;
   domain: string;
+  /** The platform's own ports, by what they are for, and the address at which the router listens. */
+  ownPorts: { reserved: () => Record<string, number>; routerHost: string };
   /** URL of a host name, with the router's port where it is not the usual one. */
   urlOf: (hostname: string) => string;
   concurrency: number;
@@ -93,6 +98,7 @@ export function openPaas(options: PaasOptions): Paas {
   const apps = new AppStore(database);
   const domains = new DomainStore(database);
   const visitors = new VisitorStore(database);
+  const portStore = new PortStore(database);
   const releaseStore = new ReleaseStore(database);
   const buildStore = new BuildStore(database);
   const access = new AccessStore(database);
@@ -119,6 +125,17 @@ export function openPaas(options: PaasOptions): Paas {
     bootTimeout: options.bootTimeout,
     stopTimeout: 30,
     limitsOf,
+    portsOf: (app, type) =>
+      portStore
+        .of(app)
+        .filter((port) => port.type === type && port.protocol !== 'udp')
+        .map(({ target }) => target),
+  });
+  const ports = new PortPublisher({
+    ports: portStore,
+    engine,
+    dynosOf: (app) => dynos.list(app),
+    log,
   });
   const routes = new RoutePublisher({
     apps,
@@ -128,7 +145,9 @@ export function openPaas(options: PaasOptions): Paas {
     domain,
     dynosOf: (app) => dynos.list(app),
   });
-  const publishRoutes = () => routes.publish();
+  const publishRoutes = async () => {
+    await Promise.all([routes.publish(), ports.publish()]);
+  };
   const inFlight = options.router.inFlight.bind(options.router);
   const drain = options.router.drain.bind(options.router);
   const adoptRun = (container: ContainerSummary) => runs.adopt(container);
@@ -263,6 +282,15 @@ export function openPaas(options: PaasOptions): Paas {
     builds,
     domains: new AppDomains({ store: apps, domains, activity, domain, publishRoutes }),
     redirects: new AppRedirects({ store: apps, domains, activity, domain, publishRoutes }),
+    ports: new AppPorts({
+      store: apps,
+      ports: portStore,
+      releases,
+      activity,
+      ...options.ownPorts,
+      problem: (mapping) => ports.problem(mapping),
+      publishRoutes,
+    }),
     visitors: new AppVisitors({ store: apps, visitors, activity, publishRoutes }),
     keys: new SshKeys(access, activity),
     sessions: new DashboardSessions(access),

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { HealthCheck } from '../buildpacks/health-checks.ts';
 import type { CronEntry } from './model/cron-entry.ts';
 import type { DynoLimits } from './model/dyno-limits.ts';
+import type { PortMapping } from './model/port-mapping.ts';
 import type { PreviewSettings } from './model/preview-settings.ts';
 import type { VisitorSettings } from './model/visitor-settings.ts';
 
@@ -19,6 +20,7 @@ export interface Platform {
   readonly domains: Domains;
   readonly redirects: Redirects;
   readonly visitors: Visitors;
+  readonly ports: Ports;
   readonly keys: Keys;
   readonly sessions: Sessions;
   readonly logs: Logs;
@@ -315,6 +317,19 @@ export interface Redirects {
     user: string,
   ): Promise<RedirectView>;
   remove(app: string, from: string, user: string): Promise<void>;
+}
+
+export interface PortView extends PortMapping {
+  /** Why it leads nowhere; undefined: it does. */
+  problem: string | undefined;
+}
+
+/** Ports of the machine that lead to dynos, beside the router's. */
+export interface Ports {
+  list(app: string): PortView[];
+  /** Throws `invalid` for an unknown process type, `conflict` for a port that an app, the platform or another program has. */
+  add(app: string, mapping: PortMapping, user: string): Promise<void>;
+  remove(app: string, port: Pick<PortMapping, 'protocol' | 'port'>, user: string): Promise<void>;
 }
 
 /** Whom the router lets through to an app, and how. */

@@ -40,6 +40,10 @@ const paas = openPaas({
     drain: async (dynos, milliseconds) => void (await routerClient.drain(dynos, milliseconds)),
   },
   domain: config.domain,
+  ownPorts: {
+    reserved: () => ({ PAAS_HTTP: config.http.port, PAAS_SSH: config.ssh.port }),
+    routerHost: config.http.host,
+  },
   urlOf,
   concurrency: availableParallelism(),
   bootTimeout: config.bootTimeout * 1000,
@@ -64,6 +68,7 @@ const ssh = createSshServer({
   log,
 });
 const address = await ssh.listen();
+config.ssh.port = address.port;
 // Loaded with its first page: Express and the pages take 8 MB.
 let pages: ReturnType<typeof loadDashboard> | undefined;
 const dashboard = createServer(async (request, response) => {

@@ -21,6 +21,8 @@ export interface DynoRunnerOptions {
   /** A dyno became ready, or is no more. */
   onReadiness: () => void;
   limitsOf: (app: string, type: string) => DynoLimits;
+  /** TCP ports that lead to dynos of a type: those are up when they listen there. */
+  portsOf: (app: string, type: string) => number[];
 }
 
 /** Fills a dyno with a container, watches it come up, empties it again; says each step in the app's log. */
@@ -84,15 +86,15 @@ export class DynoRunner {
   /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
   async waitUntilUp(dyno: Dyno): Promise<boolean> {
     const container = dyno.container!;
-    if (!dyno.isWeb) return this.#markUp(dyno);
-    const { bootTimeout, engine } = this.#options;
+    const { bootTimeout, engine, portsOf } = this.#options;
+    const ports = dyno.isWeb ? [WEB_PORT] : portsOf(dyno.app, dyno.type);
+    if (ports.length === 0) return this.#markUp(dyno);
     const over = new AbortController();
     container.ended.then(() => over.abort());
     const timer = setTimeout(() => over.abort('timeout'), bootTimeout);
-    const listening =
-      container.address !== undefined &&
-      (await waitUntilListening({ address: container.address, port: WEB_PORT }, over.signal));
-    const problem = listening ? await this.#options.checks.startUp(dyno, over.signal) : undefined;
+    const listening = await this.#listensOn(ports, { container, signal: over.signal });
+    const problem =
+      listening && dyno.isWeb ? await this.#options.checks.startUp(dyno, over.signal) : undefined;
     clearTimeout(timer);
     if (problem !== undefined) {
       container.killedFor = `failed its startup check: ${problem}`;
@@ -104,15 +106,27 @@ export class DynoRunner {
     if (listening && !over.signal.aborted) return this.#markUp(dyno);
     if (!container.exit && over.signal.reason === 'timeout') {
       const seconds = bootTimeout / 1000;
-      const failed = listening ? 'pass its startup checks' : 'bind to $PORT';
+      const bind = dyno.isWeb ? 'bind to $PORT' : `listen on port ${ports.join(' and ')}`;
+      const failed = listening ? 'pass its startup checks' : bind;
       this.say(
         dyno,
-        `Error R10 (Boot timeout) -> Web process failed to ${failed} within ${seconds} seconds of launch`,
+        `Error R10 (Boot timeout) -> ${dyno.isWeb ? 'Web process' : 'Process'} failed to ${failed} within ${seconds} seconds of launch`,
       );
+      if (!dyno.isWeb) container.killedFor = `did not ${bind} in time, which \`ports\` leads to it`;
       this.say(dyno, 'Stopping process with SIGKILL');
       await engine.kill(container.id, 'SIGKILL');
     }
     return false;
+  }
+
+  async #listensOn(
+    ports: number[],
+    { container, signal }: { container: DynoContainer; signal: AbortSignal },
+  ): Promise<boolean> {
+    const { address } = container;
+    if (address === undefined) return false;
+    const listening = await Promise.all(ports.map((port) => waitUntilListening({ address, port }, signal)));
+    return listening.every(Boolean);
   }
 
   /** SIGTERM to every process, SIGKILL after 30 s, then the container is removed. */

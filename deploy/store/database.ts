@@ -140,6 +140,12 @@ const MIGRATIONS = [
    CREATE TABLE visitor_settings (
      app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, settings TEXT NOT NULL
    ) STRICT;`,
+  `CREATE TABLE ports (
+     transport TEXT NOT NULL, port INTEGER NOT NULL, protocol TEXT NOT NULL,
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, type TEXT NOT NULL, target INTEGER NOT NULL,
+     PRIMARY KEY (transport, port)
+   ) STRICT;
+   CREATE INDEX ports_by_app ON ports (app);`,
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -16,6 +16,7 @@ import { logsCommands } from './logs.ts';
 import { maintenanceCommands } from './maintenance.ts';
 import { pipelinesCommands } from './pipelines.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
+import { portsCommands } from './ports.ts';
 import { previewsCommands } from './previews.ts';
 import { psCommands } from './ps.ts';
 import { rateLimitCommands } from './rate-limit.ts';
@@ -42,6 +43,7 @@ export const commands: Command[] = [
   ...cronCommands,
   ...domainsCommands,
   ...redirectsCommands,
+  ...portsCommands,
   ...accessCommands,
   ...httpAuthCommands,
   ...rateLimitCommands,

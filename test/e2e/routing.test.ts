@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { connect, createServer } from 'node:net';
 import { after, before, describe, it } from 'mocha';
 import { type Answer, get, Instance, whyNot } from './instance.ts';
 
 describe('how visitors are led to apps, and kept from them', function () {
   this.timeout(120_000);
   let paas: Instance;
+  /** Below those that the system gives to anybody; another for each test run. */
+  const port = 10_000 + (process.pid % 900) * 10 + 5;
 
   before(async function () {
     if (whyNot()) return this.skip();
     paas = await Instance.start();
     const folder = await paas.checkout('node-plain', 'site');
     paas.write(folder, 'server.js', SERVER);
+    paas.write(folder, 'db.js', DATABASE);
+    paas.write(folder, 'Procfile', 'web: node server.js\ndb: node db.js\n');
     await paas.commit(folder, 'echo');
     await paas.deploy(folder);
     paas.write(folder, 'name.txt', 'backend');
@@ -103,6 +109,71 @@ describe('how visitors are led to apps, and kept from them', function () {
     assert.equal((await paas.get('site', '/', { cookie })).body, 'site web.1 / -');
   });
 
+  it('TCP ports lead to dynos of any type, to each in turn, through a deploy without a gap', async () => {
+    await paas.paas(`ports:add tcp:${port}:db:5432 -a site`);
+    await paas.paas('scale db=1 -a site');
+    assert.match(await hears(port), /^db\.1 v1 from (?!172)/);
+    await paas.paas('scale db=2 -a site');
+    const names = new Set<string>();
+    for (let i = 0; i < 4; i++) names.add((await hears(port)).slice(0, 4));
+    assert.deepEqual([...names].sort(), ['db.1', 'db.2']);
+    const heard: string[] = [];
+    let over = false;
+    const asking = (async () => {
+      while (!over) heard.push(await hears(port));
+    })();
+    await paas.paas('config:set X=1 -a site');
+    over = true;
+    await asking;
+    assert.ok(heard.length > 10, `${heard.length}`);
+    assert.deepEqual(
+      heard.filter((text) => !/^db\.[12] v[12] /.test(text)),
+      [],
+    );
+    assert.match(await hears(port), / v2 /);
+  });
+
+  it('UDP ports, too', async () => {
+    await paas.paas(`ports:add udp:${port}:db:53 -a site`);
+    assert.match(await asksByUdp(port), /^db\.[12] hears hi$/);
+  });
+
+  it('a port is one app’s, none of the platform’s, and no other program’s', async () => {
+    for (const [mapping, status, message] of [
+      [`tcp:${port}:web:5000`, 5, /Another app has the port/],
+      [`tcp:${paas.httpPort}:web:5000`, 5, /the platform's own \(PAAS_HTTP\)/],
+      [`tcp:${paas.sshPort}:web:5000`, 5, /the platform's own \(PAAS_SSH\)/],
+      [`tcp:${port + 1}:nope:5000`, 2, /no process type "nope"/],
+      ['tcp:0:web:1', 2, /is no port/],
+      ['sctp:1:web:1', 2, /is no port/],
+    ] as const) {
+      const outcome = await paas.ssh(`ports:add ${mapping} -a backend`);
+      assert.equal(outcome.status, status, outcome.stderr);
+      assert.match(outcome.stderr, message);
+    }
+    const server = createServer().listen(port + 1, '0.0.0.0');
+    const taken = await paas.ssh(`ports:add tcp:${port + 1}:web:5000 -a backend`);
+    server.close();
+    assert.equal(taken.status, 5);
+    assert.match(taken.stderr, /port is already allocated/);
+    assert.deepEqual(JSON.parse(await paas.paas('ports -a backend --json')), []);
+  });
+
+  it('ports outlive kill -9 of every process, and go with their app', async () => {
+    for (const name of ['control', 'router', 'runtime'] as const) await paas.kill(name);
+    assert.match(await hears(port), /^db\./);
+    while ((await paas.ssh('version')).status !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.match(await hears(port), /^db\./);
+    await paas.paas('scale db=0 -a site');
+    assert.equal(await hears(port), '');
+    await paas.paas('scale db=1 -a site');
+    assert.match(await hears(port), /^db\.1/);
+    await paas.paas(`ports:remove udp:${port} -a site`);
+    assert.match(await paas.paas('ports -a site'), new RegExp(`^tcp +${port} +db +5432$`, 'm'));
+    await paas.paas(`ports:remove tcp:${port}:db:5432 -a site`);
+    createServer().listen(port, '0.0.0.0').close();
+  });
+
   it('all of it outlives kill -9 of control and of the router', async () => {
     await paas.paas('access:allow 192.0.2.1 -a backend');
     await paas.kill('control');
@@ -118,6 +189,46 @@ describe('how visitors are led to apps, and kept from them', function () {
     assert.deepEqual(await answers(), [301, 200, 200]);
   });
 });
+
+/** What a server says to whoever connects; '': nothing. */
+function hears(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect({ host: '127.0.0.1', port, timeout: 5000 });
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    for (const event of ['end', 'error', 'timeout']) {
+      socket.once(event, () => {
+        socket.destroy();
+        resolve(text);
+      });
+    }
+  });
+}
+
+async function asksByUdp(port: number): Promise<string> {
+  const socket = createSocket('udp4');
+  const answer = new Promise<string>((resolve) => socket.once('message', (bytes) => resolve(String(bytes))));
+  const timer = setInterval(() => socket.send('hi', port, '127.0.0.1'), 50);
+  const text = await Promise.race([answer, new Promise<string>((resolve) => setTimeout(resolve, 5000, ''))]);
+  clearInterval(timer);
+  socket.close();
+  return text;
+}
+
+/** Says who it is and from whom it was asked, by TCP and UDP; takes its time to listen. */
+const DATABASE = `
+const udp = require('node:dgram').createSocket('udp4');
+udp.on('message', (bytes, { address, port }) => udp.send(process.env.DYNO + ' hears ' + bytes, port, address));
+udp.bind(53);
+setTimeout(() => {
+  require('node:net').createServer((socket) => {
+    socket.on('error', () => {});
+    socket.end(process.env.DYNO + ' v' + (process.env.X ? 2 : 1) + ' from ' + socket.remoteAddress);
+  }).listen(5432);
+}, 500);
+`;
 
 /** Says which app and dyno it is, and what it sees. */
 const SERVER = `

@@ -18,7 +18,7 @@ import type {
   RunOptions,
   RunSession,
 } from '../../deploy/platform.ts';
-import { noRedirects, noVisitorRules } from './no-visitors.ts';
+import { noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
 
 interface MemoryApp {
   summary: AppSummary;
@@ -292,6 +292,7 @@ export class MemoryPlatform implements Platform {
   };
 
   redirects: Platform['redirects'] = noRedirects;
+  ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
   domains: Platform['domains'] = {
     list: (name) => [

@@ -7,6 +7,9 @@ export const noRedirects: Platform['redirects'] = {
   remove: async () => {},
 };
 
+/** Of a platform in memory: no port leads to an app. */
+export const noPorts: Platform['ports'] = { list: () => [], add: async () => {}, remove: async () => {} };
+
 /** Of a platform in memory: everybody may come in. */
 export const noVisitorRules: Platform['visitors'] = {
   find: () => ({}),

@@ -17,7 +17,7 @@ import type {
   ScaleChange,
   Session,
 } from '../../../deploy/platform.ts';
-import { noRedirects, noVisitorRules } from '../no-visitors.ts';
+import { noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
 
 interface App {
   name: string;
@@ -210,6 +210,7 @@ export class MemoryPlatform implements Platform {
   };
 
   redirects: Platform['redirects'] = noRedirects;
+  ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
   domains: Platform['domains'] = {
     list: (name) => [
