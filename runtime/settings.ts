@@ -10,8 +10,8 @@ export interface Settings {
   run: string;
   /** CIDR of the containers' addresses. */
   subnet: string;
-  /** Where the router listens, as far as it is an IPv4 address: containers reach it there, too. */
-  publicAddress: { host: string; port: number } | undefined;
+  /** Where the router listens, as far as they are IPv4 addresses: containers reach it there, too. */
+  publicAddresses: { host: string; port: number }[];
   /** Folder of the base system; undefined: no base image is registered. */
   base: string | undefined;
 }
@@ -22,7 +22,7 @@ export function parseSettings(env: Record<string, string | undefined>): Settings
     data: absolutePath('PAAS_DATA', env.PAAS_DATA || '/var/lib/paas'),
     run: absolutePath('PAAS_RUN', env.PAAS_RUN || '/run/paas'),
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
-    publicAddress: parsePublicAddress(env.PAAS_HTTP ?? ''),
+    publicAddresses: [env.PAAS_HTTP, env.PAAS_HTTPS].flatMap((value = '') => parsePublicAddress(value) ?? []),
     base: env.PAAS_BASE ? absolutePath('PAAS_BASE', env.PAAS_BASE) : undefined,
   };
 }
@@ -63,7 +63,7 @@ function absolutePath(name: string, value: string): string {
 }
 
 /** Another form is the router's matter (server/config.ts); port 0 is not known yet. */
-function parsePublicAddress(value: string): Settings['publicAddress'] {
+function parsePublicAddress(value: string): Settings['publicAddresses'][number] | undefined {
   const [, host = '', port] = /^([\d.]+):(\d+)$/.exec(value) ?? [];
   return isIPv4(host) && Number(port) > 0 ? { host, port: Number(port) } : undefined;
 }

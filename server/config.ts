@@ -10,6 +10,8 @@ export interface Config {
   /** Apps answer at `<app>.<domain>`. */
   domain: string;
   http: Address;
+  /** undefined: HTTPS is off. */
+  https: Address | undefined;
   ssh: Address;
   /** File with the first admin's public key; undefined: root's or the sudo user's. */
   adminKey: string | undefined;
@@ -32,6 +34,8 @@ export interface Address {
 /** What answers where, written to `$PAAS_RUN/endpoints.json` when everything does. */
 export interface Endpoints {
   http: string;
+  /** None where HTTPS is off. */
+  https?: string;
   ssh: string;
   dashboard: string;
 }
@@ -43,6 +47,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     run: absolutePath('PAAS_RUN', env.PAAS_RUN || '/run/paas'),
     domain: parseDomain(env.PAAS_DOMAIN || 'localhost'),
     http: parseAddress('PAAS_HTTP', env.PAAS_HTTP || '0.0.0.0:80'),
+    https: env.PAAS_HTTPS === 'off' ? undefined : parseAddress('PAAS_HTTPS', env.PAAS_HTTPS || '0.0.0.0:443'),
     ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
@@ -80,6 +85,8 @@ export function paths(config: Pick<Config, 'data' | 'run'>) {
     routerSocket: join(config.run, 'control', 'router.sock'),
     /** The last route table, for a router that starts without control. */
     routes: join(config.run, 'control', 'routes.json'),
+    /** The keys of TLS session tickets. */
+    ticketKeys: join(config.run, 'control', 'ticket-keys.json'),
     /** pre-receive hooks talk to control here. */
     hookSocket: join(config.run, 'control', 'hook.sock'),
   };

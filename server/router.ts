@@ -7,26 +7,36 @@ import { maxConnections, ProxyServer } from './router/proxy-server.ts';
 import { RouteFile } from './router/route-file.ts';
 import { RouteMap } from './router/route-map.ts';
 import { RouterLog } from './router/router-log.ts';
+import { TicketKeys } from './router/ticket-keys.ts';
 
 /**
- * The router's process: serves by the last route table until control sends a new one. Says `ready {"http":"ADDRESS:PORT"}` on
- * stdout when it listens, and `leaving` when another one may take over; everything else goes to stderr. SIGTERM: lets requests in
- * progress end. PAAS_HTTP_FD: a socket that is bound already, instead of PAAS_HTTP.
+ * The router's process: serves by the last route table until control sends a new one. Says
+ * `ready {"http":"ADDRESS:PORT","https":"ADDRESS:PORT"}` on stdout when it listens, and `leaving` when another one may take over;
+ * everything else goes to stderr. SIGTERM: lets requests in progress end. PAAS_HTTP_FD, PAAS_HTTPS_FD: sockets that are bound
+ * already, instead of PAAS_HTTP and PAAS_HTTPS.
  */
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
-  const { routes: routesPath, routerSocket } = paths(config);
+  const { routes: routesPath, routerSocket, ticketKeys } = paths(config);
   const limits = { ...defaultLimits, connections: maxConnections(defaultLimits.connections) };
   const routes = new RouteMap({ maxIdle: limits.idleUpstreams });
   const log = new RouterLog();
   const file = new RouteFile(routesPath);
-  const server = new ProxyServer({ routes, log, limits });
+  const server = new ProxyServer({ routes, log, limits, ticketKeys: new TicketKeys(ticketKeys) });
   const control = new ControlApi({ routes, file, log });
 
   restore(file, routes);
-  const { host, port } = await server.listen(inherited() ?? config.http);
+  const listens: Record<string, string> = {};
+  for (const [scheme, address] of [
+    ['http', config.http],
+    ['https', config.https],
+  ] as const) {
+    if (!address) continue;
+    const { host, port } = await server.listen(inherited(scheme) ?? address, scheme);
+    listens[scheme] = `${host}:${port}`;
+  }
   await control.listen(routerSocket);
-  process.stdout.write(`ready ${JSON.stringify({ http: `${host}:${port}` })}\n`);
+  process.stdout.write(`ready ${JSON.stringify(listens)}\n`);
 
   // With NODE_COMPILE_CACHE set, the next start takes a third of the time, also after a kill -9 of this one.
   flushCompileCache();
@@ -45,8 +55,8 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
 }
 
-function inherited(): { fd: number } | undefined {
-  const fd = process.env.PAAS_HTTP_FD;
+function inherited(scheme: 'http' | 'https'): { fd: number } | undefined {
+  const fd = process.env[`PAAS_${scheme.toUpperCase()}_FD`];
   return fd === undefined ? undefined : { fd: Number(fd) };
 }
 

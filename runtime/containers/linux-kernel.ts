@@ -50,7 +50,7 @@ export interface LinuxKernelOptions {
   /** PAAS_SUBNET. */
   subnet: string;
   /** Where on the host containers reach the platform itself. */
-  publicAddress?: FirewallOptions['publicAddress'];
+  publicAddresses?: FirewallOptions['publicAddresses'];
   /** Folder of raw output, to be kept in bounds while no runtime reads it. */
   output?: string;
   /** Folder for the compiled init; shared by all instances of a machine. */

@@ -9,7 +9,7 @@ export interface FirewallOptions {
   /** Where on the gateway's address our name server listens; containers ask port 53. */
   dnsPort: number;
   /** Where the platform is to be had by everybody, so by containers too. */
-  publicAddress?: { host: string; port: number } | undefined;
+  publicAddresses?: { host: string; port: number }[] | undefined;
 }
 
 /** The table's name in nftables. */
@@ -89,7 +89,7 @@ export function firewallTable(options: FirewallOptions): string {
     ${nameServer} ${dnsPort} add @askers { ip saddr limit rate over ${QUERIES_PER_SECOND}/second burst ${QUERIES_PER_SECOND} packets } drop
     ct state established,related accept
     ${nameServer} ${dnsPort} accept
-    ${publicRule(options.publicAddress)}
+    ${(options.publicAddresses ?? []).map(publicRule).join('\n    ')}
     drop
   }
   chain from_host {
@@ -127,7 +127,7 @@ export function withoutTable(tag: string): string {
   return `table inet ${tableName(tag)}\ndelete table inet ${tableName(tag)}\n`;
 }
 
-function publicRule(address: FirewallOptions['publicAddress']): string {
-  if (!address || address.host.startsWith('127.')) return '';
+function publicRule(address: { host: string; port: number }): string {
+  if (address.host.startsWith('127.')) return '';
   return `${address.host === '0.0.0.0' ? '' : `ip daddr ${address.host} `}tcp dport ${address.port} accept`;
 }

@@ -21,6 +21,7 @@ export class DemoPlatform {
       PAAS_DATA: join(scratch, 'data'),
       PAAS_RUN: join(scratch, 'run'),
       PAAS_HTTP: '127.0.0.1:0',
+      PAAS_HTTPS: '127.0.0.1:0',
       PAAS_SSH: '127.0.0.1:0',
       PAAS_DOMAIN: 'localhost',
       PAAS_SUBNET: freeSubnet(readFileSync('/proc/net/route', 'utf8')),

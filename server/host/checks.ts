@@ -192,6 +192,7 @@ async function checkPorts(config: Config): Promise<Check[]> {
   if (await isRunning(config)) return [check('ports', true, 'held by this platform, which runs')];
   const wanted = [
     { setting: 'PAAS_HTTP', address: config.http, otherwise: '0.0.0.0:8080' },
+    ...(config.https ? [{ setting: 'PAAS_HTTPS', address: config.https, otherwise: 'off' }] : []),
     { setting: 'PAAS_SSH', address: config.ssh, otherwise: '0.0.0.0:2223' },
   ];
   return Promise.all(

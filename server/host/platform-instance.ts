@@ -19,6 +19,7 @@ export class PlatformInstance {
   readonly #log: (name: string, line: string) => void;
   /** Where the router listens. Held here, clients wait in its queue while one router follows another. */
   #http: BoundSocket | undefined;
+  #https: BoundSocket | undefined;
   #dashboard: string | undefined;
   #stopping = false;
 
@@ -38,6 +39,7 @@ export class PlatformInstance {
       await this.#awaitPredecessors();
       const settings = this.#writeNpmSettings();
       this.#http = new BoundSocket(this.#config.http);
+      this.#https = this.#config.https && new BoundSocket(this.#config.https);
       await Promise.all([
         this.#config.redisUrl ? undefined : this.#service('redis').start(),
         this.#service('runtime').start(),
@@ -69,7 +71,9 @@ export class PlatformInstance {
     await end('runtime');
     await end('redis');
     this.#http?.close();
+    this.#https?.close();
     this.#http = undefined;
+    this.#https = undefined;
   }
 
   // While redis and runtime start. Should it fail, the processes do it themselves.
@@ -99,7 +103,7 @@ export class PlatformInstance {
         if (text) this.#log(name, text);
       },
       onReady: (ready) => this.#learn(name, ready),
-      ...(name === 'router' && this.#http && { passes: [this.#http.fd()] }),
+      ...(name === 'router' && { passes: this.#sockets().map((socket) => socket.fd()) }),
       ...(name === 'redis' && {
         answers: (signal: AbortSignal) => redisAnswers(paths(this.#config).redisSocket, signal),
       }),
@@ -108,18 +112,25 @@ export class PlatformInstance {
     return made;
   }
 
+  #sockets(): BoundSocket[] {
+    return [this.#http, this.#https].filter((socket) => socket !== undefined);
+  }
+
   // A picked port is kept: the process gets it at its next start, and those who refer to it too.
   #learn(name: ServiceName, ready: Ready): void {
-    if (name === 'router') keepPort(this.#config.http, ready.http);
+    const { http, https } = this.#config;
+    if (name === 'router') keepPort(http, ready.http);
+    if (name === 'router' && https) keepPort(https, ready.https);
     if (name === 'control') keepPort(this.#config.ssh, ready.ssh);
     if (name === 'control') this.#dashboard = ready.dashboard ?? this.#dashboard;
   }
 
   #endpoints(): Endpoints {
-    const { http, ssh, domain } = this.#config;
+    const { http, https, ssh, domain } = this.#config;
     const port = http.port === 80 ? '' : `:${http.port}`;
     return {
       http: `${reachable(http)}:${http.port}`,
+      ...(https && { https: `${reachable(https)}:${https.port}` }),
       ssh: `${reachable(ssh)}:${ssh.port}`,
       dashboard: this.#dashboard ?? `http://paas.${domain}${port}/`,
     };

@@ -1,29 +1,32 @@
-import { formatAnswer, refusal } from './error-page.ts';
+import type { Client, ClientUser, Entrance } from './client.ts';
+import type { Connection } from './connection.ts';
+import { type Answer, formatAnswer, refusal } from './error-page.ts';
 import { Exchange } from './exchange.ts';
 import { forwardedFields, VIA } from './forwarding.ts';
-import { HandleWire } from './handle-wire.ts';
 import { Refusal } from './refusal.ts';
+import type { RequestHead } from './request-head.ts';
+import type { ResponseHead } from './response-head.ts';
+import { ResponseRelay } from './response-relay.ts';
 import type { RouterContext } from './router-context.ts';
-import type { StreamHandle } from './stream-handle.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Wire, WireUser } from './wire.ts';
 
-/** Whoever a client's connection works for at the moment: an exchange, or a tunnel. */
-export interface ClientUser {
-  fromClient(chunk: Buffer): void;
-  /** The client will send nothing more. */
-  clientEnded(): void;
-  clientClosed(): void;
-  clientDrained(): void;
-  tick(now: number): void;
+export interface ClientConnectionOptions {
+  router: RouterContext;
+  entrance: Entrance;
+  serverName?: string;
+  /** Takes the connection over for its user. */
+  open: (user: WireUser) => Wire;
+  onClose: () => void;
 }
 
-/** One client's connection: reads heads, and has one exchange after the other carry them out. */
-export class ClientConnection implements WireUser {
+/** One client's connection with HTTP/1.1: reads heads, and has one exchange after the other carry them out. */
+export class ClientConnection implements Client, Connection, WireUser {
   readonly wire: Wire;
   readonly peer: string;
-  /** What a request without a past gets told of its client. */
+  readonly entrance: Entrance;
   readonly forwarded: string;
+  readonly serverName: string | undefined;
   readonly #router: RouterContext;
   readonly #onClose: () => void;
   #user: ClientUser | undefined;
@@ -35,14 +38,23 @@ export class ClientConnection implements WireUser {
   #ended = false;
   #closeBy: number | undefined;
 
-  constructor(handle: StreamHandle, options: { router: RouterContext; onClose: () => void }) {
-    const { router, onClose } = options;
+  constructor({ router, entrance, serverName, open, onClose }: ClientConnectionOptions) {
     this.#router = router;
     this.#onClose = onClose;
     this.#since = router.clock.now;
-    this.wire = HandleWire.accept(handle, { user: this, pool: router.buffers });
+    this.entrance = entrance;
+    this.serverName = serverName;
+    this.wire = open(this);
     this.peer = this.wire.peer;
-    this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, router);
+    this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, entrance);
+  }
+
+  get connection(): this {
+    return this;
+  }
+
+  get blocked(): boolean {
+    return this.wire.blocked;
   }
 
   get isTunnel(): boolean {
@@ -54,7 +66,35 @@ export class ClientConnection implements WireUser {
     return this.#user === undefined;
   }
 
-  /** Keeps bytes that come after the request in progress. */
+  pause(): void {
+    this.wire.pause();
+  }
+
+  resume(): void {
+    this.wire.resume();
+  }
+
+  inform(head: ResponseHead): void {
+    this.wire.write(`${head.text}\r\n`);
+  }
+
+  respond(
+    head: ResponseHead,
+    options: { request: RequestHead; dyno: Wire; keepAlive: boolean },
+  ): ResponseRelay {
+    return new ResponseRelay(head, { ...options, client: this.wire });
+  }
+
+  answer(answer: Answer, options: { isHead: boolean; keepAlive: boolean }): void {
+    const text = formatAnswer(answer, { date: this.#router.clock.date, ...options });
+    if (!options.keepAlive) {
+      this.finish(text);
+      return;
+    }
+    this.wire.write(text);
+    this.next();
+  }
+
   hold(bytes: Buffer): void {
     this.#pending = this.#pending ? Buffer.concat([this.#pending, bytes]) : Buffer.from(bytes);
     this.wire.pause();
@@ -72,7 +112,6 @@ export class ClientConnection implements WireUser {
     this.#user = user;
   }
 
-  /** The answer is written, the request was read to its end: on with the next one. */
   next(): void {
     this.#user = undefined;
     this.#since = this.#router.clock.now;
@@ -89,7 +128,7 @@ export class ClientConnection implements WireUser {
     this.wire.resume();
   }
 
-  /** The answer is written, and nothing more was asked for: closes, at once if it can. */
+  /** At once if it can. */
   close(): void {
     if (this.#pending || this.wire.sending) {
       this.finish();
@@ -99,7 +138,6 @@ export class ClientConnection implements WireUser {
     this.destroy();
   }
 
-  /** Closes in the middle of an answer. `reset`: its end could else be taken for the end of the answer. */
   abort(options: { reset: boolean }): void {
     this.#user = undefined;
     this.#pending = undefined;
@@ -108,7 +146,9 @@ export class ClientConnection implements WireUser {
     else this.wire.destroySoon();
   }
 
-  /** Closes it now, whatever it does; its user is told. */
+  /** Its answers say `Connection: close` from now on. */
+  leave(): void {}
+
   destroy(): void {
     this.wire.destroy();
   }

@@ -1,11 +1,12 @@
 import { type Canary, chooseSide } from './canary.ts';
 import { type Answer, dashboardAway, redirection, unknownHost } from './error-page.ts';
 import type { Exchange } from './exchange.ts';
-import { redirectLocation, stripPrefix } from './path-prefix.ts';
+import { redirectLocation, secureLocation, stripPrefix } from './path-prefix.ts';
 import type { RequestRelay } from './request-relay.ts';
 import { type App, type Dyno, errorPage, pickDyno, type Target } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { StickyCookie } from './sticky.ts';
+import { CHALLENGE_PATH } from './tls-table.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { VisitorRules } from './visitor-rules.ts';
@@ -64,6 +65,7 @@ export class DynoSearch {
     } else {
       this.app = target.app;
       if (target.kind === 'redirect') this.#redirect(target);
+      else if (target.app.https?.redirect && this.#leadToHttps()) return;
       else if (target.app.rules && !this.#admitted) this.#ask(target.app.rules);
       else {
         if (target.prefix !== '') this.#strip(target.prefix);
@@ -141,8 +143,27 @@ export class DynoSearch {
     this.#state = 'idle';
   }
 
+  /** The field that an app's visitors get on HTTPS, unless the app sends its own; '': none. `head`: of the response. */
+  hsts(head: string): string {
+    const age = this.app?.https?.hsts;
+    if (age === undefined || /\r\nstrict-transport-security:/i.test(head)) return '';
+    return `Strict-Transport-Security: max-age=${age}\r\n`;
+  }
+
+  /** Answers who came by HTTP to a host that has HTTPS; true: it did. Other methods than GET keep theirs. */
+  #leadToHttps(): boolean {
+    const { head, entrance } = this.#request;
+    const { httpsPort, routes } = this.#router;
+    if (entrance.scheme === 'https' || httpsPort === undefined || head.target.startsWith(CHALLENGE_PATH))
+      return false;
+    if (!routes.tls.covers(head.host)) return false;
+    const status = head.method === 'GET' || head.method === 'HEAD' ? 301 : 308;
+    this.#exchange.answer(redirection(status, secureLocation(head, httpsPort)), { code: undefined, status });
+    return true;
+  }
+
   #redirect({ to, status }: Extract<Target, { kind: 'redirect' }>): void {
-    const location = redirectLocation(this.#request.head, to, this.#router.scheme);
+    const location = redirectLocation(this.#request.head, to, this.#request.entrance.scheme);
     this.#exchange.answer(redirection(status, location), { code: undefined, status });
   }
 

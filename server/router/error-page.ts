@@ -26,6 +26,8 @@ export interface Answer {
   text: string;
   /** A whole page in place of ours, as latin1. */
   page?: string;
+  /** Of the page; HTML where it does not say. */
+  type?: string;
   /** More field lines, each with its CRLF. */
   fields?: string;
 }
@@ -87,6 +89,18 @@ export function redirection(status: number, location: string): Answer {
   };
 }
 
+/** The answer to a request that came on a connection for another host: the client opens one of its own (RFC 9110, 15.5.20). */
+export const misdirected: Answer = {
+  status: 421,
+  title: 'Misdirected request',
+  text: 'This connection was opened for another address.',
+};
+
+/** What a certificate authority asked for (RFC 8555, 8.3). */
+export function challengeAnswer(answer: string): Answer {
+  return { status: 200, title: 'OK', text: '', page: answer, type: 'application/octet-stream' };
+}
+
 /** The answer for an app's error. `status` overrides the usual one, `page` the router's own page. */
 export function appError(code: ErrorCode, status: number = routerErrors[code].status, page?: string): Answer {
   return { status, ...(APP_ERRORS[code] ?? APP_ERROR), ...(page !== undefined && { page }) };
@@ -115,7 +129,7 @@ export function formatAnswer(
   return (
     `HTTP/1.1 ${answer.status} ${REASONS[answer.status] ?? 'Error'}\r\n` +
     `Date: ${options.date}\r\n` +
-    'Content-Type: text/html; charset=utf-8\r\n' +
+    `Content-Type: ${answer.type ?? 'text/html; charset=utf-8'}\r\n` +
     `Content-Length: ${page.length}\r\n` +
     'Cache-Control: no-store\r\n' +
     `${answer.fields ?? ''}` +
@@ -154,6 +168,7 @@ const REASONS: Record<number, string> = {
   408: 'Request Timeout',
   414: 'URI Too Long',
   417: 'Expectation Failed',
+  421: 'Misdirected Request',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',

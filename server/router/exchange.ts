@@ -1,12 +1,13 @@
 import { FramingError, UNTIL_CLOSE } from './body-framing.ts';
-import type { ClientConnection, ClientUser } from './client-connection.ts';
+import type { Client, ClientResponse, ClientUser } from './client.ts';
 import { DynoSearch } from './dyno-search.ts';
 import {
   type Answer,
   appError,
+  challengeAnswer,
   dashboardAway,
   type ErrorCode,
-  formatAnswer,
+  misdirected,
   refusal,
   routerErrors,
 } from './error-page.ts';
@@ -14,7 +15,6 @@ import { formatResponseHead } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import { RequestRelay } from './request-relay.ts';
 import { BadResponse, type ResponseHead } from './response-head.ts';
-import { ResponseRelay } from './response-relay.ts';
 import { errorPage } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import { formatOutcome } from './router-log.ts';
@@ -30,7 +30,7 @@ import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts'
  */
 export class Exchange implements ClientUser, UpstreamUser {
   readonly #router: RouterContext;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   readonly #request: RequestRelay;
   readonly #search: DynoSearch;
   #phase: 'searching' | 'sent' | 'relaying' | 'over' = 'searching';
@@ -38,11 +38,11 @@ export class Exchange implements ClientUser, UpstreamUser {
   #connection: UpstreamConnection | undefined;
   /** What came of the response's head so far. */
   #partialHead: Buffer | undefined;
-  #response: ResponseRelay | undefined;
+  #response: ClientResponse | undefined;
   #lastActivity: number;
   #clientEndedAt: number | undefined;
 
-  constructor(router: RouterContext, client: ClientConnection, head: RequestHead) {
+  constructor(router: RouterContext, client: Client, head: RequestHead) {
     this.#router = router;
     this.#client = client;
     this.#request = new RequestRelay(head, { router, client });
@@ -54,7 +54,11 @@ export class Exchange implements ClientUser, UpstreamUser {
   start(rest: Buffer | undefined): void {
     if (rest) this.fromClient(rest);
     if (this.#phase === 'over') return;
-    if (this.#request.head.isForRouter) this.#answerItself();
+    const { head } = this.#request;
+    const proof = this.#router.routes.tls.answer(head.host, head.target);
+    if (head.isForRouter) this.#answerItself();
+    else if (proof !== undefined) this.answer(challengeAnswer(proof));
+    else if (this.#isMisdirected()) this.answer(misdirected);
     else this.#search.start();
   }
 
@@ -74,14 +78,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     if (error) this.#log(error.code, { status: error.status });
     const { head, done } = this.#request;
     const keepAlive = head.keepAlive && done && !this.#router.stopping;
-    const isHead = head.method === 'HEAD';
-    const text = formatAnswer(answer, { date: this.#router.clock.date, isHead, keepAlive });
-    if (!keepAlive) {
-      this.#client.finish(text);
-      return;
-    }
-    this.#client.wire.write(text);
-    this.#client.next();
+    this.#client.answer(answer, { isHead: head.method === 'HEAD', keepAlive });
   }
 
   /** Gives up: answers with an error page if nothing was answered yet. */
@@ -171,7 +168,7 @@ export class Exchange implements ClientUser, UpstreamUser {
     else if (this.#phase === 'sent' && !this.#request.done) this.#checkBody(now);
     else if (this.#phase === 'sent' && silent > limits.firstByte) this.#failDyno('H12');
     else if (this.#phase === 'relaying' && silent > limits.silence) {
-      if (this.#client.wire.blocked) this.fail('H28');
+      if (this.#client.blocked) this.fail('H28');
       else this.#failDyno('H15');
     }
   }
@@ -207,9 +204,7 @@ export class Exchange implements ClientUser, UpstreamUser {
         this.#respond(head, bytes, end);
         return;
       }
-      if (minor === 1) {
-        this.#client.wire.write(`${head.text}\r\n`);
-      }
+      if (minor === 1) this.#client.inform(head);
       start = head.end;
     }
   }
@@ -222,9 +217,9 @@ export class Exchange implements ClientUser, UpstreamUser {
   #respond(head: ResponseHead, bytes: Buffer, end: number): void {
     const request = this.#request;
     head.text += this.#search.setCookie;
-    const response = new ResponseRelay(head, {
+    if (this.#client.entrance.scheme === 'https') head.text += this.#search.hsts(head.text);
+    const response = this.#client.respond(head, {
       request: request.head,
-      client: this.#client.wire,
       dyno: this.#connection!.wire,
       keepAlive: request.head.keepAlive && request.done && !this.#router.stopping,
     });
@@ -259,14 +254,15 @@ export class Exchange implements ClientUser, UpstreamUser {
 
   /** Only what was asked for. */
   #upgrade(head: ResponseHead, rest: Buffer): void {
-    if (!this.#request.head.upgrade || head.upgrade !== 'websocket') {
+    const client = this.#client.connection;
+    if (!client || !this.#request.head.upgrade || head.upgrade !== 'websocket') {
       throw new BadResponse(502, 'unasked upgrade');
     }
     const text = formatResponseHead(head, { date: '', chunked: false, connection: 'upgrade' });
-    this.#client.wire.write(`${text}\r\n`);
+    client.wire.write(`${text}\r\n`);
     this.#phase = 'over';
-    const tunnel = new Tunnel(this.#router, { client: this.#client, connection: this.#connection! });
-    tunnel.start({ fromClient: this.#client.takeHeld(), fromUpstream: rest }, (code) => {
+    const tunnel = new Tunnel(this.#router, { client, connection: this.#connection! });
+    tunnel.start({ fromClient: client.takeHeld(), fromUpstream: rest }, (code) => {
       this.#search.end();
       this.#log(code, { status: code ? routerErrors[code].status : 101, bytes: tunnel.bytes });
     });
@@ -317,6 +313,14 @@ export class Exchange implements ClientUser, UpstreamUser {
     this.#client.abort({ reset: true });
   }
 
+  /** On a connection that was opened for another app: its certificate, or the client's idea of it, is not this one's. */
+  #isMisdirected(): boolean {
+    const { serverName } = this.#client;
+    const { host, target } = this.#request.head;
+    if (serverName === undefined || serverName === host) return false;
+    return !this.#router.routes.isSame(serverName, host, target);
+  }
+
   #answerItself(): void {
     this.answer(
       this.#request.head.method === 'OPTIONS' ? { status: 200, title: 'OK', text: 'OK' } : refusal(405),
@@ -349,7 +353,7 @@ export class Exchange implements ClientUser, UpstreamUser {
       service: connectTime === undefined ? undefined : total - connectTime,
       status: result.status ?? (code ? routerErrors[code].status : this.#response!.head.status),
       bytes: result.bytes ?? this.#response?.bytes ?? 0,
-      protocol: this.#router.scheme,
+      protocol: this.#client.entrance.scheme,
     });
     this.#router.log.write(app.name, this.#router.clock.stamp(), text);
   }

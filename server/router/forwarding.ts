@@ -1,3 +1,4 @@
+import type { Entrance } from './client.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -19,10 +20,7 @@ export function forwardedForOf(head: RequestHead, peer: string): string {
 }
 
 /** The fields that say which way a request came. */
-export function forwardedFields(
-  way: { forwardedFor: string; via: string },
-  here: { scheme: 'http' | 'https'; port: number },
-): string {
+export function forwardedFields(way: { forwardedFor: string; via: string }, here: Entrance): string {
   return (
     `X-Forwarded-For: ${way.forwardedFor}\r\n` +
     `X-Forwarded-Proto: ${here.scheme}\r\n` +

@@ -6,6 +6,8 @@ export interface Limits {
   responseHead: number;
   /** From the first byte of a head to its end. */
   headTime: number;
+  /** From a connection at the HTTPS entrance to the end of its handshake. */
+  handshake: number;
   /** A connection between two requests. */
   idleClient: number;
   /** Connections at once; at the cap the longest idle one makes room. */
@@ -44,6 +46,7 @@ export const defaultLimits: Limits = {
   requestHead: 32 * 1024,
   responseHead: 64 * 1024,
   headTime: 30_000,
+  handshake: 10_000,
   idleClient: 75_000,
   connections: 16_384,
   connectionsPerClient: 4_096,

@@ -8,6 +8,12 @@ export function stripPrefix(head: RequestHead, prefix: string): void {
   head.text = `${head.method} ${target} HTTP/1.1\r\n${fields}X-Forwarded-Prefix: ${prefix}\r\n`;
 }
 
+/** The same page by HTTPS; `port`: the usual one is not said. */
+export function secureLocation(head: RequestHead, port: number): string {
+  const path = head.target === '*' ? '/' : head.target;
+  return `https://${head.host}${port === 443 ? '' : `:${port}`}${path}`;
+}
+
 /** Where a redirected visitor goes: the same path; the same scheme and port unless `to` says others. */
 export function redirectLocation(head: RequestHead, to: string, scheme: string): string {
   const path = head.target === '*' ? '/' : head.target;

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { BufferPool } from './buffer-pool.ts';
+import type { Entrance } from './client.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientCounts } from './client-counts.ts';
 import { Clock } from './clock.ts';
+import type { Connection } from './connection.ts';
+import { HandleWire } from './handle-wire.ts';
 import type { Limits } from './limits.ts';
 import { takeConnections } from './listener.ts';
 import { RequestHeadReader } from './request-head.ts';
@@ -12,21 +15,26 @@ import { ResponseHeadReader } from './response-head.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { RouterLog } from './router-log.ts';
+import { SecureContexts } from './secure-contexts.ts';
 import type { StreamHandle } from './stream-handle.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { TlsConnection } from './tls-connection.ts';
+import type { WireUser } from './wire.ts';
 
 /** Takes the clients' connections in, and keeps the time for all of them. */
 export class ProxyServer {
   readonly #router: RouterContext;
-  readonly #server: Server;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Connection>();
   readonly #clients: ClientCounts;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { routes: RouteMap; log: RouterLog; limits: Limits }) {
+  constructor(options: { routes: RouteMap; log: RouterLog; limits: Limits; ticketKeys?: TicketKeys }) {
+    const { ticketKeys = new TicketKeys(), ...parts } = options;
     this.#router = {
-      ...options,
-      scheme: 'http',
-      port: 0,
+      ...parts,
+      contexts: new SecureContexts(ticketKeys),
+      httpsPort: undefined,
       stopping: false,
       clock: new Clock(),
       buffers: new BufferPool(),
@@ -35,7 +43,6 @@ export class ProxyServer {
       responseHeads: new ResponseHeadReader(),
     };
     this.#clients = new ClientCounts(options.limits.connectionsPerClient);
-    this.#server = createServer();
   }
 
   /** Of clients, at the moment. */
@@ -43,29 +50,31 @@ export class ProxyServer {
     return this.#connections.size;
   }
 
-  /** Port 0: a free one. Returns what it listens on. */
+  /** Port 0: a free one. Returns what it listens on. To be called once for each scheme. */
   async listen(
     address: { host: string; port: number } | { fd: number },
+    scheme: Entrance['scheme'] = 'http',
   ): Promise<{ host: string; port: number }> {
+    const server = createServer();
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ ...address, backlog: BACKLOG }, resolve);
+      server.once('error', reject);
+      server.listen({ ...address, backlog: BACKLOG }, resolve);
     });
     // Such as running out of descriptors: nothing that the next connection could not do without.
-    this.#server.on('error', (error) =>
-      console.error(`router: cannot accept a connection: ${error.message}`),
-    );
-    takeConnections(this.#server, (connection) => this.#accept(connection));
-    this.#timer = setInterval(() => this.#sweep(), this.#router.limits.sweep);
-    const { address: host, port } = this.#server.address() as AddressInfo;
-    this.#router.port = port;
+    server.on('error', (error) => console.error(`router: cannot accept a connection: ${error.message}`));
+    const { address: host, port } = server.address() as AddressInfo;
+    takeConnections(server, (connection) => this.#accept(connection, { scheme, port }));
+    this.#servers.push(server);
+    this.#timer ??= setInterval(() => this.#sweep(), this.#router.limits.sweep);
+    if (scheme === 'https') this.#router.httpsPort = port;
     return { host, port };
   }
 
   /** Accepts no more, lets requests in progress end (tunnels do not by themselves), closes. */
   async stop(): Promise<void> {
     this.#router.stopping = true;
-    this.#server.close();
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.leave();
     const deadline = performance.now() + this.#router.limits.shutdown;
     // Closed now, one whose next request is on its way would seem to have lost it.
     const farewell = performance.now() + this.#router.limits.farewell;
@@ -81,22 +90,25 @@ export class ProxyServer {
     return [...this.#connections].some((connection) => !connection.isTunnel);
   }
 
-  #accept(handle: StreamHandle): void {
+  #accept(handle: StreamHandle, entrance: Entrance): void {
     if (this.#connections.size >= this.#router.limits.connections && !this.#makeRoom()) {
       handle.close();
       return;
     }
-    const connection: ClientConnection = new ClientConnection(handle, {
-      router: this.#router,
-      onClose: () => this.#forget(connection),
-    });
+    const connection = this.#open(handle, entrance, () => this.#forget(connection));
     this.#connections.add(connection);
     if (!this.#clients.add(connection.peer)) connection.destroy();
   }
 
-  #forget(connection: ClientConnection): void {
-    this.#connections.delete(connection);
-    this.#clients.remove(connection.peer);
+  #open(handle: StreamHandle, entrance: Entrance, onClose: () => void): Connection {
+    const router = this.#router;
+    if (entrance.scheme === 'https') return new TlsConnection(handle, { router, entrance, onClose });
+    const open = (user: WireUser) => HandleWire.accept(handle, { user, pool: router.buffers });
+    return new ClientConnection({ router, entrance, open, onClose });
+  }
+
+  #forget(connection: Connection): void {
+    if (this.#connections.delete(connection)) this.#clients.remove(connection.peer);
   }
 
   /** Closes the oldest connection that has no request in progress. */
@@ -104,7 +116,7 @@ export class ProxyServer {
     for (const connection of this.#connections) {
       if (!connection.isIdle) continue;
       connection.destroy();
-      this.#connections.delete(connection);
+      this.#forget(connection);
       return true;
     }
     return false;

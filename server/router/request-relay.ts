@@ -1,5 +1,5 @@
 import { type BodyFraming, framingOf, NO_BODY } from './body-framing.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { Client, Entrance } from './client.ts';
 import { formatRequestHead, forwardedFields, forwardedForOf, VIA } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RouterContext } from './router-context.ts';
@@ -13,7 +13,7 @@ export class RequestRelay {
   readonly forwardedFor: string;
   readonly #start: string;
   readonly #router: RouterContext;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   readonly #framing: BodyFraming | undefined;
   /** What of the body waits for a connection, or is kept to be sent once more. */
   #kept: Buffer[] | undefined;
@@ -23,7 +23,7 @@ export class RequestRelay {
   /** The beginning of the period in which enough bytes must come. */
   #mark: { at: number; bytes: number } | undefined;
 
-  constructor(head: RequestHead, options: { router: RouterContext; client: ClientConnection }) {
+  constructor(head: RequestHead, options: { router: RouterContext; client: Client }) {
     const { router, client } = options;
     this.head = head;
     this.#router = router;
@@ -40,6 +40,10 @@ export class RequestRelay {
   /** The client's address. */
   get peer(): string {
     return this.#client.peer;
+  }
+
+  get entrance(): Entrance {
+    return this.#client.entrance;
   }
 
   /** All of it was read. */
@@ -59,7 +63,7 @@ export class RequestRelay {
     const end = this.#framing!.feed(chunk, 0, pieces);
     if (this.#dyno) this.#dyno.writeAll('', pieces);
     else this.#keep(pieces);
-    if (!this.done && (!this.#dyno || this.#dyno.blocked)) this.#client.wire.pause();
+    if (!this.done && (!this.#dyno || this.#dyno.blocked)) this.#client.pause();
     return end;
   }
 
@@ -70,7 +74,7 @@ export class RequestRelay {
     if (this.#kept) wire.writeAll(head, this.#kept);
     else wire.write(head);
     if (!reused || !this.isRepeatable) this.#kept = undefined;
-    if (!this.done && !wire.blocked) this.#client.wire.resume();
+    if (!this.done && !wire.blocked) this.#client.resume();
   }
 
   /** The connection was lost; what comes from now on is kept for the next one. */
@@ -84,7 +88,7 @@ export class RequestRelay {
   }
 
   dynoDrained(): void {
-    if (!this.done) this.#client.wire.resume();
+    if (!this.done) this.#client.resume();
   }
 
   /** A drop now and then is not enough: a dyno waits for it all the time. */
@@ -108,7 +112,7 @@ export class RequestRelay {
     const via = `${head.via ? `${head.via}, ` : ''}1.${head.minor} ${VIA}`;
     const forwarded = isFresh
       ? this.#client.forwarded
-      : forwardedFields({ forwardedFor: this.forwardedFor, via }, this.#router);
+      : forwardedFields({ forwardedFor: this.forwardedFor, via }, this.entrance);
     return formatRequestHead(head, { forwarded, requestId: this.id, start: this.#start });
   }
 }

@@ -1,15 +1,14 @@
 import { type BodyFraming, CHUNKED, chunks, framingOf, NO_BODY, UNTIL_CLOSE } from './body-framing.ts';
+import type { ClientResponse } from './client.ts';
 import { formatResponseHead } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import { BadResponse, type ResponseHead } from './response-head.ts';
 import type { Wire } from './wire.ts';
 
-/** One response on its way from a dyno to a client: head and body, framed for whom it goes to, no faster than he reads. */
-export class ResponseRelay {
+/** A response in HTTP/1.1: head and body, framed for whom it goes to. */
+export class ResponseRelay implements ClientResponse {
   readonly head: ResponseHead;
-  /** The client's connection can carry another request after this response. */
   readonly keepAlive: boolean;
-  /** Of the body, as far as it came. */
   bytes = 0;
   done = false;
   readonly #client: Wire;
@@ -33,15 +32,10 @@ export class ResponseRelay {
     this.#dyno = options.dyno;
   }
 
-  /** Nothing was sent yet: an error can be answered instead. */
   get isHeldBack(): boolean {
     return this.#heldBack !== undefined;
   }
 
-  /**
-   * Takes what came with the head. Throws BadResponse if there is more than the response, FramingError if its body is malformed;
-   * nothing was sent then.
-   */
   begin(bytes: Buffer, length: number, date: string): void {
     const { body, end } = this.head;
     const isWhole = body === NO_BODY ? length === end : body >= 0 && length === end + body;
@@ -56,7 +50,6 @@ export class ResponseRelay {
     else this.#client.writeBoth(`${text}\r\n`, bytes.subarray(end, length));
   }
 
-  /** Takes more of the body; returns false if there was more than that. Throws FramingError. */
   feed(chunk: Buffer): boolean {
     this.#release();
     const body: Buffer[] = [];
@@ -66,13 +59,11 @@ export class ResponseRelay {
     return end === chunk.length;
   }
 
-  /** The dyno has closed the connection, and that was the end of the body. */
   end(): void {
     this.#release();
     if (this.#isWrapped) this.#client.write(chunks.end);
   }
 
-  /** Nothing more is sent, not even what is held back. */
   cancel(): void {
     this.#heldBack = undefined;
   }

@@ -1,7 +1,8 @@
 import type { Canary } from './canary.ts';
 import { HostMap, type Place } from './host-map.ts';
-import type { AppRoute, RouteTable } from './route-table.ts';
+import type { AppRoute, HttpsRoute, RouteTable } from './route-table.ts';
 import { StickyCookie } from './sticky.ts';
+import { TlsTable } from './tls-table.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 import { VisitorRules } from './visitor-rules.ts';
 import { WakeCalls } from './wake-calls.ts';
@@ -24,6 +25,8 @@ export interface App {
   errorPages: Map<number, string> | undefined;
   /** Whom the router lets in; undefined: everybody. */
   rules: VisitorRules | undefined;
+  /** undefined: HTTP is as good. */
+  https: HttpsRoute | undefined;
   /** Says which dyno a visitor stays with; undefined: any. */
   sticky: StickyCookie | undefined;
   /** Where the search for the least busy dyno starts. */
@@ -43,6 +46,7 @@ export class RouteMap {
   readonly #maxIdle: number;
   #isEmpty = true;
   #hosts = new HostMap<Target>();
+  #tls = new TlsTable();
   #apps = new Map<string, App>();
   /** By address, those that are retired but still busy among them. */
   readonly #pools = new Map<string, UpstreamPool>();
@@ -62,6 +66,18 @@ export class RouteMap {
     return this.#hosts.find(host, target);
   }
 
+  /** Whether both hosts lead to the same app, or to the dashboard. */
+  isSame(host: string, other: string, target: string): boolean {
+    const [one, two] = [this.find(host, target), this.find(other, target)];
+    if (one === two) return true;
+    return one !== undefined && two !== undefined && 'app' in one && 'app' in two && one.app === two.app;
+  }
+
+  /** Certificates, and what else is about TLS. */
+  get tls(): TlsTable {
+    return this.#tls;
+  }
+
   /** Puts a table in the place of the one in use; whoever waits for a change is told. */
   swap(table: RouteTable): void {
     const hosts = new HostMap<Target>();
@@ -78,6 +94,7 @@ export class RouteMap {
     // No app's wildcard has the names beside the dashboard's, which are the platform's.
     hosts.set({ host: host.replace(/^[^.]*/, '*'), path: '', value: { kind: 'nobody' } });
 
+    this.#tls = new TlsTable(table, apps);
     this.#hosts = hosts;
     this.#apps = apps;
     this.#isEmpty = false;
@@ -133,6 +150,7 @@ export class RouteMap {
       page: bytesOf(route.page),
       errorPages: pagesOf(route.errorPages),
       rules: VisitorRules.of(route.rules, before?.rules),
+      https: route.https,
       sticky: route.sticky && new StickyCookie(name),
       turn: before?.turn ?? 0,
       canary: canary && {

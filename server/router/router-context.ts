@@ -6,15 +6,16 @@ import type { RequestIds } from './request-ids.ts';
 import type { ResponseHeadReader } from './response-head.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
+import type { SecureContexts } from './secure-contexts.ts';
 
 /** What every connection shares. */
 export interface RouterContext {
   routes: RouteMap;
   log: RouterLog;
   limits: Limits;
-  scheme: 'http' | 'https';
-  /** Where clients connect. */
-  port: number;
+  contexts: SecureContexts;
+  /** Where HTTPS is spoken; undefined: nowhere. */
+  httpsPort: number | undefined;
   /** Connections are closed after the request that they carry. */
   stopping: boolean;
   clock: Clock;

@@ -1,4 +1,5 @@
-import type { ClientConnection, ClientUser } from './client-connection.ts';
+import type { ClientUser } from './client.ts';
+import type { ClientConnection } from './client-connection.ts';
 import type { ErrorCode } from './error-page.ts';
 import type { RouterContext } from './router-context.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';

@@ -40,10 +40,15 @@ export class VisitorRules {
   /** The answer for one who does not come in; undefined: he does. A promise where a password must be reckoned first. */
   refusal(visit: Visit): Answer | undefined | Promise<Answer | undefined> {
     const { peer, now } = visit;
-    if (this.#allowed && !this.#allowed.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4')) return forbidden;
+    if (!this.isAllowed(peer)) return forbidden;
     const early = this.#rate?.take(clientOf(peer), now) ?? 0;
     if (early > 0) return tooManyRequests(Math.ceil(early / 1000));
     return this.#users && this.#checkPassword(this.#users, visit.head);
+  }
+
+  /** As far as the address counts. */
+  isAllowed(peer: string): boolean {
+    return this.#allowed?.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4') ?? true;
   }
 
   #checkPassword(users: Map<string, string>, head: string): Answer | undefined | Promise<Answer | undefined> {

@@ -52,6 +52,7 @@ export class Instance {
       PAAS_RUN: join(this.folder, 'run'),
       PAAS_DOMAIN: 'localhost',
       PAAS_HTTP: '127.0.0.1:0',
+      PAAS_HTTPS: '127.0.0.1:0',
       PAAS_SSH: '127.0.0.1:0',
       PAAS_SUBNET: `172.26.${process.pid % 256}.0/24`, // two test runs at once must not share one
       PAAS_ADMIN_KEY: `${key}.pub`,

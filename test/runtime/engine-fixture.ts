@@ -25,7 +25,7 @@ export async function createEngineFixture(kernel: Kernel, base?: string): Promis
     data: join(root, 'data'),
     run: join(root, 'run'),
     subnet: '172.28.0.0/16',
-    publicAddress: undefined,
+    publicAddresses: [],
     base: base ?? join(root, 'base'),
   };
   mkdirSync(join(root, 'base'));

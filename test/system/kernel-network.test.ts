@@ -29,7 +29,7 @@ describe('LinuxKernel network', () => {
     if (whyNot()) this.skip();
     [server, publicServer] = await Promise.all([listen(), listen()]);
     port = portOf(server);
-    containers.options.publicAddress = { host: '0.0.0.0', port: portOf(publicServer) };
+    containers.options.publicAddresses = [{ host: '0.0.0.0', port: portOf(publicServer) }];
     await containers.open();
   });
   after(async () => {

@@ -62,7 +62,13 @@ export class Proxies {
 
   async #startRouter({ app, echo }: { app: number; echo: number }): Promise<void> {
     const run = join(this.#folder, 'run');
-    const env = { ...process.env, PAAS_DATA: run, PAAS_RUN: run, PAAS_HTTP: '127.0.0.1:0' };
+    const env = {
+      ...process.env,
+      PAAS_DATA: run,
+      PAAS_RUN: run,
+      PAAS_HTTP: '127.0.0.1:0',
+      PAAS_HTTPS: 'off',
+    };
     // As main starts it.
     const router = this.#spawn([process.execPath, '--max-semi-space-size=1', ROUTER], PROXY_CORE, env);
     const [text] = await once(router.stdout!, 'data');

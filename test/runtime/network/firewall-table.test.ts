@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { firewallTable } from '../../../runtime/network/firewall-table.ts';
 
 describe('firewallTable()', () => {
-  const options = { tag: 'abcdef', subnet: '172.30.0.0/16', dnsPort: 20_053, publicAddress: undefined };
+  const options = { tag: 'abcdef', subnet: '172.30.0.0/16', dnsPort: 20_053, publicAddresses: [] };
   const chain = (name: string, text = firewallTable(options)) =>
     new RegExp(`chain ${name} \\{(.*?)\\n {2}\\}`, 's').exec(text)![1]!;
 
@@ -17,14 +17,14 @@ describe('firewallTable()', () => {
   });
 
   it('lets containers reach the platform where everybody does', () => {
-    const publicAddress = { host: '0.0.0.0', port: 80 };
-    assert.match(chain('to_host', firewallTable({ ...options, publicAddress })), /^ +tcp dport 80 accept/m);
-    const one = { host: '192.0.2.1', port: 8080 };
-    assert.match(
-      chain('to_host', firewallTable({ ...options, publicAddress: one })),
-      /ip daddr 192\.0\.2\.1 tcp dport 8080 accept/,
-    );
-    const local = { host: '127.0.0.1', port: 8080 };
-    assert.doesNotMatch(firewallTable({ ...options, publicAddress: local }), /8080/);
+    const publicAddresses = [
+      { host: '0.0.0.0', port: 80 },
+      { host: '192.0.2.1', port: 8443 },
+      { host: '127.0.0.1', port: 8080 },
+    ];
+    const table = firewallTable({ ...options, publicAddresses });
+    assert.match(chain('to_host', table), /^ +tcp dport 80 accept/m);
+    assert.match(chain('to_host', table), /^ +ip daddr 192\.0\.2\.1 tcp dport 8443 accept/m);
+    assert.doesNotMatch(table, /8080/);
   });
 });

@@ -37,7 +37,10 @@ describe('serviceCommand()', () => {
     assert.ok(serviceCommand('control', config, around).argv.includes('--ambient-caps=-all'));
     const router = serviceCommand('router', config, around);
     assert.ok(router.argv.includes('--ambient-caps=-all'));
-    assert.equal(router.env.PAAS_HTTP_FD, '3');
+    assert.deepEqual([router.env.PAAS_HTTP_FD, router.env.PAAS_HTTPS_FD], ['3', '4']);
+    assert.equal(router.env.PAAS_HTTPS, '0.0.0.0:443');
+    const off = serviceCommand('router', parseConfig({ PAAS_HTTPS: 'off' }), around);
+    assert.deepEqual([off.env.PAAS_HTTPS, off.env.PAAS_HTTPS_FD], ['off', undefined]);
   });
 
   it('leaves the runtime root', () => {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { BoundSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterEach, describe, it } from 'mocha';
 import { Service } from '../../../server/host/service.ts';
 import { RouterClient } from '../../../server/router-client.ts';
 import { answerEach, delay, RawBackend, RawClient, sendRaw, tableOf } from './router-fixture.ts';
+import { TestAuthority } from './tls-fixture.ts';
 
 const ROUTER = join(import.meta.dirname, '../../../server/router.ts');
 const GET = 'GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n';
@@ -20,21 +23,26 @@ describe('a router that is replaced', function () {
   });
 
   /** A router, supervised as main does it. Not `shared`: it listens by itself. */
-  async function start(options: { shared: boolean }) {
+  async function start(options: { shared: boolean; authority?: TestAuthority }) {
+    const { authority } = options;
     const run = mkdtempSync(join(tmpdir(), 'router-'));
     const socket = new BoundSocket({ host: '127.0.0.1', port: 0 });
+    const secure = new BoundSocket({ host: '127.0.0.1', port: 0 });
     const { port } = socket.address() as { port: number };
+    const { port: tlsPort } = secure.address() as { port: number };
     if (!options.shared) socket.close();
     const pids: number[] = [];
-    const env = { PAAS_DATA: run, PAAS_RUN: run, PAAS_HTTP: `127.0.0.1:${port}` };
+    const env = { PAAS_DATA: run, PAAS_RUN: run, PAAS_HTTP: `127.0.0.1:${port}`, PAAS_HTTPS: 'off' };
     const service = new Service({
       name: 'router',
       // Its process id comes with what it says.
       command: () => ({
         argv: ['sh', '-c', 'echo "pid $$"; exec "$0" "$1"', process.execPath, ROUTER],
-        env: options.shared ? { ...env, PAAS_HTTP_FD: '3' } : env,
+        env: options.shared
+          ? { ...env, PAAS_HTTPS: '127.0.0.1:0', PAAS_HTTP_FD: '3', PAAS_HTTPS_FD: '4' }
+          : env,
       }),
-      ...(options.shared && { passes: [socket.fd()] }),
+      ...(options.shared && { passes: [socket.fd(), secure.fd()] }),
       log: (line) => {
         const pid = /^pid (\d+)$/.exec(line)?.[1];
         if (pid) pids.push(Number(pid));
@@ -47,6 +55,7 @@ describe('a router that is replaced', function () {
     cleanups.push(async () => {
       await service.stop();
       if (options.shared) socket.close();
+      secure.close();
       rmSync(run, { recursive: true });
     });
     await service.start();
@@ -54,16 +63,18 @@ describe('a router that is replaced', function () {
       setTimeout(() => answerEach(connection, text), 5),
     );
     cleanups.push(() => backend.stop());
-    await new RouterClient({ socketPath: join(run, 'control', 'router.sock') }).setRoutes(
-      tableOf([backend.port]),
-    );
+    const certificates = authority ? [{ hosts: ['app.localhost'], ...authority.issue('app.localhost') }] : [];
+    await new RouterClient({ socketPath: join(run, 'control', 'router.sock') }).setRoutes({
+      ...tableOf([backend.port]),
+      certificates,
+    });
     const replace = async () => {
       const before = ready;
       process.kill(pids.at(-1)!, 'SIGTERM');
       for (let waited = 0; ready === before && waited < 1000; waited++) await delay(20);
       assert.ok(ready > before, 'no next router');
     };
-    return { port, replace };
+    return { port, tlsPort, run, replace };
   }
 
   it('refuses and resets no connection, be it new or kept', async () => {
@@ -76,6 +87,36 @@ describe('a router that is replaced', function () {
     const { failed, done } = await load.stop();
     assert.deepEqual(failed, []);
     assert.ok(done > 100, `${done} requests`);
+  });
+
+  it('leaves its certificates and TLS sessions to the next one, in files that are nobody else’s', async () => {
+    const authority = new TestAuthority();
+    cleanups.push(() => authority.remove());
+    const { tlsPort, run, replace } = await start({ shared: true, authority });
+    const ask = async (session?: Buffer) => {
+      const options = {
+        port: tlsPort,
+        host: '127.0.0.1',
+        servername: 'app.localhost',
+        ca: authority.certificate,
+      };
+      const socket = connect({ ...options, ...(session && { session }) });
+      let ticket: Buffer | undefined;
+      socket.on('session', (session) => {
+        ticket = session;
+      });
+      socket.write(GET_CLOSE);
+      assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 200/);
+      const resumed = socket.isSessionReused();
+      socket.destroy();
+      return { ticket, resumed };
+    };
+    const { ticket } = await ask();
+    await replace();
+    assert.equal((await ask(ticket)).resumed, true);
+    for (const file of ['routes.json', 'ticket-keys.json']) {
+      assert.equal(statSync(join(run, 'control', file)).mode & 0o777, 0o600, file);
+    }
   });
 
   it('would refuse some if the socket were its own', async () => {

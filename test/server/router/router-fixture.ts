@@ -13,6 +13,8 @@ export class TestRouter {
   readonly #server: ProxyServer;
   readonly lines: string[] = [];
   port = 0;
+  /** Where HTTPS is spoken, after listenTls(). */
+  tlsPort = 0;
 
   private constructor(limits: Partial<Limits>) {
     const log = new RouterLog();
@@ -24,6 +26,10 @@ export class TestRouter {
     const router = new TestRouter({ sweep: 20, linger: 300, farewell: 0, shutdown: 1000, ...limits });
     router.port = (await router.#server.listen({ host: '127.0.0.1', port: 0 })).port;
     return router;
+  }
+
+  async listenTls(): Promise<void> {
+    this.tlsPort = (await this.#server.listen({ host: '127.0.0.1', port: 0 }, 'https')).port;
   }
 
   get connections(): number {

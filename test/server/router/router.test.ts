@@ -22,7 +22,12 @@ class RouterProcess {
   port = 0;
 
   async start(): Promise<void> {
-    const env = { PAAS_DATA: this.run, PAAS_RUN: this.run, PAAS_HTTP: `127.0.0.1:${this.port}` };
+    const env = {
+      PAAS_DATA: this.run,
+      PAAS_RUN: this.run,
+      PAAS_HTTP: `127.0.0.1:${this.port}`,
+      PAAS_HTTPS: 'off',
+    };
     this.child = spawn(process.execPath, [ROUTER], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     const [text] = await once(this.child.stdout!, 'data');
     const match = /^ready (\{.*\})\n$/.exec(String(text));
