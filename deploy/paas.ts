@@ -4,6 +4,7 @@ import { DashboardSessions } from './access/sessions.ts';
 import { Activity } from './activity.ts';
 import { AppCatalog } from './app-catalog.ts';
 import { AppDomains } from './app-domains.ts';
+import { AppHttps, httpsRoute } from './app-https.ts';
 import { AppMaintenance } from './app-maintenance.ts';
 import { AppPorts } from './app-ports.ts';
 import { AppRedirects } from './app-redirects.ts';
@@ -44,15 +45,19 @@ import { runReleaseCommand } from './runs/release-command.ts';
 import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
+import { CertificateStore } from './store/certificate-store.ts';
 import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
 import { DomainStore } from './store/domain-store.ts';
 import { EventStore } from './store/event-store.ts';
+import { HttpsStore } from './store/https-store.ts';
 import { PipelineStore } from './store/pipeline-store.ts';
 import { PortStore } from './store/port-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { VisitorStore } from './store/visitor-store.ts';
+import { AppCertificates } from './tls/certificates.ts';
+import { noAutomaticCertificates } from './tls/no-automatic-certificates.ts';
 
 export interface PaasOptions {
   database: string;
@@ -144,9 +149,26 @@ export function openPaas(options: PaasOptions): Paas {
     router: options.router,
     domain,
     dynosOf: (app) => dynos.list(app),
+    tls: () => certificates.tls(),
+    httpsOf: (app) => httpsRoute(https.find(app)),
   });
   const publishRoutes = async () => {
     await Promise.all([routes.publish(), ports.publish()]);
+  };
+  const https = new HttpsStore(database);
+  const certificates: AppCertificates = new AppCertificates({
+    apps,
+    domains,
+    domain,
+    store: new CertificateStore(database),
+    automatic: noAutomaticCertificates,
+    activity,
+    publishRoutes,
+  });
+  /** After a change of host names. */
+  const publishHosts = () => {
+    certificates.refresh();
+    return publishRoutes();
   };
   const inFlight = options.router.inFlight.bind(options.router);
   const drain = options.router.drain.bind(options.router);
@@ -210,7 +232,7 @@ export function openPaas(options: PaasOptions): Paas {
     stopRuns: (app) => runs.stopAll(app),
     removeNetwork: (app) => engine.removeNetwork(appNetwork(app).name),
     cancelBuilds: (app, user) => builds.cancelAll(app, user),
-    publishRoutes,
+    publishRoutes: publishHosts,
   });
   const previews: AppPreviews = new AppPreviews({
     apps,
@@ -280,8 +302,8 @@ export function openPaas(options: PaasOptions): Paas {
     config: new AppConfig(apps, releases),
     releases,
     builds,
-    domains: new AppDomains({ store: apps, domains, activity, domain, publishRoutes }),
-    redirects: new AppRedirects({ store: apps, domains, activity, domain, publishRoutes }),
+    domains: new AppDomains({ store: apps, domains, activity, domain, publishRoutes: publishHosts }),
+    redirects: new AppRedirects({ store: apps, domains, activity, domain, publishRoutes: publishHosts }),
     ports: new AppPorts({
       store: apps,
       ports: portStore,
@@ -292,6 +314,8 @@ export function openPaas(options: PaasOptions): Paas {
       publishRoutes,
     }),
     visitors: new AppVisitors({ store: apps, visitors, activity, publishRoutes }),
+    certificates,
+    https: new AppHttps({ store: apps, https, activity, publishRoutes }),
     keys: new SshKeys(access, activity),
     sessions: new DashboardSessions(access),
     logs: { read: (app, query) => logs.read(apps.find(app).name, query) },

@@ -146,6 +146,13 @@ const MIGRATIONS = [
      PRIMARY KEY (transport, port)
    ) STRICT;
    CREATE INDEX ports_by_app ON ports (app);`,
+  `CREATE TABLE own_certificates (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, app TEXT REFERENCES apps ON DELETE CASCADE, chain TEXT NOT NULL, key TEXT NOT NULL,
+     created_at INTEGER NOT NULL, created_by TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE https_settings (
+     app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, redirect INTEGER NOT NULL, hsts INTEGER, automatic INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

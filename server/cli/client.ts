@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { commands } from '../commands/all-commands.ts';
 import type { Command } from '../commands/command.ts';
@@ -29,15 +31,44 @@ async function main(argv: string[]): Promise<number> {
   if (!target) return print([`paas ${VERSION}`]);
   if (target.note) process.stderr.write(`${target.note}\n`);
   const extra = await extraWords({ command, scan, app: target.app });
+  const files = scan && command?.files ? fileWords(scan.positionals, command.files) : [];
+  const given =
+    files.length > 0 ? [...withoutLast([...before, ...after], files), '-'] : [...before, ...after];
   return runSsh(
     git.sshCommand,
-    sshArguments([name, ...extra, ...before, ...after], {
+    sshArguments([name, ...extra, ...given], {
       host: target.host,
       terminal: command?.terminal === true && process.stdin.isTTY && process.stdout.isTTY,
       input: !command || command.stdin?.(scan?.positionals ?? []) === true,
     }),
-    command?.interrupted,
+    { interrupted: command?.interrupted, input: files.length > 0 ? readFiles(files) : undefined },
   );
+}
+
+/** Those of the last words that are files here. */
+function fileWords(positionals: string[], most: number): string[] {
+  if (positionals.includes('-')) return [];
+  const last = positionals.slice(-most);
+  const files = last.filter((word) => statSync(word, { throwIfNoEntry: false })?.isFile());
+  const word = last.at(-1);
+  if (word === undefined || files.includes(word)) return files;
+  throw new PaasError('invalid', `There is no file ${quote(word)} here.`);
+}
+
+function withoutLast(words: string[], taken: string[]): string[] {
+  return taken.reduce((left, word) => left.toSpliced(left.lastIndexOf(word), 1), words);
+}
+
+function readFiles(files: string[]): string {
+  return files
+    .map((file) => {
+      try {
+        return readFileSync(file, 'utf8');
+      } catch (error) {
+        throw new PaasError('invalid', `${quote(file)} cannot be read: ${(error as Error).message}`);
+      }
+    })
+    .join('\n');
 }
 
 /** `--remote NAME` or `-r NAME` is for us alone. It must stand before the command of `run`. */
@@ -131,8 +162,16 @@ async function extraWords({
   return [...words, '--confirm', typed];
 }
 
-function runSsh([program = 'ssh', ...options]: string[], args: string[], interrupted = ''): Promise<number> {
-  const child = spawn(program, [...options, ...args], { stdio: 'inherit' });
+/** `input`: in place of our own standard input. */
+function runSsh(
+  [program = 'ssh', ...options]: string[],
+  args: string[],
+  { interrupted = '', input }: { interrupted: string | undefined; input: string | undefined },
+): Promise<number> {
+  const stdin = input === undefined ? 'inherit' : 'pipe';
+  const child = spawn(program, [...options, ...args], { stdio: [stdin, 'inherit', 'inherit'] });
+  // Who does not read it says why by other ways.
+  child.stdin?.on('error', () => {}).end(input);
   // The terminal sends Ctrl-C to ssh as well; we stay until it has ended.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   let status = 0;

@@ -2,6 +2,7 @@ import { accessCommands } from './access.ts';
 import { appsCommands } from './apps.ts';
 import { buildsCommands } from './builds.ts';
 import { canaryCommands } from './canary.ts';
+import { certsCommands } from './certs.ts';
 import { checksCommands } from './checks.ts';
 import type { Command } from './command.ts';
 import { configCommands } from './config.ts';
@@ -9,7 +10,9 @@ import { cronCommands } from './cron.ts';
 import { domainsCommands } from './domains.ts';
 import { errorPagesCommands } from './error-pages.ts';
 import { eventsCommands } from './events.ts';
+import { globalCertCommands } from './global-cert.ts';
 import { httpAuthCommands } from './http-auth.ts';
+import { httpsCommands } from './https.ts';
 import { keysCommands } from './keys.ts';
 import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
@@ -44,6 +47,9 @@ export const commands: Command[] = [
   ...domainsCommands,
   ...redirectsCommands,
   ...portsCommands,
+  ...certsCommands,
+  ...httpsCommands,
+  ...globalCertCommands,
   ...accessCommands,
   ...httpAuthCommands,
   ...rateLimitCommands,

@@ -24,6 +24,8 @@ export interface Command {
   json?: true;
   /** Reads standard input: always, or only with these arguments. */
   stdin?: (args: string[]) => boolean;
+  /** How many of the last arguments name files of the user's; the local client sends them, joined, in place of `-`. */
+  files?: number;
   /** Gets a terminal where the client has one. */
   terminal?: true;
   /** What to tell who presses Ctrl-C: what goes on without them, and how to come back or end it. */

@@ -18,7 +18,7 @@ import type {
   RunOptions,
   RunSession,
 } from '../../deploy/platform.ts';
-import { noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
+import { noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
 
 interface MemoryApp {
   summary: AppSummary;
@@ -294,6 +294,8 @@ export class MemoryPlatform implements Platform {
   redirects: Platform['redirects'] = noRedirects;
   ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
+  certificates: Platform['certificates'] = noCertificates;
+  https: Platform['https'] = noHttps;
   domains: Platform['domains'] = {
     list: (name) => [
       { hostname: `${this.#app(name).summary.name}.example.com`, path: '', strip: false, builtIn: true },

@@ -21,3 +21,17 @@ export const noVisitorRules: Platform['visitors'] = {
   setSticky: async () => {},
   setErrorPage: async () => {},
 };
+
+/** Of a platform in memory: no host has a certificate. */
+export const noCertificates: Platform['certificates'] = {
+  list: () => [],
+  add: async () => [],
+  remove: async () => {},
+};
+
+/** Of a platform in memory: HTTP is as good as HTTPS. */
+export const noHttps: Platform['https'] = {
+  find: () => ({ redirect: false, hsts: undefined }),
+  setRedirect: async () => {},
+  setHsts: async () => {},
+};

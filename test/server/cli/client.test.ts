@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { execute, type Result, SshFixture } from '../ssh/ssh-fixture.ts';
@@ -55,6 +55,35 @@ describe('paas, the local client', function () {
       await paas(args);
       assert.deepEqual(fixture.platform.changes, ['scale shop web=2 by alice'], args.join(' '));
     }
+  });
+
+  it('sends the files of certs:add together, and names one that is not there', async () => {
+    const got: string[] = [];
+    fixture.platform.certificates = {
+      ...fixture.platform.certificates,
+      add: async (app, pem, user) => {
+        got.push(`${app} ${JSON.stringify(pem)} ${user}`);
+        return [];
+      },
+    };
+    writeFileSync(join(repository, 'site.crt'), 'CERT');
+    writeFileSync(join(repository, 'site.key'), 'KEY');
+    for (const args of [
+      ['certs:add', 'site.crt', 'site.key'],
+      ['certs:add', 'shop', 'site.crt', 'site.key'],
+      ['certs:add', join(repository, 'site.crt'), '-a', 'shop'],
+    ])
+      assert.equal((await paas(args)).status, 0, args.join(' '));
+    assert.equal((await paas(['certs:add', '-'], { input: 'BUNDLE' })).status, 0);
+    assert.deepEqual(got, [
+      'blog "CERT\\nKEY" alice',
+      'shop "CERT\\nKEY" alice',
+      'shop "CERT" alice',
+      'blog "BUNDLE" alice',
+    ]);
+    const missing = await paas(['certs:add', 'site.crt', 'other.key']);
+    assert.equal(missing.status, 2);
+    assert.match(missing.stderr, /no file "other.key" here/);
   });
 
   it('works anywhere with PAAS_HOST and -a or PAAS_APP', async () => {

@@ -17,7 +17,7 @@ import type {
   ScaleChange,
   Session,
 } from '../../../deploy/platform.ts';
-import { noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
+import { noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
 
 interface App {
   name: string;
@@ -212,6 +212,8 @@ export class MemoryPlatform implements Platform {
   redirects: Platform['redirects'] = noRedirects;
   ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
+  certificates: Platform['certificates'] = noCertificates;
+  https: Platform['https'] = noHttps;
   domains: Platform['domains'] = {
     list: (name) => [
       { hostname: `${name}.localhost`, path: '', strip: false, builtIn: true },

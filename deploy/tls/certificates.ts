@@ -1,0 +1,171 @@
+import type { Activity } from '../activity.ts';
+import { quote } from '../model/app-name.ts';
+import { PaasError } from '../model/paas-error.ts';
+import { parsePlace } from '../model/place.ts';
+import type { Challenge, RouterTls } from '../model/router.ts';
+import type { Certificates, HostCertificate } from '../platform.ts';
+import type { CertificateStore } from '../store/certificate-store.ts';
+import { type Candidate, certificatesOf, chooseCertificates } from './certificate-choice.ts';
+import { covers } from './certificate-names.ts';
+import { HostOwners, type HostOwnersOptions } from './host-owners.ts';
+import { OwnCertificates } from './own-certificates.ts';
+import { type Bundle, parseBundle } from './pem-bundle.ts';
+
+/** Where certificates come from by themselves. */
+export interface AutomaticCertificates {
+  candidates(): Candidate[];
+  challenges(): Challenge[];
+  /** Why a host has none, or none in place of the one that it has, and when that is tried again. */
+  outlook(hostname: string): { problem: string | undefined; nextOrder: Date | undefined };
+}
+
+export interface AppCertificatesOptions extends HostOwnersOptions {
+  store: CertificateStore;
+  automatic: AutomaticCertificates;
+  activity: Activity;
+  publishRoutes: () => Promise<void>;
+}
+
+/** Which certificate each host shows, and those that apps bring themselves. */
+export class AppCertificates implements Certificates {
+  #options: AppCertificatesOptions;
+  #own: OwnCertificates;
+  #shown: { owners: HostOwners; chosen: Map<string, Candidate>; tls: RouterTls['certificates'] } | undefined;
+
+  constructor(options: AppCertificatesOptions) {
+    this.#options = options;
+    this.#own = new OwnCertificates(options.store);
+  }
+
+  list(app: string | undefined): HostCertificate[] {
+    const { owners, chosen } = this.#show();
+    const used = new Set(chosen.values());
+    const unused = this.#of(app).filter((candidate) => !used.has(candidate));
+    return [
+      ...owners
+        .hostsOf(app && this.#options.apps.find(app).name)
+        .map((host) => this.#view(host, chosen.get(host))),
+      ...unused.map(({ facts }) => ({
+        hostname: facts.hosts[0]!,
+        kind: 'unused' as const,
+        certificate: facts,
+        problem: 'shown for no host: another one is, or there is no such domain',
+        nextOrder: undefined,
+      })),
+    ];
+  }
+
+  async add(app: string | undefined, pem: string, user: string): Promise<HostCertificate[]> {
+    if (app !== undefined) this.#options.apps.find(app);
+    const bundle = parseBundle(pem);
+    const hosts = this.#coveredBy(app, bundle);
+    const { store } = this.#options;
+    const replaced = this.#of(app).filter(({ facts }) => isSame(facts.hosts, bundle.names));
+    store.replace(
+      replaced.map(({ id }) => id!),
+      { app, chain: bundle.chain, key: bundle.key, user },
+    );
+    await this.#changed({
+      app,
+      user,
+      action: 'certs:add',
+      text: `Certificate for ${bundle.names.join(', ')} added`,
+    });
+    const { chosen } = this.#show();
+    return hosts.map((host) => this.#view(host, chosen.get(host)));
+  }
+
+  async remove(app: string | undefined, hostname: string, user: string): Promise<void> {
+    if (app !== undefined) this.#options.apps.find(app);
+    const host = parsePlace(hostname).hostname;
+    const shown = this.#show().chosen.get(host);
+    const own = this.#of(app);
+    const found =
+      own.find((candidate) => candidate === shown) ?? own.findLast(({ facts }) => facts.hosts.includes(host));
+    if (!found) {
+      const whose = app ?? 'the platform';
+      throw new PaasError('not_found', `${whose} has no certificate of its own for ${quote(hostname)}.`);
+    }
+    this.#options.store.remove(found.id!);
+    const text = `Certificate for ${found.facts.hosts.join(', ')} removed`;
+    await this.#changed({ app, user, action: 'certs:remove', text });
+  }
+
+  /** For the router. */
+  tls(): RouterTls {
+    return { certificates: this.#show().tls, challenges: this.#options.automatic.challenges() };
+  }
+
+  /** Hosts, or what they could show, are other than before; the next tls() says so. */
+  refresh(): void {
+    this.#own.forget();
+    this.#shown = undefined;
+  }
+
+  /** The hosts for which an own certificate, or the platform's, is shown that is valid until then. */
+  hasOwn(host: string, until: Date): boolean {
+    const shown = this.#show().chosen.get(host);
+    return shown !== undefined && shown.kind !== 'automatic' && shown.facts.notAfter > until;
+  }
+
+  #show() {
+    if (this.#shown) return this.#shown;
+    const owners = new HostOwners(this.#options);
+    const candidates = [...this.#own.list(), ...this.#options.automatic.candidates()];
+    const chosen = chooseCertificates(candidates, owners, new Date());
+    this.#shown = { owners, chosen, tls: certificatesOf(chosen) };
+    return this.#shown;
+  }
+
+  #of(app: string | undefined): Candidate[] {
+    return this.#own.list().filter((candidate) => candidate.app === app);
+  }
+
+  #view(hostname: string, shown: Candidate | undefined): HostCertificate {
+    const outlook = this.#options.automatic.outlook(hostname);
+    if (!shown) return { hostname, kind: 'none', certificate: undefined, ...outlook };
+    const expired = shown.facts.notAfter <= new Date() ? 'expired' : undefined;
+    return {
+      hostname,
+      kind: shown.kind,
+      certificate: shown.facts,
+      ...(shown.kind === 'automatic' ? outlook : { problem: expired, nextOrder: undefined }),
+    };
+  }
+
+  /** Throws `conflict` where there are none: it would be of no use, or a mistake. */
+  #coveredBy(app: string | undefined, { names }: Bundle): string[] {
+    const { owners } = this.#show();
+    const candidates =
+      app === undefined ? owners.hosts().filter((host) => owners.isPlatforms(host)) : owners.hostsOf(app);
+    const hosts = [
+      ...candidates,
+      ...names.filter((name) => app !== undefined && owners.appsOf(name).includes(app)),
+    ];
+    const covered = [...new Set(hosts)].filter((host) => covers(names, host));
+    if (covered.length > 0) return covered;
+    throw new PaasError(
+      'conflict',
+      app === undefined
+        ? `The certificate is for ${names.join(', ')}: no name below ${owners.domain} among them.`
+        : `The certificate is for ${names.join(', ')}; ${app} answers at ${candidates.join(', ')}. \`domains:add\` adds a name.`,
+    );
+  }
+
+  async #changed(action: {
+    app: string | undefined;
+    user: string;
+    action: string;
+    text: string;
+  }): Promise<void> {
+    const { activity } = this.#options;
+    this.refresh();
+    if (action.app === undefined) activity.record(action);
+    else activity.note({ ...action, app: action.app });
+    await this.#options.publishRoutes();
+  }
+}
+
+function isSame(one: string[], other: string[]): boolean {
+  return one.length === other.length && one.every((name) => other.includes(name));
+}

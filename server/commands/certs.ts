@@ -1,0 +1,117 @@
+import { quote } from '../../deploy/model/app-name.ts';
+import { PaasError } from '../../deploy/model/paas-error.ts';
+import { parsePlace } from '../../deploy/model/place.ts';
+import type { HostCertificate } from '../../deploy/platform.ts';
+import { certificateFields, certificateTable } from './certificate-text.ts';
+import { readInput } from './client-input.ts';
+import type { Argument, Command, CommandContext } from './command.ts';
+
+const HOST: Argument = { name: 'HOST', summary: 'e.g. www.example.com' };
+
+/** Files of the client's, which only the local client can send. */
+export const CERTIFICATE_FILES: Argument[] = [
+  {
+    name: 'CERT|-',
+    summary: 'file with the certificate and its chain, maybe the key too; - is standard input',
+    required: true,
+  },
+  { name: 'KEY', summary: 'file with the key, where CERT does not hold it' },
+];
+
+const list: Command = {
+  name: 'certs',
+  aliases: ['certs:list', 'certs:report'],
+  summary: 'List the certificates that the hosts of an app show',
+  app: 'required',
+  examples: ['certs -a blog', 'certs blog --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, out, json }) {
+    const certificates = platform.certificates.list(app);
+    if (json) return out.json(certificates);
+    out.lines(certificateTable(certificates));
+  },
+};
+
+const add: Command = {
+  name: 'certs:add',
+  aliases: ['certs:update'],
+  summary: 'Give an app a certificate of your own, for HTTPS',
+  details: [
+    'PEM, in any order: the key, the certificate, and the intermediate certificates of its issuer. It must be good for a host of the app, and the',
+    'key must fit and have no passphrase. It takes the place of one with the same names, at once and without a connection lost. The local client',
+    'reads the files; over plain ssh they come together through standard input.',
+  ],
+  app: 'required',
+  args: CERTIFICATE_FILES,
+  files: 2,
+  examples: ['certs:add site.crt site.key -a blog', 'certs:add - -a blog < bundle.pem'],
+  access: 'change',
+  stdin: () => true,
+  json: true,
+  run: (context) => addCertificate(context, context.app),
+};
+
+const info: Command = {
+  name: 'certs:info',
+  aliases: ['certs:show'],
+  summary: 'Show the certificate of a host, or of each host of an app',
+  app: 'required',
+  args: [HOST],
+  examples: ['certs:info -a blog', 'certs:info www.example.com -a blog --json'],
+  access: 'look',
+  json: true,
+  async run({ platform, app, args, out, json }) {
+    const all = platform.certificates.list(app);
+    const certificates = args[0] === undefined ? all : ofHost(all, args[0], app);
+    if (json) return out.json(certificates);
+    for (const certificate of certificates) out.lines([...certificateFields(certificate), '']);
+  },
+};
+
+const remove: Command = {
+  name: 'certs:remove',
+  aliases: ['certs:delete'],
+  summary: 'Take back a certificate of your own',
+  app: 'required',
+  args: [{ ...HOST, required: true }],
+  examples: ['certs:remove www.example.com -a blog'],
+  access: 'change',
+  async run({ platform, caller, app, args, out }) {
+    await out.action(
+      `Removing the certificate for ${args[0]} from ${app}`,
+      () => platform.certificates.remove(app, args[0]!, caller.user),
+      () => 'done',
+    );
+  },
+};
+
+export const certsCommands: Command[] = [list, add, info, remove];
+
+/** `app` undefined: the platform's. */
+export async function addCertificate(context: CommandContext, app: string | undefined): Promise<void> {
+  const { platform, caller, args, out, json } = context;
+  if (args[0] !== '-') {
+    throw new PaasError(
+      'invalid',
+      `${quote(args[0]!)} is a file of yours, which plain ssh does not send. Use: cat CERT KEY | ssh … -`,
+    );
+  }
+  const pem = await readInput(context);
+  const hosts = await out.action(
+    `Adding a certificate to ${app ?? 'the platform'}`,
+    () => platform.certificates.add(app, pem, caller.user),
+    (covered) => `done, for ${covered.map(({ hostname }) => hostname).join(', ')}`,
+  );
+  if (json) await out.json(hosts);
+}
+
+function ofHost(all: HostCertificate[], text: string, app: string): HostCertificate[] {
+  const { hostname } = parsePlace(text);
+  const found = all.filter((entry) => entry.hostname === hostname);
+  if (found.length > 0) return found;
+  throw new PaasError(
+    'not_found',
+    `${app} has no host ${quote(text)}. \`certs -a ${app}\` lists those it has.`,
+  );
+}
