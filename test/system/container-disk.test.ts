@@ -1,32 +1,21 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { afterEach, describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 describe('a container with a disk of its own', function () {
   this.timeout(120_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers() || !existsSync('/dev/loop-control')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
+  const engine = engineSuite(['/dev/loop-control']);
 
   afterEach(async () => {
-    await engine?.removeContainers();
-    if (engine)
-      assert.deepEqual(
-        await eventually(
-          () => traces(engine.root),
-          (left) => left.length === 0,
-        ),
-        [],
-      );
+    const left = await eventually(
+      () => traces(engine.root),
+      (found) => found.length === 0,
+    );
+    assert.deepEqual(left, []);
   });
-
-  after(() => engine?.remove());
 
   const sized = (size: string, ...args: string[]) => ['run', '--storage-opt', `size=${size}`, ...args];
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 const COMPOSE = '/usr/bin/docker-compose';
 
@@ -56,11 +57,10 @@ while (my $client = $server->accept) { print $client "$ENV{GREETING}\\n"; close 
 
 describe('docker-compose', function () {
   this.timeout(300_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([COMPOSE]);
   let folder: string;
 
-  before(async function () {
-    if (missingForContainers() || !existsSync(COMPOSE)) return this.skip();
+  before(async () => {
     folder = mkdtempSync('/var/tmp/paas-compose-');
     mkdirSync(join(folder, 'config'));
     writeFileSync(join(folder, 'config', 'file'), 'of the host\n');
@@ -68,12 +68,9 @@ describe('docker-compose', function () {
     for (const path of [folder, join(folder, 'config')]) await promisify(execFile)('chmod', ['755', path]);
     writeFileSync(join(folder, 'config', 'server.pl'), SERVER);
     writeFileSync(join(folder, 'docker-compose.yml'), APPLICATION);
-    engine = new EngineProcess();
-    await engine.start();
   });
 
-  after(async () => {
-    await engine?.remove();
+  after(() => {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 

@@ -4,28 +4,24 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { after, afterEach, before, describe, it } from 'mocha';
+import { after, before, describe, it } from 'mocha';
 import { TarReader } from '../../runtime/files/tar-reader.ts';
 import { type Member, tarOf } from '../runtime/files/tar-fixture.ts';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('images and files with the docker client', function () {
   this.timeout(120_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([DOCKER]);
   let folder: string;
 
-  before(async function () {
-    if (missingForContainers() || !fs.existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
+  before(async () => {
     folder = fs.mkdtempSync(join(tmpdir(), 'paas-files-'));
     fs.writeFileSync(at('tiny.tar'), tarOf({ name: 'etc/motd', content: 'welcome\n' }, { name: 'opt/a' }));
     await docker('import', '-c', 'CMD ["/none"]', at('tiny.tar'), 'tiny:v1');
   });
 
-  afterEach(() => engine?.removeContainers());
-  after(async () => {
-    await engine?.remove();
+  after(() => {
     if (folder) fs.rmSync(folder, { recursive: true, force: true });
   });
 

@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { afterEach, describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('the docker client, whatever version of the API it speaks', function () {
   this.timeout(120_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([DOCKER]);
 
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(async () => {
+  afterEach(() => {
     delete process.env.DOCKER_API_VERSION;
-    await engine?.removeContainers();
   });
-  after(() => engine?.remove());
 
   const docker = (...args: string[]) => engine.output(...args);
 

@@ -2,25 +2,21 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { after, before, describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('volumes with the docker client', function () {
   this.timeout(120_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([DOCKER]);
   let folder: string;
 
-  before(async function () {
-    if (missingForContainers() || !fs.existsSync('/usr/local/bin/docker')) return this.skip();
+  before(() => {
     folder = fs.mkdtempSync('/var/tmp/paas-volumes-');
     fs.chmodSync(folder, 0o755);
-    engine = new EngineProcess();
-    await engine.start();
   });
 
-  afterEach(() => engine?.removeContainers());
-  after(async () => {
-    await engine?.remove();
+  after(() => {
     if (folder) fs.rmSync(folder, { recursive: true, force: true });
   });
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 const COMPOSE = '/usr/bin/docker-compose';
 
@@ -41,19 +42,15 @@ services:
 
 describe('docker-compose with limits, health checks and restart policies', function () {
   this.timeout(240_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([COMPOSE]);
   let folder: string;
 
-  before(async function () {
-    if (missingForContainers() || !existsSync(COMPOSE)) return this.skip();
+  before(() => {
     folder = mkdtempSync(join(tmpdir(), 'paas-compose-'));
     writeFileSync(join(folder, 'docker-compose.yml'), FILE);
-    engine = new EngineProcess();
-    await engine.start();
   });
 
-  after(async () => {
-    await engine?.remove();
+  after(() => {
     if (folder) rmSync(folder, { recursive: true });
   });
 

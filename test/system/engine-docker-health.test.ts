@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('health checks, with the docker client', function () {
   this.timeout(90_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(() => engine?.removeContainers());
-  after(() => engine?.remove());
+  const engine = engineSuite([DOCKER]);
 
   const docker = async (...args: string[]) => (await engine.output(...args)).trim();
 

@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 const COUNTING = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done';
 
 describe('the life of containers, with the docker client', function () {
   this.timeout(90_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(() => engine?.removeContainers());
-  after(() => engine?.remove());
+  const engine = engineSuite([DOCKER]);
 
   /** Standard output of a command that must succeed. */
   const docker = async (...args: string[]) => (await engine.output(...args)).trim();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 /** Takes 20 MB (40 for a moment) each time when something comes through stdin, and says so. */
 const ALLOCATE =
@@ -9,16 +9,7 @@ const ALLOCATE =
 
 describe('limits of containers, with the docker client', function () {
   this.timeout(90_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(() => engine?.removeContainers());
-  after(() => engine?.remove());
+  const engine = engineSuite([DOCKER]);
 
   /** Standard output of a command that must succeed. */
   const docker = async (...args: string[]) => (await engine.output(...args)).trim();

@@ -1,23 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('the docker client against our engine', function () {
   this.timeout(30_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(() => engine?.removeContainers());
-  after(() => engine?.remove());
+  const engine = engineSuite([DOCKER]);
 
   it('docker run passes output, errors and the exit code on', async () => {
     const run = await engine.client('run', '--rm', BASE, 'sh', '-c', 'id -u; exit 3');

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { after, describe, it } from 'mocha';
 import { openCgroups } from '../../runtime/cgroups/cgroups.ts';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { Random, seedFrom } from '../fixtures/random.ts';
 import { kernelTraces, leftovers } from './engine-leftovers.ts';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE, type EngineProcess } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 import { KillLedger } from './kill-ledger.ts';
 
 const SEED = seedFrom('KILL_SEED');
@@ -16,17 +17,10 @@ const LANES = 4;
 
 describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${KILLS})`, function () {
   this.timeout(60_000 + KILLS * 20_000);
-  let engine: EngineProcess;
+  const engine = engineSuite();
 
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  after(async () => {
-    await engine?.remove();
-    if (engine) assert.deepEqual(kernelTraces(engine.root), []);
+  after(() => {
+    if (engine.used) assert.deepEqual(kernelTraces(engine.root), []);
   });
 
   it('loses nothing that it acknowledged, and leaves nothing behind', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,7 +20,7 @@ export function missingForContainers(): string | undefined {
 
 /** A runtime as a process of its own, which a test can kill, with real containers; and the clients that drive it. */
 export class EngineProcess {
-  readonly root = mkdtempSync(join(tmpdir(), 'paas-runtime-'));
+  readonly root = join(tmpdir(), `paas-runtime-${randomBytes(6).toString('hex')}`);
   readonly docker: Docker;
   readonly platform: Docker;
   readonly #subnet: string;
@@ -36,11 +37,17 @@ export class EngineProcess {
     this.platform = new Docker({ socketPath: join(this.root, 'run', 'engine.sock') });
   }
 
+  /** Whether there ever was one: false where the tests are skipped. */
+  get used(): boolean {
+    return this.#child !== undefined;
+  }
+
   get pid(): number {
     return this.#child!.pid!;
   }
 
   async start(): Promise<void> {
+    mkdirSync(this.root, { recursive: true, mode: 0o700 });
     const inNamespace = this.networkNamespace ? ['nsenter', `--net=/run/netns/${this.networkNamespace}`] : [];
     const [program, ...args] = [...inNamespace, process.execPath, ...this.#nodeArguments, DAEMON];
     this.#child = spawn(program!, args, {

@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 describe('a runtime that is killed', function () {
   this.timeout(180_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(() => engine?.removeContainers());
-  after(() => engine?.remove());
+  const engine = engineSuite();
 
   function create(script: string, more: object = {}) {
     return engine.docker.createContainer({ Image: BASE, Cmd: ['sh', '-c', script], ...more });

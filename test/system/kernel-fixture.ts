@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { ContainerExit, ExecSpec, LaunchSpec, StartedProcess } from '../../runtime/containers/kernel.ts';
@@ -32,7 +32,7 @@ export interface Outcome extends ContainerExit {
 
 /** A kernel of the tests' own, its containers, and a folder that vanishes with them. */
 export class KernelFixture {
-  readonly folder = mkdtempSync('/var/tmp/paas-kernel-');
+  readonly folder = `/var/tmp/paas-kernel-${randomBytes(6).toString('hex')}`;
   readonly options: LinuxKernelOptions = { run: this.folder, subnet: SUBNET };
   kernel!: LinuxKernel;
   /** Of every container that was ever started; networks made in advance are not among them. */
@@ -41,6 +41,7 @@ export class KernelFixture {
   readonly #exits = new Map<string, PromiseWithResolvers<ContainerExit>>();
 
   async open(): Promise<void> {
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     this.kernel = await LinuxKernel.open(this.options);
     this.kernel.onExit((id, exit) => {
       this.#running.delete(id);

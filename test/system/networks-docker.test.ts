@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 const GREETER =
   'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die $!; while ($c = $s->accept) { print $c "hello\\n"; close $c }';
@@ -13,21 +14,14 @@ const GREETER =
 for (const version of [undefined, '1.40']) {
   describe(`docker network, API ${version ?? 'negotiated'}`, function () {
     this.timeout(60_000);
-    let engine: EngineProcess;
+    const engine = engineSuite();
 
-    before(async function () {
-      if (missingForContainers()) return this.skip();
+    before(() => {
       if (version) process.env.DOCKER_API_VERSION = version;
-      engine = new EngineProcess();
-      await engine.start();
     });
-    afterEach(async () => {
-      await engine?.removeContainers();
-      await engine?.client('network', 'prune', '-f');
-    });
-    after(async () => {
+    afterEach(() => engine.client('network', 'prune', '-f'));
+    after(() => {
       delete process.env.DOCKER_API_VERSION;
-      await engine?.remove();
     });
 
     const docker = async (...args: string[]) => (await engine.output(...args)).trim();

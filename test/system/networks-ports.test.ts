@@ -5,10 +5,11 @@ import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, afterEach, before, describe, it } from 'mocha';
+import { after, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { tableName } from '../../runtime/network/firewall-table.ts';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 /** Answers on TCP port 80 by saying from whom it was asked. */
 const GREETER =
@@ -60,23 +61,13 @@ describe('published ports', function () {
   const own = Object.values(networkInterfaces())
     .flat()
     .find((entry) => entry?.family === 'IPv4' && !entry.internal)!.address;
-  let engine: EngineProcess;
+  const engine = engineSuite();
   /** Below those that the system gives to anybody; another for each test run. */
   const port = 10_000 + (process.pid % 900) * 10;
 
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    neighbour.open();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-  afterEach(async () => {
-    await engine?.removeContainers();
-  });
-  after(async () => {
-    if (!engine) return;
-    neighbour.close();
-    await engine.remove();
+  before(() => neighbour.open());
+  after(() => {
+    if (engine.used) neighbour.close();
   });
 
   const docker = async (...args: string[]) => (await engine.output(...args)).trim();

@@ -3,21 +3,15 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { parkedProcesses } from './engine-leftovers.ts';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { BASE } from './engine-process.ts';
+import { engineSuite } from './engine-suite.ts';
 
 describe('sandboxes made in advance', function () {
   this.timeout(180_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    engine = new EngineProcess(`172.28.${process.pid & 0xfc}.0/22`);
-    await engine.start();
-  });
-  after(() => engine?.remove());
+  const engine = engineSuite([], `172.28.${process.pid & 0xfc}.0/22`);
 
   async function start(script: string, more: object = {}) {
     const container = await engine.docker.createContainer({

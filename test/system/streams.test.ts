@@ -1,30 +1,22 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { afterEach, describe, it } from 'mocha';
+import { BASE } from './engine-process.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('streams of containers, for the docker client', function () {
   this.timeout(60_000);
-  let engine: EngineProcess;
+  const engine = engineSuite([DOCKER]);
   const clients: ChildProcess[] = [];
 
-  before(async function () {
-    if (missingForContainers() || !existsSync('/usr/local/bin/docker')) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-
-  afterEach(async () => {
+  afterEach(() => {
     for (const client of clients.splice(0)) client.kill('SIGKILL');
-    await engine?.removeContainers();
   });
-  after(() => engine?.remove());
 
   const run = (...args: string[]) => engine.client('run', ...args);
   const environment = () => ({

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { BASE } from '../../../runtime/containers/plan/base-namespace.ts';
 import { SetupError } from '../../../runtime/containers/setup-error.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { MOUNT, MOUNT_ATTRIBUTE, OPEN, RESOLVE } from '../../../runtime/syscall/constants.ts';
 import { openHow } from '../../../runtime/syscall/files.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { ALLOW_ALL, WeakenedContainers, without } from './weakened.ts';
+import { isolationSuite } from './isolation-suite.ts';
+import { ALLOW_ALL, without } from './weakened.ts';
 
 const CAPABILITIES = [
   'CAP_CHOWN',
@@ -39,18 +39,7 @@ const WRITABLE = (...folders: string[]) => `perl -e '
 
 describe('file systems in a container', function () {
   this.timeout(60_000);
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   let layers = 0;
   /** For each start, a root file system with one more layer, which `fill` makes. */

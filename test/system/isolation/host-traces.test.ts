@@ -3,11 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Operation, OperationArgument } from '../../../runtime/init/operation-list.ts';
-import { BASE, EngineProcess, missingForContainers } from '../engine-process.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { ALLOW_ALL, WeakenedContainers, without } from './weakened.ts';
+import { BASE } from '../engine-process.ts';
+import { engineSuite } from '../engine-suite.ts';
+import { isolationSuite } from './isolation-suite.ts';
+import { ALLOW_ALL, without } from './weakened.ts';
 
 /** Everything that a process can read of itself, of PID 1, of its mounts and of where it came from. */
 const EVERYTHING = `
@@ -24,14 +25,7 @@ const EVERYTHING = `
 
 describe('a container knows nothing of the host', function () {
   this.timeout(60_000);
-  let engine: EngineProcess;
-
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-  after(() => engine?.remove());
+  const engine = engineSuite();
 
   /** What of the host comes up in a text. */
   function traces(text: string): string[] {
@@ -76,18 +70,7 @@ describe('a container knows nothing of the host', function () {
 });
 
 describe('a container’s own view of itself', () => {
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   const BUILDER = { uid: 0, gid: 0, capabilities: ['CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_CHOWN'] };
 

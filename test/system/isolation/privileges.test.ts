@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namespace.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { AT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
-import { BASE, EngineProcess, missingForContainers } from '../engine-process.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { WeakenedContainers, without } from './weakened.ts';
+import { BASE } from '../engine-process.ts';
+import { engineSuite } from '../engine-suite.ts';
+import { isolationSuite } from './isolation-suite.ts';
+import { without } from './weakened.ts';
 
 /** What root inside may have at most (api/policy.ts), and what it is as a number. */
 const GRANTED = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETFCAP'].map(
@@ -21,18 +22,7 @@ const status = (capabilities: string) =>
   `CapInh: ${NONE} CapPrm: ${capabilities} CapEff: ${capabilities} CapBnd: ${capabilities} CapAmb: ${NONE} NoNewPrivs: 1 Seccomp: 2 `;
 
 describe('privileges in a container', () => {
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   for (const [who, { user, expected }] of Object.entries({
     'an app none': { user: {}, expected: status(NONE) },
@@ -96,13 +86,7 @@ describe('privileges in a container', () => {
 
 describe('users of execs and containers', function () {
   this.timeout(60_000);
-  let engine: EngineProcess;
-  before(async function () {
-    if (missingForContainers()) return this.skip();
-    engine = new EngineProcess();
-    await engine.start();
-  });
-  after(() => engine?.remove());
+  const engine = engineSuite();
 
   const REFUSED = [
     '-1',

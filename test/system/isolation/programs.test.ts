@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { ensureInit } from '../../../runtime/init/build.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { AT, OPEN } from '../../../runtime/syscall/constants.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { WeakenedContainers, without } from './weakened.ts';
+import { isolationSuite } from './isolation-suite.ts';
+import { without } from './weakened.ts';
 
 const EXECS = 500;
 
@@ -52,18 +52,7 @@ const ATTACK = `
 
 describe('our program in a container', function () {
   this.timeout(120_000);
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   const counts = (text: string) =>
     Object.fromEntries(

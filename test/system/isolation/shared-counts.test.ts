@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { MAX_TERMINALS } from '../../../runtime/syscall/terminals.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { WeakenedContainers } from './weakened.ts';
+import { isolationSuite } from './isolation-suite.ts';
 
 const INOTIFY_INIT = 253;
 /** What the kernel gives to each user unless told otherwise. */
@@ -15,18 +14,7 @@ const taking = (count: number, one: string) =>
   `perl -e '$| = 1; my @kept; my $got = 0; for my $n (1..${count}) { my $thing = ${one}; last unless $thing; push @kept, $thing; $got++ } print $got; sleep 99'`;
 
 describe('what the kernel counts for each user or for all', () => {
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   /** How many a container gets, and how many of ten another gets meanwhile. */
   async function greedy(count: number, one: string): Promise<{ got: number; other: number }> {

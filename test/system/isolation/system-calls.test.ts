@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import { type FilterRules, filterRules } from '../../../runtime/containers/seccomp.ts';
 import { systemCallNumber } from '../../../runtime/syscall/numbers.ts';
 import { errnoNumber } from '../../../runtime/syscall/system-call.ts';
-import { KernelFixture, whyNot } from '../kernel-fixture.ts';
-import { ALLOW_ALL, WeakenedContainers } from './weakened.ts';
+import { isolationSuite } from './isolation-suite.ts';
+import { ALLOW_ALL } from './weakened.ts';
 
 const LAST = 600;
 const SIGSYS = 1031;
@@ -15,18 +15,7 @@ const PAST_EVERY_FILTER = [335, 336];
 
 describe('system calls in a container', function () {
   this.timeout(120_000);
-  const containers = new KernelFixture();
-  const weakened = new WeakenedContainers(containers);
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-    await weakened.open();
-  });
-  after(async () => {
-    if (whyNot()) return;
-    weakened.close();
-    await containers.close();
-  });
+  const { containers, weakened } = isolationSuite();
 
   type Abi = 'x64' | 'x32' | 'i386';
   const command = (abi: Abi, last = LAST) => ['/sweep', abi, '0', String(last)];
