@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, before, describe, it } from 'mocha';
+import { after, afterEach, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { tableName } from '../../runtime/network/firewall-table.ts';
 import { BASE } from './engine-process.ts';
