@@ -13,6 +13,8 @@ export class FramingError extends Error {}
 export interface BodyFraming {
   /** All of the body was seen. */
   readonly done: boolean;
+  /** Of a chunked body that is done: field lines to pass on, each with its CRLF. */
+  readonly trailers?: string;
   /**
    * Takes the bytes of `chunk` from `start` on, appends those to pass on to `out`, and returns the offset behind those that
    * belong to the body. Throws FramingError.
@@ -67,6 +69,8 @@ class ChunkedFraming implements BodyFraming {
   #digits = 0;
   #extension = 0;
   #trailer = '';
+  /** What of it may be passed on. */
+  #kept = '';
   #chunk: Buffer = EMPTY;
   #out: Buffer[] = [];
   /** Start of what is passed on of the chunk at hand; -1: nothing pending. */
@@ -78,6 +82,10 @@ class ChunkedFraming implements BodyFraming {
 
   get done(): boolean {
     return this.#state === 'done';
+  }
+
+  get trailers(): string {
+    return this.#kept;
   }
 
   feed(chunk: Buffer, start: number, out: Buffer[]): number {
@@ -173,6 +181,7 @@ class ChunkedFraming implements BodyFraming {
     if (this.#trailer === '\r\n' || this.#trailer.endsWith('\r\n\r\n')) {
       const kept = keptTrailers(this.#trailer);
       if (!this.#decode) this.#out.push(Buffer.from(kept, 'latin1'));
+      this.#kept = kept.slice(0, -2);
       this.#state = 'done';
     } else if (!this.#trailer.endsWith('\r\n')) {
       throw new FramingError('bare LF in the trailer section');

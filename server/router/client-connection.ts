@@ -27,6 +27,7 @@ export class ClientConnection implements Client, Connection, WireUser {
   readonly entrance: Entrance;
   readonly forwarded: string;
   readonly serverName: string | undefined;
+  readonly version = 1;
   readonly #router: RouterContext;
   readonly #onClose: () => void;
   #user: ClientUser | undefined;

@@ -20,6 +20,8 @@ export interface Client {
   readonly forwarded: string;
   /** The host that it asked TLS for; undefined: no TLS. */
   readonly serverName: string | undefined;
+  /** Of HTTP. */
+  readonly version: 1 | 2;
   /** What an upgrade takes over; undefined: HTTP/2, which has none. */
   readonly connection: ClientConnection | undefined;
   /** It does not take what was written; clientDrained() tells when it does again. */

@@ -109,7 +109,7 @@ export class RequestRelay {
   #format(): string {
     const { head } = this;
     const isFresh = head.forwardedFor === undefined && head.via === undefined && head.minor === 1;
-    const via = `${head.via ? `${head.via}, ` : ''}1.${head.minor} ${VIA}`;
+    const via = `${head.via ? `${head.via}, ` : ''}${this.#client.version === 2 ? '2.0' : `1.${head.minor}`} ${VIA}`;
     const forwarded = isFresh
       ? this.#client.forwarded
       : forwardedFields({ forwardedFor: this.forwardedFor, via }, this.entrance);

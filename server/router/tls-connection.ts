@@ -4,6 +4,7 @@ import type { Entrance } from './client.ts';
 import { ClientConnection } from './client-connection.ts';
 import { BadHello, type ClientHello, parseClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
+import { Http2Connection } from './http2-connection.ts';
 import { PassthroughConnection } from './passthrough-connection.ts';
 import type { RouterContext } from './router-context.ts';
 import { peerOf, SocketWire } from './socket-wire.ts';
@@ -148,9 +149,15 @@ export class TlsConnection implements Connection {
 
   #speak(socket: TLSSocket, serverName: string): void {
     const router = this.#router;
+    const { peer } = this;
+    handshakeDone(socket);
+    const shared = { router, entrance: this.#entrance, serverName, onClose: () => this.#over() };
+    if (socket.alpnProtocol === 'h2') {
+      this.#inner = new Http2Connection(socket, { ...shared, peer });
+      return;
+    }
     const open = (user: WireUser) => new SocketWire(socket, { user, raw: this.#raw });
-    const onClose = () => this.#over();
-    this.#inner = new ClientConnection({ router, entrance: this.#entrance, serverName, open, onClose });
+    this.#inner = new ClientConnection({ ...shared, open });
   }
 
   /** Says why not (RFC 8446, 6.2), and closes. */
@@ -177,13 +184,20 @@ export class TlsConnection implements Connection {
   }
 }
 
+/** What Node's own servers do then: errors are the socket's from now on, and HTTP/2 does not wait for the handshake. */
+function handshakeDone(socket: TLSSocket): void {
+  const own = socket as unknown as { _releaseControl(): boolean; secureConnecting: boolean };
+  own._releaseControl();
+  own.secureConnecting = false;
+}
+
 /** OpenSSL's streams are Node's own. */
 function socketOf(handle: StreamHandle): Socket {
   const own = handle as unknown as NonNullable<SocketConstructorOpts['handle']>;
   return new Socket({ handle: own, allowHalfOpen: true, readable: true, writable: true });
 }
 
-const PROTOCOLS = ['http/1.1', 'http/1.0'];
+const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
 const CHALLENGE_PROTOCOL = 'acme-tls/1';
 /** Of what is read of a client before it is known where it goes. */
 const MAX_HELLO = 32 * 1024;
