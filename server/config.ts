@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { PaasError } from '../deploy/model/paas-error.ts';
 
@@ -13,6 +14,8 @@ export interface Config {
   /** undefined: HTTPS is off. */
   https: Address | undefined;
   ssh: Address;
+  /** How many router processes there are. */
+  routers: number;
   /** File with the first admin's public key; undefined: root's or the sudo user's. */
   adminKey: string | undefined;
   /** CIDR of the containers' addresses, at least a /24. */
@@ -49,6 +52,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     http: parseAddress('PAAS_HTTP', env.PAAS_HTTP || '0.0.0.0:80'),
     https: env.PAAS_HTTPS === 'off' ? undefined : parseAddress('PAAS_HTTPS', env.PAAS_HTTPS || '0.0.0.0:443'),
     ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
+    routers: parseRouters(env.PAAS_ROUTERS || defaultRouters()),
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
     bootTimeout: parseSeconds('PAAS_BOOT_TIMEOUT', env.PAAS_BOOT_TIMEOUT || '60'),
@@ -81,15 +85,27 @@ export function paths(config: Pick<Config, 'data' | 'run'>) {
     redisSocket: join(config.run, 'control', 'redis.sock'),
     /** Dashboard and API (HTTP), reached through the router. */
     dashboardSocket: join(config.run, 'control', 'dashboard.sock'),
-    /** The router's own control socket. */
-    routerSocket: join(config.run, 'control', 'router.sock'),
-    /** The last route table, for a router that starts without control. */
-    routes: join(config.run, 'control', 'routes.json'),
     /** The keys of TLS session tickets. */
     ticketKeys: join(config.run, 'control', 'ticket-keys.json'),
     /** pre-receive hooks talk to control here. */
     hookSocket: join(config.run, 'control', 'hook.sock'),
   };
+}
+
+/** The same for each of the router processes; the first is 1. */
+export function routerPaths(config: Pick<Config, 'run'>, router: number) {
+  const suffix = router === 1 ? '' : `-${router}`;
+  return {
+    /** Where control talks to it. */
+    socket: join(config.run, 'control', `router${suffix}.sock`),
+    /** Its last route table, for one that starts without control. */
+    routes: join(config.run, 'control', `routes${suffix}.json`),
+  };
+}
+
+/** The numbers of the router processes. */
+export function routerNumbers({ routers }: Pick<Config, 'routers'>): number[] {
+  return Array.from({ length: routers }, (_, i) => i + 1);
 }
 
 function absolutePath(name: string, value: string): string {
@@ -113,6 +129,17 @@ function parseSeconds(name: string, value: string): number {
     throw new PaasError('invalid', `${name} must be a number of seconds from 1 to 9999, not "${value}".`);
   }
   return Number(value);
+}
+
+function parseRouters(value: string): number {
+  const routers = Number(value);
+  if (/^\d{1,2}$/.test(value) && routers >= 1 && routers <= 32) return routers;
+  throw new PaasError('invalid', `PAAS_ROUTERS must be a number of processes from 1 to 32, not "${value}".`);
+}
+
+/** One core of two is for the apps; each router takes 20 MB. */
+function defaultRouters(): string {
+  return String(Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2))));
 }
 
 function parseDiskLimit(value: string): number {

@@ -7,11 +7,11 @@ import { networkEnvironment } from '../deploy/build/network-environment.ts';
 import { PaasError } from '../deploy/model/paas-error.ts';
 import { openPaas, type Paas } from '../deploy/paas.ts';
 import type { DoctorFinding } from './commands/command.ts';
-import { parseConfig, paths } from './config.ts';
+import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';
 import type { Check } from './host/checks.ts';
 import { freeMemoryWhenIdle } from './idle-memory.ts';
 import { createServer } from './plain-http.ts';
-import { RouterClient } from './router-client.ts';
+import { RouterGroup } from './router-group.ts';
 import { createSshServer } from './ssh/ssh-server.ts';
 
 const config = parseConfig(process.env);
@@ -19,7 +19,7 @@ const where = paths(config);
 const log = (text: string, cause?: unknown) =>
   console.error(cause === undefined ? text : `${text}: ${(cause as Error).stack ?? cause}`);
 
-const routerClient = new RouterClient({ socketPath: where.routerSocket });
+const routers = new RouterGroup(routerNumbers(config).map((router) => routerPaths(config, router).socket));
 const paas = openPaas({
   ...where,
   redis: config.redisUrl ?? where.redisSocket,
@@ -27,17 +27,13 @@ const paas = openPaas({
   engineSocket: where.engineSocket,
   router: {
     setRoutes: (apps, tls) =>
-      routerClient.setRoutes({
+      routers.setRoutes({
         dashboard: { host: `paas.${config.domain}`, socketPath: where.dashboardSocket },
         apps,
         ...tls,
       }),
-    inFlight: async (dynos) => {
-      const { servers } = await routerClient.inFlight();
-      const ours = new Set(dynos.map(({ address, port }) => `${address}:${port}`));
-      return servers.reduce((sum, { server, inFlight }) => sum + (ours.has(server) ? inFlight : 0), 0);
-    },
-    drain: async (dynos, milliseconds) => void (await routerClient.drain(dynos, milliseconds)),
+    inFlight: (dynos) => routers.inFlight(dynos),
+    drain: async (dynos, milliseconds) => void (await routers.drain(dynos, milliseconds)),
   },
   domain: config.domain,
   ownPorts: {
@@ -54,8 +50,8 @@ const paas = openPaas({
 ensureAdminKeys(paas, process.env.PAAS_ADMIN_PUBLIC_KEY ?? '');
 await paas.start();
 const following = new AbortController();
-void routerClient.followLogs((line) => paas.routerLine(line), following.signal);
-void routerClient.followWakes((app) => paas.routerWakes(app), following.signal);
+void routers.followLogs((line) => paas.routerLine(line), following.signal);
+void routers.followWakes((app) => paas.routerWakes(app), following.signal);
 
 const ssh = createSshServer({
   platform: paas,

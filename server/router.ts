@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { parseConfig, paths } from './config.ts';
+import { parseConfig, paths, routerPaths } from './config.ts';
 import { freeMemoryWhenIdle } from './idle-memory.ts';
 import { ControlApi } from './router/control-api.ts';
 import { defaultLimits } from './router/limits.ts';
@@ -13,15 +13,16 @@ import { TicketKeys } from './router/ticket-keys.ts';
  * The router's process: serves by the last route table until control sends a new one. Says
  * `ready {"http":"ADDRESS:PORT","https":"ADDRESS:PORT"}` on stdout when it listens, and `leaving` when another one may take over;
  * everything else goes to stderr. SIGTERM: lets requests in progress end. PAAS_HTTP_FD, PAAS_HTTPS_FD: sockets that are bound
- * already, instead of PAAS_HTTP and PAAS_HTTPS.
+ * already, instead of PAAS_HTTP and PAAS_HTTPS. PAAS_ROUTER: which of several it is; the first is 1.
  */
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
-  const { routes: routesPath, routerSocket, ticketKeys } = paths(config);
+  const { ticketKeys } = paths(config);
+  const own = routerPaths(config, Number(process.env.PAAS_ROUTER ?? 1));
   const limits = { ...defaultLimits, connections: maxConnections(defaultLimits.connections) };
   const routes = new RouteMap({ maxIdle: limits.idleUpstreams });
   const log = new RouterLog();
-  const file = new RouteFile(routesPath);
+  const file = new RouteFile(own.routes);
   const server = new ProxyServer({ routes, log, limits, ticketKeys: new TicketKeys(ticketKeys) });
   const control = new ControlApi({ routes, file, log });
 
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
     const { host, port } = await server.listen(inherited(scheme) ?? address, scheme);
     listens[scheme] = `${host}:${port}`;
   }
-  await control.listen(routerSocket);
+  await control.listen(own.socket);
   process.stdout.write(`ready ${JSON.stringify(listens)}\n`);
 
   // With NODE_COMPILE_CACHE set, the next start takes a third of the time, also after a kill -9 of this one.

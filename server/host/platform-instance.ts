@@ -2,12 +2,19 @@ import { spawn } from 'node:child_process';
 import { BoundSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import { type Address, type Config, type Endpoints, paths } from '../config.ts';
+import { type Address, type Config, type Endpoints, paths, routerNumbers, routerPaths } from '../config.ts';
 import { ensureOwnFile, replaceFile } from './files.ts';
 import { readNpmSettings } from './npm-settings.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
 import { type Ready, Service } from './service.ts';
-import { precompileCommand, type ServiceName, type Surroundings, serviceCommand } from './services.ts';
+import {
+  precompileCommand,
+  routerName,
+  routerNumber,
+  type ServiceName,
+  type Surroundings,
+  serviceCommand,
+} from './services.ts';
 import type { SystemUser } from './system-user.ts';
 
 /** The processes of one instance: starts them in order, keeps them running, stops them in order. */
@@ -43,7 +50,7 @@ export class PlatformInstance {
       await Promise.all([
         this.#config.redisUrl ? undefined : this.#service('redis').start(),
         this.#service('runtime').start(),
-        this.#precompile().then(() => this.#service('router').start()),
+        this.#precompile().then(() => this.#startRouters()),
         settings,
       ]);
       await this.#service('control').start();
@@ -65,7 +72,7 @@ export class PlatformInstance {
   async stop({ apps = false } = {}): Promise<void> {
     this.#stopping = true;
     const end = (name: ServiceName, grace?: number) => this.#services.get(name)?.stop(grace);
-    await Promise.all([end('control'), end('router', 30_000)]);
+    await Promise.all([end('control'), ...this.#routers.map((name) => end(name, 30_000))]);
     if (apps) await this.#removeContainers();
     // Without containers it takes what it has in the kernel with it.
     await end('runtime');
@@ -74,6 +81,17 @@ export class PlatformInstance {
     this.#https?.close();
     this.#http = undefined;
     this.#https = undefined;
+  }
+
+  get #routers(): ServiceName[] {
+    return routerNumbers(this.#config).map(routerName);
+  }
+
+  // All accept from the same sockets. The first one settles the ports that are to be picked.
+  async #startRouters(): Promise<void> {
+    const [first, ...others] = this.#routers.map((name) => this.#service(name));
+    await first!.start();
+    await Promise.all(others.map((router) => router.start()));
   }
 
   // While redis and runtime start. Should it fail, the processes do it themselves.
@@ -103,7 +121,7 @@ export class PlatformInstance {
         if (text) this.#log(name, text);
       },
       onReady: (ready) => this.#learn(name, ready),
-      ...(name === 'router' && { passes: this.#sockets().map((socket) => socket.fd()) }),
+      ...(routerNumber(name) && { passes: this.#sockets().map((socket) => socket.fd()) }),
       ...(name === 'redis' && {
         answers: (signal: AbortSignal) => redisAnswers(paths(this.#config).redisSocket, signal),
       }),
@@ -119,8 +137,9 @@ export class PlatformInstance {
   // A picked port is kept: the process gets it at its next start, and those who refer to it too.
   #learn(name: ServiceName, ready: Ready): void {
     const { http, https } = this.#config;
-    if (name === 'router') keepPort(http, ready.http);
-    if (name === 'router' && https) keepPort(https, ready.https);
+    const isRouter = routerNumber(name) !== undefined;
+    if (isRouter) keepPort(http, ready.http);
+    if (isRouter && https) keepPort(https, ready.https);
     if (name === 'control') keepPort(this.#config.ssh, ready.ssh);
     if (name === 'control') this.#dashboard = ready.dashboard ?? this.#dashboard;
   }
@@ -138,9 +157,10 @@ export class PlatformInstance {
 
   // The processes of a main that was killed are about to end; a Redis that ends takes the socket's name away, which a new one may have by then.
   async #awaitPredecessors(): Promise<void> {
-    const { redisSocket, dockerSocket, routerSocket } = paths(this.#config);
+    const { redisSocket, dockerSocket } = paths(this.#config);
+    const routers = routerNumbers(this.#config).map((router) => routerPaths(this.#config, router).socket);
     for (let tries = 0; tries < 100; tries += 1) {
-      const alive = await Promise.all([redisSocket, dockerSocket, routerSocket].map(answersOnSocket));
+      const alive = await Promise.all([redisSocket, dockerSocket, ...routers].map(answersOnSocket));
       if (!alive.includes(true)) return;
       if (tries === 5) this.#log('main', 'waiting for the processes of an earlier start to end');
       await sleep(200);

@@ -23,7 +23,19 @@ export interface Surroundings {
   environment: Record<string, string | undefined>;
 }
 
-export type ServiceName = 'redis' | 'runtime' | 'router' | 'control';
+/** The first router has no number. */
+export type ServiceName = 'redis' | 'runtime' | 'router' | `router-${number}` | 'control';
+
+/** What the process of this router is called. */
+export function routerName(router: number): 'router' | `router-${number}` {
+  return router === 1 ? 'router' : `router-${router}`;
+}
+
+/** Which router a process is; undefined: none. */
+export function routerNumber(name: ServiceName): number | undefined {
+  const match = /^router(?:-(\d+))?$/.exec(name);
+  return match ? Number(match[1] ?? 1) : undefined;
+}
 
 /**
  * How each process is started. `config` holds the addresses as they are by now: a picked port replaces the 0, so that it is the
@@ -50,10 +62,10 @@ function argv(name: ServiceName, config: Config, { node, program }: Surroundings
       return unprivileged(redisArguments(config));
     case 'runtime':
       return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts', '--max-semi-space-size=1')];
-    case 'router':
-      return unprivileged(script('server/router.ts', '--max-semi-space-size=1'));
     case 'control':
       return unprivileged(script('server/control.ts'), config.ssh);
+    default:
+      return unprivileged(script('server/router.ts', '--max-semi-space-size=1'));
   }
 }
 
@@ -92,7 +104,7 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
   const kept = Object.entries(around.environment).filter(
     ([key, value]) => value !== undefined && (PASSED_ON.has(key) || key.startsWith('PAAS_')),
   ) as [string, string][];
-  const { data, run, domain, http, https, ssh, subnet, redisUrl } = config;
+  const { data, run, domain, http, https, ssh, subnet, routers, redisUrl } = config;
   const own: Record<string, string> = {
     PAAS_DATA: data,
     PAAS_RUN: run,
@@ -101,6 +113,7 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
     PAAS_HTTPS: https ? `${https.host}:${https.port}` : 'off',
     PAAS_SSH: `${ssh.host}:${ssh.port}`,
     PAAS_SUBNET: subnet,
+    PAAS_ROUTERS: String(routers),
     // Holds our sources without their types: half the start's time and 20 MB less a process.
     NODE_COMPILE_CACHE: name === 'runtime' ? COMPILED : join(paths(config).control, 'compiled'),
     // Node's threads hardly allocate: an arena each would only cost memory (5 MB measured).
@@ -109,8 +122,12 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
   };
   if (redisUrl) own.REDIS_URL = redisUrl;
   // The descriptors that main passes.
-  if (name === 'router') own.PAAS_HTTP_FD = '3';
-  if (name === 'router' && https) own.PAAS_HTTPS_FD = '4';
+  const router = routerNumber(name);
+  if (router !== undefined) {
+    own.PAAS_ROUTER = String(router);
+    own.PAAS_HTTP_FD = '3';
+    if (https) own.PAAS_HTTPS_FD = '4';
+  }
   if (name === 'runtime') own.PAAS_BASE = around.base;
   if (name === 'control') own.PAAS_ADMIN_PUBLIC_KEY = around.adminKeys;
   return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...Object.fromEntries(kept), ...own };
