@@ -8,11 +8,12 @@ import { flushCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PaasError } from '../deploy/model/paas-error.ts';
-import { type Config, parseConfig, paths } from './config.ts';
+import { type Address, type Config, parseConfig, paths } from './config.ts';
 import { adminKeys } from './host/admin-key.ts';
 import { requireBaseSystem } from './host/base-system.ts';
 import { ensureFolders } from './host/folders.ts';
 import { listenForStop, mainSocket, requestStop, runningMain } from './host/main-socket.ts';
+import { PassedSockets } from './host/passed-sockets.ts';
 import { PlatformInstance } from './host/platform-instance.ts';
 import { programFor } from './host/program-copy.ts';
 import { firstSteps } from './host/summary.ts';
@@ -24,6 +25,9 @@ const CHECKOUT = dirname(import.meta.dirname);
 
 // Not readable but by root: others get the defaults.
 const SETTINGS = process.getuid?.() === 0 ? withInstalledSettings(process.env) : process.env;
+
+// Opened by systemd, if it starts this process with the unit's sockets.
+const PASSED = new PassedSockets(process.env);
 
 try {
   await main(process.argv.slice(2), parseConfig(SETTINGS));
@@ -95,6 +99,7 @@ async function prepare(config: Config, keys: string): Promise<PlatformInstance> 
     base: requireBaseSystem(),
     adminKeys: keys,
     environment: SETTINGS,
+    passed: PASSED,
   };
   const node = join(around.program, process.execPath.slice(CHECKOUT.length + 1));
   if (process.execPath.startsWith(`${CHECKOUT}/`)) around.node = node;
@@ -131,7 +136,8 @@ async function install(config: Config): Promise<void> {
   const main = await runningMain(config);
   if (main === undefined) await requireHost(config);
   else if (!(await isUnitsProcess(main))) await requestStop(config, { apps: false });
-  await installUnit(CHECKOUT, SETTINGS);
+  const listens = [config.http, config.https].filter((address) => address !== undefined && address.port > 0);
+  await installUnit(CHECKOUT, { env: SETTINGS, listens: listens as Address[] });
   log(
     'main',
     'installed as the systemd unit "paas" (journalctl -fu paas shows its log); waiting for it to answer …',
@@ -185,7 +191,7 @@ async function requireHost(config: Config): Promise<void> {
   const { checkHost, complaint } = await import('./host/checks.ts');
   // The processes of a main that was killed may still hold the ports for a moment.
   for (let tries = 1; ; tries += 1) {
-    const failed = (await checkHost(config)).filter((check) => !check.ok);
+    const failed = (await checkHost(config, (address) => PASSED.has(address))).filter((check) => !check.ok);
     if (failed.length === 0) return;
     const waits =
       tries < 20 &&

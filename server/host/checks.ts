@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Address, Config } from '../config.ts';
 import { baseSystemFolder } from './base-system.ts';
 import { mainSocket } from './main-socket.ts';
 import { parseOsRelease } from './mirrors.ts';
@@ -24,15 +24,18 @@ export interface Check {
 
 /**
  * Everything that the platform needs: kernel, programs, base system, room, ports. Changes nothing. Works as any user; some
- * things only root can find out, the others then count as ok with "not checked" as detail.
+ * things only root can find out, the others then count as ok with "not checked" as detail. `isHeld`: of this process already.
  */
-export async function checkHost(config: Config): Promise<Check[]> {
+export async function checkHost(
+  config: Config,
+  isHeld: (address: Address) => boolean = () => false,
+): Promise<Check[]> {
   return [
     ...(await checkKernel(config.data)),
     ...checkInstalled(config),
     await checkRoom(config.data),
     await checkDiskLimit(config.diskLimit),
-    ...(await checkPorts(config)),
+    ...(await checkPorts(config, isHeld)),
   ];
 }
 
@@ -188,7 +191,7 @@ async function checkRoom(folder: string): Promise<Check> {
   });
 }
 
-async function checkPorts(config: Config): Promise<Check[]> {
+async function checkPorts(config: Config, isHeld: (address: Address) => boolean): Promise<Check[]> {
   if (await isRunning(config)) return [check('ports', true, 'held by this platform, which runs')];
   const wanted = [
     { setting: 'PAAS_HTTP', address: config.http, otherwise: '0.0.0.0:8080' },
@@ -197,7 +200,7 @@ async function checkPorts(config: Config): Promise<Check[]> {
   ];
   return Promise.all(
     wanted.map(async ({ setting, address, otherwise }) => {
-      const problem = await listenProblem(address);
+      const problem = isHeld(address) ? '' : await listenProblem(address);
       const shown = `${address.host}:${address.port}`;
       const detail =
         problem === 'EADDRINUSE' ? `${shown} is taken${portHolder(address.port)}` : `${shown}: ${problem}`;

@@ -5,6 +5,7 @@ import { PaasError } from '../../deploy/model/paas-error.ts';
 import { type Address, type Config, type Endpoints, paths, routerNumbers, routerPaths } from '../config.ts';
 import { ensureOwnFile, replaceFile } from './files.ts';
 import { readNpmSettings } from './npm-settings.ts';
+import type { HeldSocket, PassedSockets } from './passed-sockets.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
 import { type Ready, Service } from './service.ts';
 import {
@@ -20,19 +21,23 @@ import type { SystemUser } from './system-user.ts';
 /** The processes of one instance: starts them in order, keeps them running, stops them in order. */
 export class PlatformInstance {
   readonly #config: Config;
-  readonly #around: Surroundings;
+  readonly #around: Surroundings & { passed: PassedSockets };
   readonly #user: SystemUser;
   readonly #services = new Map<ServiceName, Service>();
   readonly #log: (name: string, line: string) => void;
   /** Where the router listens. Held here, clients wait in its queue while one router follows another. */
-  #http: BoundSocket | undefined;
-  #https: BoundSocket | undefined;
+  #http: HeldSocket | undefined;
+  #https: HeldSocket | undefined;
   #dashboard: string | undefined;
   #stopping = false;
 
   constructor(
     config: Config,
-    options: { around: Surroundings; user: SystemUser; log: (name: string, line: string) => void },
+    options: {
+      around: Surroundings & { passed: PassedSockets };
+      user: SystemUser;
+      log: (name: string, line: string) => void;
+    },
   ) {
     this.#config = structuredClone(config);
     this.#around = options.around;
@@ -45,8 +50,8 @@ export class PlatformInstance {
     try {
       await this.#awaitPredecessors();
       const settings = this.#writeNpmSettings();
-      this.#http = new BoundSocket(this.#config.http);
-      this.#https = this.#config.https && new BoundSocket(this.#config.https);
+      this.#http = this.#hold(this.#config.http);
+      this.#https = this.#config.https && this.#hold(this.#config.https);
       await Promise.all([
         this.#config.redisUrl ? undefined : this.#service('redis').start(),
         this.#service('runtime').start(),
@@ -130,7 +135,11 @@ export class PlatformInstance {
     return made;
   }
 
-  #sockets(): BoundSocket[] {
+  #hold(address: Address): HeldSocket {
+    return this.#around.passed.find(address) ?? new BoundSocket(address);
+  }
+
+  #sockets(): HeldSocket[] {
     return [this.#http, this.#https].filter((socket) => socket !== undefined);
   }
 

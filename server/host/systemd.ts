@@ -1,10 +1,13 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { PaasError } from '../../deploy/model/paas-error.ts';
+import type { Address } from '../config.ts';
 import { replaceFile } from './files.ts';
 import { runProgram, tryProgram } from './program.ts';
 
 const UNIT = 'paas.service';
 const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
+const SOCKET = 'paas.socket';
+const SOCKET_FILE = `/etc/systemd/system/${SOCKET}`;
 const SETTINGS_FILE = '/etc/paas/settings.env';
 
 /** Whether this machine was booted with systemd, as sd_booted(3) finds out. */
@@ -25,24 +28,30 @@ export async function stopUnit(): Promise<void> {
 }
 
 /**
- * Writes the unit and, given settings, /etc/paas/settings.env; enables and starts it. The program stays where it is
- * (`checkout`): after `git pull`, `systemctl restart paas` runs the new one.
+ * Writes the units and, given settings, /etc/paas/settings.env; enables and starts them. The program stays where it is
+ * (`checkout`): after `git pull`, `systemctl restart paas` runs the new one. `listens`: the addresses that systemd holds for it.
  */
-export async function installUnit(checkout: string, env: Record<string, string | undefined>): Promise<void> {
+export async function installUnit(
+  checkout: string,
+  options: { env: Record<string, string | undefined>; listens: Address[] },
+): Promise<void> {
   if (!hasSystemd()) {
     throw new PaasError(
       'unavailable',
       'This machine was not booted with systemd, so that there is nothing to install into. Let its own init run: npm start',
     );
   }
-  const settings = settingsText(env);
+  const settings = settingsText(options.env);
   mkdirSync('/etc/paas', { recursive: true, mode: 0o755 });
   if (settings || !existsSync(SETTINGS_FILE)) replaceFile(SETTINGS_FILE, settings, { mode: 0o600 });
   replaceFile(UNIT_FILE, unitText(checkout), { mode: 0o644 });
+  replaceFile(SOCKET_FILE, socketText(options.listens), { mode: 0o644 });
   const what = 'install the systemd unit';
   await runProgram(what, ['systemctl', 'daemon-reload']);
   await runProgram(what, ['systemctl', '--quiet', 'enable', UNIT]);
-  await runProgram(what, ['systemctl', 'restart', UNIT]);
+  // A socket's address changes only while nobody has it.
+  await runProgram(what, ['systemctl', 'stop', UNIT, SOCKET]);
+  await runProgram(what, ['systemctl', 'start', UNIT]);
 }
 
 /**
@@ -71,7 +80,8 @@ export function unitText(checkout: string): string {
   return `# Written by "npm start -- install"; run that again after moving the checkout.
 [Unit]
 Description=paas: git push deploys
-After=network-online.target nftables.service
+After=network-online.target nftables.service ${SOCKET}
+Requires=${SOCKET}
 Wants=network-online.target
 
 [Service]
@@ -91,6 +101,22 @@ OOMPolicy=continue
 
 [Install]
 WantedBy=multi-user.target
+`;
+}
+
+/**
+ * The unit of the sockets that the router accepts from: whoever connects while the platform is started anew waits in their queue. They
+ * end with `systemctl stop paas`, so that nobody who connects starts it again (systemd.unit(5), StopWhenUnneeded).
+ */
+export function socketText(listens: Address[]): string {
+  return `# Written by "npm start -- install"; run that again after changing PAAS_HTTP or PAAS_HTTPS.
+[Unit]
+Description=paas: where it serves
+StopWhenUnneeded=yes
+
+[Socket]
+${listens.map(({ host, port }) => `ListenStream=${host}:${port}\n`).join('')}Backlog=4096
+NoDelay=yes
 `;
 }
 

@@ -6,7 +6,7 @@ import { describe, it } from 'mocha';
 import { freeSubnet } from '../../../server/demo/demo-platform.ts';
 import { adminKeys, parsePublicKeys } from '../../../server/host/admin-key.ts';
 import { npmrc } from '../../../server/host/npm-settings.ts';
-import { parseSettings, settingsText, unitText } from '../../../server/host/systemd.ts';
+import { parseSettings, settingsText, socketText, unitText } from '../../../server/host/systemd.ts';
 
 describe('parsePublicKeys()', () => {
   it('takes keys of all kinds, without comments and without lines with options', () => {
@@ -73,6 +73,18 @@ describe('unitText()', () => {
     assert.match(text, /^KillMode=process$/m);
     assert.match(text, /^Delegate=yes$/m);
     assert.match(text, /^ExecStart=\/bin\/sh "\/srv\/my paas 100%%\/server\/host\/bootstrap\.sh" start$/m);
+  });
+});
+
+describe('socketText()', () => {
+  it('holds each address, and ends with the unit that needs it', () => {
+    const text = socketText([
+      { host: '0.0.0.0', port: 80 },
+      { host: '127.0.0.1', port: 8443 },
+    ]);
+    assert.match(text, /^ListenStream=0\.0\.0\.0:80\nListenStream=127\.0\.0\.1:8443\nBacklog=/m);
+    assert.match(text, /^StopWhenUnneeded=yes$/m);
+    assert.match(unitText('/srv/paas'), /^Requires=paas\.socket$/m);
   });
 });
 
