@@ -30,7 +30,7 @@ import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
 import type { Release } from './model/release.ts';
-import type { Router } from './model/router.ts';
+import type { Router, TrafficCount } from './model/router.ts';
 import { AppPipelines } from './pipelines.ts';
 import type { Platform } from './platform.ts';
 import { AppPreviews } from './previews.ts';
@@ -55,9 +55,11 @@ import { PipelineStore } from './store/pipeline-store.ts';
 import { PortStore } from './store/port-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
+import { TrafficStore } from './store/traffic-store.ts';
 import { VisitorStore } from './store/visitor-store.ts';
 import { AppCertificates } from './tls/certificates.ts';
 import { noAutomaticCertificates } from './tls/no-automatic-certificates.ts';
+import { AppTraffic } from './traffic.ts';
 
 export interface PaasOptions {
   database: string;
@@ -93,6 +95,9 @@ export interface Paas extends Platform {
   /** Dynos run on. */
   stop(): Promise<void>;
   routerLine(line: { app: string; at: number; text: string }): void;
+  routerTraffic(count: TrafficCount): void;
+  /** Of each app since the start. */
+  readonly traffic: ReadonlyMap<string, Omit<TrafficCount, 'app'>>;
   /** A request waits for an app whose dynos are idle. */
   routerWakes(app: string): void;
 }
@@ -212,6 +217,7 @@ export function openPaas(options: PaasOptions): Paas {
     tick: (key) => cron.tick(key),
     log,
   });
+  const traffic = new AppTraffic({ apps, store: new TrafficStore(database), log });
   const idleness = new Idleness({ store: apps, dynos, logs, activity });
   const catalog: AppCatalog = new AppCatalog({
     store: apps,
@@ -336,6 +342,8 @@ export function openPaas(options: PaasOptions): Paas {
     checks: new AppChecks({ releases, dynos, checks }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
+    metrics: traffic,
+    traffic: traffic.totals,
     pushes: new GitService({ apps: catalog, store: apps, builds, repositories, previews }),
 
     async start() {
@@ -370,6 +378,7 @@ export function openPaas(options: PaasOptions): Paas {
       cron.useClock(clock);
       previews.start();
       images.start();
+      traffic.start();
     },
 
     async stop() {
@@ -378,10 +387,15 @@ export function openPaas(options: PaasOptions): Paas {
       idleness.close();
       previews.close();
       images.close();
+      traffic.close();
       await queue.close();
       await clock.close();
       logs.close();
       database.close();
+    },
+
+    routerTraffic(count) {
+      traffic.note(count);
     },
 
     routerWakes(app) {

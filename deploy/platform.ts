@@ -37,6 +37,7 @@ export interface Platform {
   readonly canaries: Canaries;
   readonly cron: Cron;
   readonly maintenance: Maintenance;
+  readonly metrics: Metrics;
 }
 
 /** In words that a page or a listing can print as they are. */
@@ -207,6 +208,35 @@ export interface Idle {
   /** Seconds without a request after which the web dynos of an app go; undefined: they stay. */
   after(app: string): number | undefined;
   set(app: string, seconds: number | undefined, user: string): Promise<void>;
+}
+
+/** An app's requests in the time up to now. */
+export interface TrafficPeriod {
+  /** e.g. `5 minutes` */
+  name: string;
+  seconds: number;
+  requests: number;
+  /** Status 400 to 499. */
+  clientErrors: number;
+  /** Status 500 and above. */
+  serverErrors: number;
+  /** Of bodies, to the clients. */
+  bytes: number;
+  /** Milliseconds that half, 95 % and 99 % of the requests took at most; undefined: there were none. */
+  p50: number | undefined;
+  p95: number | undefined;
+  p99: number | undefined;
+}
+
+export interface TrafficMinute extends Omit<TrafficPeriod, 'name' | 'seconds'> {
+  at: Date;
+}
+
+export interface Metrics {
+  /** The last 5 minutes, hour, day and week. */
+  periods(app: string): TrafficPeriod[];
+  /** Those with requests, oldest first. */
+  minutes(app: string, count: number): TrafficMinute[];
 }
 
 export interface Maintenance {

@@ -14,6 +14,8 @@ export interface Config {
   /** undefined: HTTPS is off. */
   https: Address | undefined;
   ssh: Address;
+  /** Where Prometheus can ask besides the unix socket; undefined: nowhere. */
+  metrics: Address | undefined;
   /** How many router processes there are. */
   routers: number;
   /** File with the first admin's public key; undefined: root's or the sudo user's. */
@@ -40,6 +42,8 @@ export interface Endpoints {
   /** None where HTTPS is off. */
   https?: string;
   ssh: string;
+  /** None unless PAAS_METRICS says where. */
+  metrics?: string;
   dashboard: string;
 }
 
@@ -52,6 +56,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     http: parseAddress('PAAS_HTTP', env.PAAS_HTTP || '0.0.0.0:80'),
     https: env.PAAS_HTTPS === 'off' ? undefined : parseAddress('PAAS_HTTPS', env.PAAS_HTTPS || '0.0.0.0:443'),
     ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
+    metrics:
+      (env.PAAS_METRICS || 'off') === 'off' ? undefined : parseAddress('PAAS_METRICS', env.PAAS_METRICS!),
     routers: parseRouters(env.PAAS_ROUTERS || defaultRouters()),
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
@@ -87,6 +93,8 @@ export function paths(config: Pick<Config, 'data' | 'run'>) {
     dashboardSocket: join(config.run, 'control', 'dashboard.sock'),
     /** The keys of TLS session tickets. */
     ticketKeys: join(config.run, 'control', 'ticket-keys.json'),
+    /** GET /metrics for Prometheus, for root and user paas. */
+    metricsSocket: join(config.run, 'control', 'metrics.sock'),
     /** pre-receive hooks talk to control here. */
     hookSocket: join(config.run, 'control', 'hook.sock'),
   };

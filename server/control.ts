@@ -10,6 +10,7 @@ import type { DoctorFinding } from './commands/command.ts';
 import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';
 import type { Check } from './host/checks.ts';
 import { freeMemoryWhenIdle } from './idle-memory.ts';
+import { MetricsServer } from './metrics-server.ts';
 import { createServer } from './plain-http.ts';
 import { RouterGroup } from './router-group.ts';
 import { createSshServer } from './ssh/ssh-server.ts';
@@ -51,6 +52,7 @@ ensureAdminKeys(paas, process.env.PAAS_ADMIN_PUBLIC_KEY ?? '');
 await paas.start();
 const following = new AbortController();
 void routers.followLogs((line) => paas.routerLine(line), following.signal);
+void routers.followTraffic((count) => paas.routerTraffic(count), following.signal);
 void routers.followWakes((app) => paas.routerWakes(app), following.signal);
 
 const ssh = createSshServer({
@@ -72,7 +74,17 @@ const dashboard = createServer(async (request, response) => {
   (await pages)(request, response);
 });
 await listenOnSocket(where.dashboardSocket);
-console.log(`ready ${JSON.stringify({ ssh: `${address.host}:${address.port}` })}`);
+const metrics = new MetricsServer(async () => ({
+  apps: paas.traffic,
+  inFlight: await routers.totalInFlight(),
+}));
+await metrics.listenOnSocket(where.metricsSocket);
+const metricsAddress = config.metrics && (await metrics.listen(config.metrics));
+const listens = {
+  ssh: `${address.host}:${address.port}`,
+  ...(metricsAddress && { metrics: `${metricsAddress.host}:${metricsAddress.port}` }),
+};
+console.log(`ready ${JSON.stringify(listens)}`);
 // Else it is only written at an orderly end, and the start after a kill -9 is slow.
 flushCompileCache();
 freeMemoryWhenIdle();
@@ -83,6 +95,7 @@ async function stop(): Promise<void> {
   following.abort();
   dashboard.close();
   dashboard.closeAllConnections();
+  metrics.close();
   await ssh.close();
   await paas.stop();
   process.exit(0);

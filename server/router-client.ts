@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { request } from './plain-http.ts';
 import { parseLogLine } from './router/log-lines.ts';
 import type { RouterLogLine, RouteTable } from './router/route-table.ts';
+import type { TrafficCount } from './router/traffic.ts';
 
 /** Control's side of the router's interface. The router may be away for a moment: calls wait until it is back. */
 export class RouterClient {
@@ -81,6 +82,11 @@ export class RouterClient {
   /** Calls back for every request to a sleeping app until `signal` is aborted. */
   async followWakes(onWake: (app: string) => void, signal: AbortSignal): Promise<void> {
     await this.#followLines('/wakes', signal, (text) => onWake((JSON.parse(text) as { app: string }).app));
+  }
+
+  /** Calls back for what each app answered, every 10 s, until `signal` is aborted. */
+  async followTraffic(onCount: (count: TrafficCount) => void, signal: AbortSignal): Promise<void> {
+    await this.#followLines('/traffic', signal, (text) => onCount(JSON.parse(text) as TrafficCount));
   }
 
   async #followLines(path: string, signal: AbortSignal, onText: (text: string) => void): Promise<void> {

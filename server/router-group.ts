@@ -1,4 +1,5 @@
 import type { RouterLogLine, RouteTable } from './router/route-table.ts';
+import type { TrafficCount } from './router/traffic.ts';
 import { RouterClient } from './router-client.ts';
 
 /** All router processes of the platform as one: each has the same table, each carries some of the requests. */
@@ -28,9 +29,24 @@ export class RouterGroup {
     return sum(servers.map(({ inFlight }) => inFlight));
   }
 
+  /** How many requests dynos and dashboard are busy with; undefined: a router is away. */
+  async totalInFlight(): Promise<number | undefined> {
+    try {
+      const all = await Promise.all(this.#routers.map((router) => router.inFlight()));
+      return sum(all.map(({ total }) => total));
+    } catch {
+      return undefined;
+    }
+  }
+
   /** As RouterClient.followLogs(); lines of different routers come in no order. */
   async followLogs(onLine: (line: RouterLogLine) => void, signal: AbortSignal): Promise<void> {
     await Promise.all(this.#routers.map((router) => router.followLogs(onLine, signal)));
+  }
+
+  /** As RouterClient.followTraffic(): counts of each router. */
+  async followTraffic(onCount: (count: TrafficCount) => void, signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#routers.map((router) => router.followTraffic(onCount, signal)));
   }
 
   async followWakes(onWake: (app: string) => void, signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import { RouteFile } from './router/route-file.ts';
 import { RouteMap } from './router/route-map.ts';
 import { RouterLog } from './router/router-log.ts';
 import { TicketKeys } from './router/ticket-keys.ts';
+import { Traffic } from './router/traffic.ts';
 
 /**
  * The router's process: serves by the last route table until control sends a new one. Says
@@ -22,9 +23,10 @@ async function main(): Promise<void> {
   const limits = { ...defaultLimits, connections: maxConnections(defaultLimits.connections) };
   const routes = new RouteMap({ maxIdle: limits.idleUpstreams });
   const log = new RouterLog();
+  const traffic = new Traffic();
   const file = new RouteFile(own.routes);
-  const server = new ProxyServer({ routes, log, limits, ticketKeys: new TicketKeys(ticketKeys) });
-  const control = new ControlApi({ routes, file, log });
+  const server = new ProxyServer({ routes, log, traffic, limits, ticketKeys: new TicketKeys(ticketKeys) });
+  const control = new ControlApi({ routes, file, log, traffic });
 
   restore(file, routes);
   const listens: Record<string, string> = {};
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     process.stdout.write('leaving\n');
     await server.stop();
     log.flush();
+    traffic.report();
     control.stop();
     process.exit(0);
   };

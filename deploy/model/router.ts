@@ -1,3 +1,4 @@
+import type { Latencies } from './latency.ts';
 import type { VisitorSettings } from './visitor-settings.ts';
 
 /** What deploy needs of the router; server/control.ts brings the real one. */
@@ -8,6 +9,17 @@ export interface Router {
   inFlight(dynos: DynoAddress[]): Promise<number>;
   /** Resolves when no request to these dynos is in flight any more, or after so many milliseconds. */
   drain(dynos: DynoAddress[], milliseconds: number): Promise<void>;
+}
+
+/** What one app answered in a few seconds. */
+export interface TrafficCount {
+  app: string;
+  /** How many answers of each class: 1xx, 2xx, 3xx, 4xx, 5xx. */
+  statuses: number[];
+  bytes: number;
+  /** Milliseconds of all requests together, but for tunnels. */
+  time: number;
+  latencies: Latencies;
 }
 
 /** What the router shows on HTTPS, and answers to certificate authorities. */

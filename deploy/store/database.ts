@@ -153,6 +153,12 @@ const MIGRATIONS = [
    CREATE TABLE https_settings (
      app TEXT PRIMARY KEY REFERENCES apps ON DELETE CASCADE, redirect INTEGER NOT NULL, hsts INTEGER, automatic INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE TABLE traffic (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, minute INTEGER NOT NULL, requests INTEGER NOT NULL,
+     client_errors INTEGER NOT NULL, server_errors INTEGER NOT NULL, bytes INTEGER NOT NULL, time REAL NOT NULL,
+     latencies BLOB NOT NULL, PRIMARY KEY (app, minute)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX traffic_by_minute ON traffic (minute);`,
 ];
 
 function migrate(db: DatabaseSync): void {

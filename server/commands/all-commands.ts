@@ -17,6 +17,7 @@ import { keysCommands } from './keys.ts';
 import { limitsCommands } from './limits.ts';
 import { logsCommands } from './logs.ts';
 import { maintenanceCommands } from './maintenance.ts';
+import { metricsCommands } from './metrics.ts';
 import { pipelinesCommands } from './pipelines.ts';
 import { helpCommand, platformCommands } from './platform-commands.ts';
 import { portsCommands } from './ports.ts';
@@ -53,6 +54,7 @@ export const commands: Command[] = [
   ...accessCommands,
   ...httpAuthCommands,
   ...rateLimitCommands,
+  ...metricsCommands,
   ...errorPagesCommands,
   ...maintenanceCommands,
   ...keysCommands,

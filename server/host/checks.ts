@@ -196,6 +196,7 @@ async function checkPorts(config: Config, isHeld: (address: Address) => boolean)
   const wanted = [
     { setting: 'PAAS_HTTP', address: config.http, otherwise: '0.0.0.0:8080' },
     ...(config.https ? [{ setting: 'PAAS_HTTPS', address: config.https, otherwise: 'off' }] : []),
+    ...(config.metrics ? [{ setting: 'PAAS_METRICS', address: config.metrics, otherwise: 'off' }] : []),
     { setting: 'PAAS_SSH', address: config.ssh, otherwise: '0.0.0.0:2223' },
   ];
   return Promise.all(

@@ -145,21 +145,23 @@ export class PlatformInstance {
 
   // A picked port is kept: the process gets it at its next start, and those who refer to it too.
   #learn(name: ServiceName, ready: Ready): void {
-    const { http, https } = this.#config;
+    const { http, https, metrics } = this.#config;
     const isRouter = routerNumber(name) !== undefined;
     if (isRouter) keepPort(http, ready.http);
     if (isRouter && https) keepPort(https, ready.https);
     if (name === 'control') keepPort(this.#config.ssh, ready.ssh);
+    if (name === 'control' && metrics) keepPort(metrics, ready.metrics);
     if (name === 'control') this.#dashboard = ready.dashboard ?? this.#dashboard;
   }
 
   #endpoints(): Endpoints {
-    const { http, https, ssh, domain } = this.#config;
+    const { http, https, ssh, metrics, domain } = this.#config;
     const port = http.port === 80 ? '' : `:${http.port}`;
     return {
       http: `${reachable(http)}:${http.port}`,
       ...(https && { https: `${reachable(https)}:${https.port}` }),
       ssh: `${reachable(ssh)}:${ssh.port}`,
+      ...(metrics && { metrics: `${reachable(metrics)}:${metrics.port}` }),
       dashboard: this.#dashboard ?? `http://paas.${domain}${port}/`,
     };
   }

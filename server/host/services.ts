@@ -104,7 +104,7 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
   const kept = Object.entries(around.environment).filter(
     ([key, value]) => value !== undefined && (PASSED_ON.has(key) || key.startsWith('PAAS_')),
   ) as [string, string][];
-  const { data, run, domain, http, https, ssh, subnet, routers, redisUrl } = config;
+  const { data, run, domain, http, https, ssh, subnet, routers, metrics, redisUrl } = config;
   const own: Record<string, string> = {
     PAAS_DATA: data,
     PAAS_RUN: run,
@@ -114,6 +114,7 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
     PAAS_SSH: `${ssh.host}:${ssh.port}`,
     PAAS_SUBNET: subnet,
     PAAS_ROUTERS: String(routers),
+    PAAS_METRICS: metrics ? `${metrics.host}:${metrics.port}` : 'off',
     // Holds our sources without their types: half the start's time and 20 MB less a process.
     NODE_COMPILE_CACHE: name === 'runtime' ? COMPILED : join(paths(config).control, 'compiled'),
     // Node's threads hardly allocate: an arena each would only cost memory (5 MB measured).

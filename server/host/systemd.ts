@@ -44,7 +44,7 @@ export async function installUnit(
   const settings = settingsText(options.env);
   mkdirSync('/etc/paas', { recursive: true, mode: 0o755 });
   if (settings || !existsSync(SETTINGS_FILE)) replaceFile(SETTINGS_FILE, settings, { mode: 0o600 });
-  replaceFile(UNIT_FILE, unitText(checkout), { mode: 0o644 });
+  replaceFile(UNIT_FILE, unitText(checkout, { holdsSockets: options.listens.length > 0 }), { mode: 0o644 });
   replaceFile(SOCKET_FILE, socketText(options.listens), { mode: 0o644 });
   const what = 'install the systemd unit';
   await runProgram(what, ['systemctl', 'daemon-reload']);
@@ -76,12 +76,12 @@ export function parseSettings(text: string): Record<string, string> {
 }
 
 /** The unit file. */
-export function unitText(checkout: string): string {
+export function unitText(checkout: string, { holdsSockets = true } = {}): string {
+  const sockets = holdsSockets ? `${SOCKET}\nRequires=${SOCKET}` : '';
   return `# Written by "npm start -- install"; run that again after moving the checkout.
 [Unit]
 Description=paas: git push deploys
-After=network-online.target nftables.service ${SOCKET}
-Requires=${SOCKET}
+After=network-online.target nftables.service ${sockets}
 Wants=network-online.target
 
 [Service]

@@ -6,6 +6,7 @@ import { RouteTableError } from './parse-value.ts';
 import type { RouteFile } from './route-file.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
+import type { Traffic } from './traffic.ts';
 
 // An import statement would load WebSocket, fetch and TLS with it: 7 MB.
 const { createServer } = process.getBuiltinModule('node:http');
@@ -17,6 +18,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
  *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
  *   GET  /logs                                   → lines as in log-lines.ts, for as long as it is read
+ *   GET  /traffic                                → a TrafficCount as JSON lines for each app with requests, every 10 s, for as long as it is read
  *   GET  /wakes                                  → {"app"} as JSON lines, for every request to a sleeping app, for as long as it is read
  *   GET  /in-flight                              → 200 {"total":n,"servers":[{"server","inFlight"}],"droppedLogLines":n}
  *
@@ -26,14 +28,16 @@ export class ControlApi {
   readonly #routes: RouteMap;
   readonly #file: RouteFile;
   readonly #log: RouterLog;
+  readonly #traffic: Traffic;
   readonly #server: Server;
   /** The last change to the routes: the next one comes after it. */
   #change: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { routes: RouteMap; file: RouteFile; log: RouterLog }) {
+  constructor(options: { routes: RouteMap; file: RouteFile; log: RouterLog; traffic: Traffic }) {
     this.#routes = options.routes;
     this.#file = options.file;
     this.#log = options.log;
+    this.#traffic = options.traffic;
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
@@ -66,12 +70,15 @@ export class ControlApi {
         case 'GET /logs':
           return this.#follow(response);
         case 'GET /wakes':
-          return this.#followWakes(response);
+          return followJson(response, this.#routes.wakes);
+        case 'GET /traffic':
+          return followJson(response, this.#traffic);
         case 'GET /in-flight':
           return reply(response, 200, this.#inFlight());
         default:
           return reply(response, 404, {
-            error: 'There is PUT /routes, POST /drain, GET /logs, GET /wakes and GET /in-flight.',
+            error:
+              'There is PUT /routes, POST /drain, GET /logs, GET /wakes, GET /traffic and GET /in-flight.',
           });
       }
     } catch (error) {
@@ -127,17 +134,17 @@ export class ControlApi {
     this.#log.follow(response);
   }
 
-  #followWakes(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    response.flushHeaders();
-    this.#routes.wakes.follow(response);
-  }
-
   #inFlight() {
     const servers = this.#routes.inFlight();
     const total = servers.reduce((sum, { inFlight }) => sum + inFlight, 0);
     return { total, servers, droppedLogLines: this.#log.dropped };
   }
+}
+
+function followJson(response: ServerResponse, source: { follow(stream: ServerResponse): void }): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  response.flushHeaders();
+  source.follow(response);
 }
 
 function reply(response: ServerResponse, status: number, body: unknown): void {

@@ -341,6 +341,8 @@ export class Exchange implements ClientUser, UpstreamUser {
     if (!app) return;
     const { head, id, forwardedFor } = this.#request;
     const total = performance.now() - this.#startedAt;
+    const status = result.status ?? (code ? routerErrors[code].status : this.#response!.head.status);
+    const bytes = result.bytes ?? this.#response?.bytes ?? 0;
     const text = formatOutcome({
       code,
       method: head.method,
@@ -351,10 +353,11 @@ export class Exchange implements ClientUser, UpstreamUser {
       dyno,
       connect: connectTime,
       service: connectTime === undefined ? undefined : total - connectTime,
-      status: result.status ?? (code ? routerErrors[code].status : this.#response!.head.status),
-      bytes: result.bytes ?? this.#response?.bytes ?? 0,
+      status,
+      bytes,
       protocol: this.#client.entrance.scheme,
     });
     this.#router.log.write(app.name, this.#router.clock.stamp(), text);
+    this.#router.traffic.count(app.name, { status, bytes, time: total });
   }
 }

@@ -19,6 +19,7 @@ import { SecureContexts } from './secure-contexts.ts';
 import type { StreamHandle } from './stream-handle.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { TlsConnection } from './tls-connection.ts';
+import { Traffic } from './traffic.ts';
 import type { WireUser } from './wire.ts';
 
 /** Takes the clients' connections in, and keeps the time for all of them. */
@@ -29,10 +30,17 @@ export class ProxyServer {
   readonly #clients: ClientCounts;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { routes: RouteMap; log: RouterLog; limits: Limits; ticketKeys?: TicketKeys }) {
-    const { ticketKeys = new TicketKeys(), ...parts } = options;
+  constructor(options: {
+    routes: RouteMap;
+    log: RouterLog;
+    limits: Limits;
+    traffic?: Traffic;
+    ticketKeys?: TicketKeys;
+  }) {
+    const { ticketKeys = new TicketKeys(), traffic = new Traffic(), ...parts } = options;
     this.#router = {
       ...parts,
+      traffic,
       contexts: new SecureContexts(ticketKeys),
       httpsPort: undefined,
       stopping: false,

@@ -7,11 +7,13 @@ import type { ResponseHeadReader } from './response-head.ts';
 import type { RouteMap } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
 import type { SecureContexts } from './secure-contexts.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What every connection shares. */
 export interface RouterContext {
   routes: RouteMap;
   log: RouterLog;
+  traffic: Traffic;
   limits: Limits;
   contexts: SecureContexts;
   /** Where HTTPS is spoken; undefined: nowhere. */

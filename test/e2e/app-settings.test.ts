@@ -12,7 +12,8 @@ describe('what an operator sets on an app', function () {
 
   before(async function () {
     if (whyNot()) return this.skip();
-    paas = await Instance.start();
+    // Everything here with two routers: who asks does not see which one answers.
+    paas = await Instance.start({ PAAS_ROUTERS: '2', PAAS_METRICS: '127.0.0.1:0' });
     await paas.deploy(await paas.checkout('node-plain', 'plain'));
   });
 
@@ -31,6 +32,21 @@ describe('what an operator sets on an app', function () {
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
     await paas.paas('maintenance:off -a plain');
     assert.equal((await paas.get('plain')).status, 200);
+  });
+
+  it('metrics say how many requests there were, and failed', async () => {
+    const before = await metrics(paas);
+    for (let turn = 0; turn < 20; turn++) await paas.get('plain');
+    // Counts come every ten seconds.
+    for (let waited = 0; (await metrics(paas)).requests < before.requests + 20; waited += 250) {
+      assert.ok(waited < 20_000, 'no counts came');
+      await sleep(250);
+    }
+    assert.ok((await metrics(paas)).serverErrors >= 2, 'those of the maintenance mode');
+    assert.match(await paas.paas('metrics -a plain'), /^last 5 minutes +\d+ +\d\.\d\d +0\.0% +\d+\.\d%/m);
+    const text = await (await fetch(`http://${paas.endpoints.metrics}/metrics`)).text();
+    assert.match(text, /^paas_requests_total\{app="plain",status="2xx"\} \d\d+$/m);
+    assert.match(text, /^paas_requests_in_flight 0$/m);
   });
 
   it('limits reach the dynos that run, and those that come', async () => {
@@ -154,6 +170,11 @@ describe('what an operator sets on an app', function () {
     }
   });
 });
+
+/** Of the last week. */
+async function metrics(paas: Instance): Promise<{ requests: number; serverErrors: number }> {
+  return JSON.parse(await paas.paas('metrics -a plain --json')).periods.at(-1);
+}
 
 /** Bytes, as the kernel has it for the app's web dyno. */
 async function memoryLimit(paas: Instance, app: string): Promise<number> {

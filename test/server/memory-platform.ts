@@ -18,7 +18,7 @@ import type {
   RunOptions,
   RunSession,
 } from '../../deploy/platform.ts';
-import { noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
+import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
 
 interface MemoryApp {
   summary: AppSummary;
@@ -296,6 +296,7 @@ export class MemoryPlatform implements Platform {
   visitors: Platform['visitors'] = noVisitorRules;
   certificates: Platform['certificates'] = noCertificates;
   https: Platform['https'] = noHttps;
+  metrics: Platform['metrics'] = fewMetrics;
   domains: Platform['domains'] = {
     list: (name) => [
       { hostname: `${this.#app(name).summary.name}.example.com`, path: '', strip: false, builtIn: true },

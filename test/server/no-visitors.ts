@@ -22,6 +22,24 @@ export const noVisitorRules: Platform['visitors'] = {
   setErrorPage: async () => {},
 };
 
+/** Of a platform in memory: an app that was asked once, and answered in 3 ms. */
+export const fewMetrics: Platform['metrics'] = {
+  periods: () => [
+    {
+      name: '5 minutes',
+      seconds: 300,
+      requests: 1,
+      clientErrors: 0,
+      serverErrors: 0,
+      bytes: 5,
+      p50: 3,
+      p95: 3,
+      p99: 3,
+    },
+  ],
+  minutes: () => [],
+};
+
 /** Of a platform in memory: no host has a certificate. */
 export const noCertificates: Platform['certificates'] = {
   list: () => [],

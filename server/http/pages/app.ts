@@ -1,5 +1,5 @@
 import { PaasError } from '../../../deploy/model/paas-error.ts';
-import type { ProcessTypeView, ScaleChange } from '../../../deploy/platform.ts';
+import type { ProcessTypeView, ScaleChange, TrafficPeriod } from '../../../deploy/platform.ts';
 import { carryOut, tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 import { streamLive } from '../live.ts';
@@ -56,7 +56,7 @@ async function showWith(exchange: Exchange, problem: string, status = 200): Prom
 }
 
 function live(exchange: Exchange) {
-  const { apps, dynos, releases, builds } = exchange.platform;
+  const { apps, dynos, releases, builds, metrics } = exchange.platform;
   const app = apps.find(exchange.param('app'));
   const running = dynos.list(app.name);
   return {
@@ -68,6 +68,21 @@ function live(exchange: Exchange) {
     })),
     release: releases.list(app.name).find((release) => release.current) ?? null,
     build: builds.list(app.name)[0] ?? null,
+    traffic: metrics.periods(app.name).map(trafficRow),
+  };
+}
+
+/** In words; '': nothing to say. */
+function trafficRow({ name, seconds, requests, serverErrors, p50, p95, p99 }: TrafficPeriod) {
+  const inMs = (time: number | undefined) => (time === undefined ? '' : `${Number(time.toPrecision(2))} ms`);
+  return {
+    name,
+    requests,
+    rate: (requests / seconds).toFixed(2),
+    failed: requests === 0 ? '' : `${((100 * serverErrors) / requests).toFixed(1)}%`,
+    p50: inMs(p50),
+    p95: inMs(p95),
+    p99: inMs(p99),
   };
 }
 

@@ -17,7 +17,7 @@ import type {
   ScaleChange,
   Session,
 } from '../../../deploy/platform.ts';
-import { noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
+import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
 
 interface App {
   name: string;
@@ -214,6 +214,7 @@ export class MemoryPlatform implements Platform {
   visitors: Platform['visitors'] = noVisitorRules;
   certificates: Platform['certificates'] = noCertificates;
   https: Platform['https'] = noHttps;
+  metrics: Platform['metrics'] = fewMetrics;
   domains: Platform['domains'] = {
     list: (name) => [
       { hostname: `${name}.localhost`, path: '', strip: false, builtIn: true },
