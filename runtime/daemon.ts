@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { refuseSecond } from './api/sockets.ts';
+import { removeDeadInstances } from './containers/dead-instances.ts';
 import { LinuxKernel } from './containers/linux-kernel.ts';
 import { startRuntime } from './runtime.ts';
 import { parseSettings, runtimePaths } from './settings.ts';
@@ -19,6 +20,11 @@ const runtime = await startRuntime(settings, { kernel, descriptors, version });
 console.log('ready {}');
 // Else it is only written at an orderly end, and the start after a kill -9 is slow and takes 25 MB more.
 flushCompileCache();
+void removeDeadInstances(({ run, subnet }, claim) => LinuxKernel.remove({ run, subnet }, claim)).then(
+  (runs) => {
+    for (const run of runs) console.log(`Took away what the dead instance of "${run}" had left.`);
+  },
+);
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {

@@ -16,6 +16,7 @@ import { etcFiles } from './etc-files.ts';
 import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
+import { InstanceClaim } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 import type {
   AdoptedProcess,
@@ -53,6 +54,8 @@ export interface LinuxKernelOptions {
   publicAddresses?: FirewallOptions['publicAddresses'];
   /** Folder of raw output, to be kept in bounds while no runtime reads it. */
   output?: string;
+  /** Where instances are claimed, for tests; see `InstanceClaim`. */
+  instances?: string;
   /** Folder for the compiled init; shared by all instances of a machine. */
   cache?: string;
 }
@@ -66,10 +69,14 @@ export class LinuxKernel implements Kernel {
   readonly #traffic: TrafficControl;
   readonly #exits: Exits;
   readonly #userNamespace: UserNamespace;
+  readonly #claim: InstanceClaim;
+  #closed = false;
   readonly #filter = compileFilter(filterRules());
 
-  /** Gets the machine ready: init's program, firewall, cgroups, zygote. Needs root. */
-  static async open(options: LinuxKernelOptions): Promise<LinuxKernel> {
+  /** Gets the machine ready: init's program, firewall, cgroups, zygote. Needs root. Throws `conflict` if a runtime runs for this instance. */
+  static async open(options: LinuxKernelOptions, claimed?: InstanceClaim): Promise<LinuxKernel> {
+    const { run, subnet, output } = options;
+    const claim = claimed ?? (await InstanceClaim.take({ run, subnet, output }, options.instances));
     const tag = instanceTag(options.run);
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
     raiseSharedCounts();
@@ -84,12 +91,12 @@ export class LinuxKernel implements Kernel {
     const host = readHostFacts(cgroups.version);
     const sandboxes = new Sandboxes({ tag, subnet: options.subnet, processes, cgroups, host });
     await sandboxes.ensureSubnet();
-    return new LinuxKernel({ cgroups, processes, userNamespace, sandboxes, traffic, host });
+    return new LinuxKernel({ claim, cgroups, processes, userNamespace, sandboxes, traffic, host });
   }
 
   /** Takes away what an instance has in the kernel: its containers, cgroups, interfaces and firewall. */
-  static async remove(options: LinuxKernelOptions): Promise<void> {
-    const kernel = await LinuxKernel.open(options);
+  static async remove(options: LinuxKernelOptions, claimed?: InstanceClaim): Promise<void> {
+    const kernel = await LinuxKernel.open(options, claimed);
     await kernel.#removeLeftovers(new Set());
     await kernel.dismantle();
   }
@@ -97,12 +104,14 @@ export class LinuxKernel implements Kernel {
   /** When no container is left: closes, and takes cgroups, routes and firewall away too. */
   async dismantle(): Promise<void> {
     await this.#sandboxes.dismantle();
-    this.close();
+    this.#letGo();
     await this.#cgroups.removeAll();
     await this.#traffic.dismantle();
+    this.#claim.forget();
   }
 
   private constructor(parts: {
+    claim: InstanceClaim;
     cgroups: Cgroups;
     processes: ProcessMaker;
     userNamespace: UserNamespace;
@@ -110,6 +119,7 @@ export class LinuxKernel implements Kernel {
     traffic: TrafficControl;
     host: HostFacts;
   }) {
+    this.#claim = parts.claim;
     this.#cgroups = parts.cgroups;
     this.#processes = parts.processes;
     this.#sandboxes = parts.sandboxes;
@@ -272,8 +282,15 @@ export class LinuxKernel implements Kernel {
     ]);
   }
 
-  /** Lets go; containers go on, and a later runtime adopts them. */
+  /** Lets go; containers go on, and a later runtime adopts them. Idempotent. */
   close(): void {
+    this.#letGo();
+    this.#claim.close();
+  }
+
+  #letGo(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#exits.close();
     this.#cgroups.close();
     this.#sandboxes.close();

@@ -56,6 +56,17 @@ function writeUninterrupted(descriptor: number, text: string): void {
   }
 }
 
+/** Locks an open file for its opener alone, until the descriptor is closed; see flock(2). False: another has it. */
+export function lockFile(descriptor: number): boolean {
+  try {
+    systemCall('flock', descriptor, LOCK_EX | LOCK_NB);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
 /** A file in memory with this content, close-on-exec; see memfd_create(2). `sealed`: nobody can ever change it. */
 export function memoryFile(name: string, content: Uint8Array, options: { sealed: boolean }): number {
   const descriptor = createMemoryFile(name, options.sealed);
@@ -64,6 +75,8 @@ export function memoryFile(name: string, content: Uint8Array, options: { sealed:
   return descriptor;
 }
 
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 0x10;

@@ -23,7 +23,7 @@ export class EngineProcess {
   readonly root = join(tmpdir(), `paas-runtime-${randomBytes(6).toString('hex')}`);
   readonly docker: Docker;
   readonly platform: Docker;
-  readonly #subnet: string;
+  readonly subnet: string;
   readonly #nodeArguments: string[];
   /** The network namespace that it takes for the host's; undefined: this one. */
   networkNamespace: string | undefined;
@@ -31,7 +31,7 @@ export class EngineProcess {
 
   /** Two runs of the tests at once must not share a subnet. */
   constructor(subnet = `172.28.${process.pid % 256}.0/24`, nodeArguments: string[] = []) {
-    this.#subnet = subnet;
+    this.subnet = subnet;
     this.#nodeArguments = nodeArguments;
     this.docker = new Docker({ socketPath: join(this.root, 'run', 'docker.sock') });
     this.platform = new Docker({ socketPath: join(this.root, 'run', 'engine.sock') });
@@ -133,7 +133,7 @@ export class EngineProcess {
       PATH: process.env.PATH,
       PAAS_DATA: join(this.root, 'data'),
       PAAS_RUN: join(this.root, 'run'),
-      PAAS_SUBNET: this.#subnet,
+      PAAS_SUBNET: this.subnet,
       PAAS_BASE: findBase(),
     };
   }

@@ -1,0 +1,56 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openCgroups } from '../cgroups/cgroups.ts';
+import { INSTANCES, InstanceClaim, type InstanceRecord } from './instance-claim.ts';
+import { instanceTag } from './instance-tag.ts';
+
+/**
+ * Takes away what dead instances have in the kernel: control groups, firewall, route, processes that nobody can take up. Dead is one
+ * - whose lock nobody holds: no runtime runs for it; and
+ * - of which no process is left, or whose folder of records is gone.
+ * Were its owner to start it once more, it would make all of that again. `remove`: takes one away, and its claim.
+ * Returns the instances' PAAS_RUN.
+ */
+export async function removeDeadInstances(
+  remove: (instance: InstanceRecord, claim: InstanceClaim) => Promise<void>,
+  folder = INSTANCES,
+): Promise<string[]> {
+  const removed: string[] = [];
+  for (const tag of existsSync(folder) ? readdirSync(folder) : []) {
+    const claim = InstanceClaim.try(folder, tag);
+    if (!claim) continue;
+    try {
+      const record = readRecord(join(folder, tag), tag);
+      if (!record) claim.forget();
+      else if (isDead(record, tag)) {
+        await remove(record, claim);
+        removed.push(record.run);
+      }
+    } catch (error) {
+      console.error(`What a dead instance left (${join(folder, tag)}) cannot be taken away:`, error);
+    } finally {
+      claim.close();
+    }
+  }
+  return removed;
+}
+
+/** Undefined: what stands there is no instance's note, as its writer was killed at it. */
+function readRecord(path: string, tag: string): InstanceRecord | undefined {
+  try {
+    const record: InstanceRecord = JSON.parse(readFileSync(path, 'utf8'));
+    return instanceTag(record.run) === tag ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isDead({ run, output = run }: InstanceRecord, tag: string): boolean {
+  if (!existsSync(output)) return true;
+  const cgroups = openCgroups(tag);
+  try {
+    return cgroups.list().every((id) => cgroups.processes(id).length === 0);
+  } finally {
+    cgroups.close();
+  }
+}

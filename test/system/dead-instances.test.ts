@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, before, beforeEach, describe, it } from 'mocha';
+import { removeDeadInstances } from '../../runtime/containers/dead-instances.ts';
+import { instanceTag } from '../../runtime/containers/instance-tag.ts';
+import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { EngineProcess, missingForContainers } from './engine-process.ts';
+import { KernelFixture } from './kernel-fixture.ts';
+
+describe('removeDeadInstances()', function () {
+  this.timeout(60_000);
+  let containers: KernelFixture;
+  let instances: string;
+
+  before(function () {
+    if (missingForContainers()) this.skip();
+  });
+  beforeEach(async () => {
+    containers = new KernelFixture();
+    instances = `${containers.folder}-instances`;
+    containers.options.instances = instances;
+    await containers.open();
+  });
+  afterEach(async () => {
+    await containers.close();
+    execFileSync('rm', ['-rf', instances]);
+  });
+
+  const removeDead = () =>
+    removeDeadInstances(({ run, subnet }, claim) => LinuxKernel.remove({ run, subnet }, claim), instances);
+  const traces = () => tracesOf(containers.folder, containers.options.subnet);
+
+  it('takes away what an instance left, when its runtime and its containers have ended, and not before', async () => {
+    const spec = containers.spec('sleep 99', { network: 'nat' });
+    const { pid } = await containers.start(spec);
+    assert.deepEqual(await removeDead(), [], 'its runtime runs');
+    containers.kernel.close(); // as a kill does
+    assert.deepEqual(await removeDead(), [], 'a container runs');
+    assert.deepEqual(traces(), ['control group', 'firewall', 'route']);
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => !existsSync(`/proc/${pid}`));
+    assert.deepEqual(await removeDead(), [containers.folder]);
+    assert.deepEqual(traces(), []);
+    assert.deepEqual(readdirSync(instances), []);
+  });
+
+  it('ends containers whose records are gone: nobody could take them up', async () => {
+    const { pid } = await containers.start(containers.spec('sleep 99', { network: 'nat' }));
+    containers.kernel.close();
+    renameSync(containers.folder, `${containers.folder}-moved`);
+    try {
+      assert.deepEqual(await removeDead(), [containers.folder]);
+      assert.ok(!existsSync(`/proc/${pid}`));
+      assert.deepEqual(traces(), []);
+    } finally {
+      renameSync(`${containers.folder}-moved`, containers.folder);
+    }
+  });
+
+  it('does nothing for a note that was cut off, and a second runtime is refused by the lock', async () => {
+    writeFileSync(join(instances, '0123ab'), '{"run": "/else');
+    assert.deepEqual(await removeDead(), []);
+    assert.deepEqual(readdirSync(instances), [instanceTag(containers.folder)]);
+    await assert.rejects(LinuxKernel.open(containers.options), {
+      code: 'conflict',
+      message: /Stop it first/,
+    });
+  });
+
+  it('is called by every runtime that starts', async () => {
+    const [killed, next] = [24, 25].map((n) => new EngineProcess(`172.${n}.${process.pid % 256}.0/24`));
+    await killed!.start();
+    await killed!.end('SIGKILL');
+    await next!.start();
+    try {
+      await eventually(() => tracesOf(join(killed!.root, 'run'), killed!.subnet).length === 0);
+    } finally {
+      await next!.remove();
+      execFileSync('rm', ['-rf', killed!.root]);
+    }
+  });
+});
+
+/** What of an instance is in the kernel, in words. */
+function tracesOf(run: string, subnet: string): string[] {
+  const tag = instanceTag(run);
+  const output = (...argv: [string, ...string[]]) =>
+    execFileSync(argv[0], argv.slice(1), { encoding: 'utf8' });
+  return [
+    output('find', '/sys/fs/cgroup', '-name', `paas-${tag}`) && 'control group',
+    output('nft', 'list', 'tables').includes(tag) && 'firewall',
+    output('ip', 'route').includes(`unreachable ${subnet}`) && 'route',
+  ].filter((trace) => typeof trace === 'string' && trace !== '') as string[];
+}
+
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds(); tries++) {
+    assert.ok(tries < 200, 'after ten seconds it is not so');
+    await sleep(50);
+  }
+}
