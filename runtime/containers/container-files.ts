@@ -6,6 +6,7 @@ import type { LayerStore } from '../images/layer-store.ts';
 import type { Container } from './container.ts';
 import { isVolatile } from './container-config.ts';
 import type { ContainerStore } from './container-store.ts';
+import { DISK_UPPER, diskImage } from './disk/disk-folders.ts';
 import type { Kernel, RootView, ViewSpec } from './kernel.ts';
 import type { Launcher } from './launcher.ts';
 import { mountsOf } from './mount-points.ts';
@@ -52,37 +53,49 @@ export class ContainerFiles {
     });
   }
 
-  /** Compares what the container has written, `upper`, with what its layers show, `below`. Throws `unsupported` for one with a disk of its own. */
+  /** Compares what the container has written, `upper`, with what its layers show, `below`. Throws `conflict` if one with a disk of its own is busy. */
   async changes(
     container: Container,
     compare: (upper: number, below: number) => Promise<Change[]>,
   ): Promise<Change[]> {
-    if (this.#hasDisk(container)) {
-      throw new EngineError('unsupported', 'Changes are not known of a container with a disk of its own.');
-    }
-    const upper = this.upper(container);
-    if (upper === undefined) return [];
-    const fd = openSync(upper, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      const view = await this.#options.kernel.openView({
-        rootfs: { lower: this.layers(container) },
-        binds: [],
-      });
-      return await withView(view, ({ folder }) => compare(fd, folder));
-    } finally {
-      closeSync(fd);
-    }
+    if (!this.#hasDisk(container)) return this.#compare(container, { upper: this.upper(container), compare });
+    const image = diskImage(this.#options.store.folder(container.id));
+    if (!existsSync(image)) return [];
+    // A start meanwhile would make a second device of the file.
+    return container.exclusively('being compared', async () => {
+      if (!container.running) await container.released;
+      const disk = await this.#options.kernel.openDisk(image);
+      try {
+        return await this.#compare(container, { upper: folderIn(disk.folder, DISK_UPPER), compare });
+      } finally {
+        disk.close();
+      }
+    });
   }
 
   /** What the container has written: overlay's upper folder; undefined: nothing. Only of one that has no disk of its own. */
   upper(container: Container): string | undefined {
-    const upper = join(this.#options.store.folder(container.id), 'upper');
-    return existsSync(upper) ? upper : undefined;
+    return folderIn(this.#options.store.folder(container.id), 'upper');
   }
 
   /** Layer folders, topmost first. */
   layers(container: Container): string[] {
     return container.config.layers.map((id) => this.#options.layers.path(id)).reverse();
+  }
+
+  async #compare(
+    container: Container,
+    { upper, compare }: { upper: string | undefined; compare: Parameters<ContainerFiles['changes']>[1] },
+  ): Promise<Change[]> {
+    if (upper === undefined) return [];
+    const fd = openSync(upper, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      const rootfs = { lower: this.layers(container) };
+      const view = await this.#options.kernel.openView({ rootfs, binds: [] });
+      return await withView(view, ({ folder }) => compare(fd, folder));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   #hasDisk(container: Container): boolean {
@@ -96,6 +109,11 @@ export class ContainerFiles {
       binds: [],
     };
   }
+}
+
+function folderIn(parent: string, name: string): string | undefined {
+  const folder = join(parent, name);
+  return existsSync(folder) ? folder : undefined;
 }
 
 async function withView<T>(view: RootView, work: (view: RootView) => Promise<T>): Promise<T> {

@@ -60,6 +60,20 @@ describe('a container with a disk of its own', function () {
     assert.equal((await engine.client('exec', 'lives', 'cat', '/tmp/file')).stdout, 'x\ny\nx\n');
   });
 
+  it('docker diff shows what was written and removed, while it runs, later, and of one that never did', async () => {
+    const script = 'echo new > /opt/made; rm /etc/debian_version; echo ready; sleep 99';
+    const shown = 'C /etc\nD /etc/debian_version\nC /opt\nA /opt/made\n';
+    await engine.output('create', '--storage-opt', 'size=64M', '--name', 'new', BASE, 'true');
+    assert.equal(await engine.output('diff', 'new'), '');
+    await engine.output(...sized('64M', '-d', '--name', 'writer', '-u', 'root', BASE, 'sh', '-c', script));
+    while (!(await engine.output('logs', 'writer')).includes('ready'));
+    assert.equal(await engine.output('diff', 'writer'), shown);
+    await engine.output('kill', 'writer');
+    await engine.output('wait', 'writer');
+    assert.equal(await engine.output('diff', 'writer'), shown);
+    await engine.output('start', 'writer');
+  });
+
   it('can be committed: what it wrote and removed is in the image, and it goes on from there', async () => {
     const script =
       'mkdir /opt/made; echo new > /opt/made/file; ln /opt/made/file /opt/made/link; rm /etc/motd; rm -r /srv; mkdir /srv; chown app /opt/made';
