@@ -91,6 +91,7 @@ export async function startRuntime(
     incoming: paths.incoming,
     syncFileSystem: parts.descriptors.syncFileSystem,
   });
+  const saver = new ImageSaver(layers, worker);
   const files = new ContainerFiles({ kernel: parts.kernel, store, layers, launcher: engine.launcher });
   const routes = [
     ...systemRoutes(engine, { version: parts.version, root: paths.root }),
@@ -98,11 +99,11 @@ export async function startRuntime(
     ...containerStreamRoutes(engine),
     ...resourceRoutes(engine, paths.volumes),
     ...execRoutes(engine, new Execs(engine, parts.descriptors)),
-    ...imageRoutes(engine),
+    ...imageRoutes(engine, saver),
     ...networkRoutes(engine),
     ...forwardRoutes(engine),
     ...eventRoutes(engine),
-    ...imageArchiveRoutes({ engine, loader, saver: new ImageSaver(layers, worker) }),
+    ...imageArchiveRoutes({ engine, loader, saver }),
     ...archiveRoutes({ engine, files, worker }),
     ...volumeRoutes({ engine, volumes, worker }),
     ...diskUsageRoutes({ engine, files, volumes, worker, folder: paths.volumes }),

@@ -5,6 +5,7 @@ import { EngineError } from '../engine-error.ts';
 import { parseChanges } from '../images/config-changes.ts';
 import { type Image, mergeConfig } from '../images/image.ts';
 import { ImageRemover } from '../images/image-remover.ts';
+import type { ImageSaver } from '../images/image-saver.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import { listImages, prunableImages, shownTags } from './image-filters.ts';
@@ -12,7 +13,7 @@ import { historyView, imageListView, imageView } from './image-view.ts';
 import type { Route } from './router.ts';
 
 /** Images: look at, make from a container, name, remove. */
-export function imageRoutes(engine: Engine): Route[] {
+export function imageRoutes(engine: Engine, saver: ImageSaver): Route[] {
   const remover = imageRemover(engine);
   const find = (exchange: Exchange) => engine.images.find(exchange.params.name!);
   return [
@@ -20,7 +21,7 @@ export function imageRoutes(engine: Engine): Route[] {
     {
       method: 'GET',
       pattern: '/images/{name*}/json',
-      handler: (exchange) => inspect(engine, find(exchange), exchange),
+      handler: (exchange) => inspect({ engine, saver }, find(exchange), exchange),
     },
     {
       method: 'GET',
@@ -95,10 +96,16 @@ async function list(engine: Engine, exchange: Exchange): Promise<void> {
   exchange.send(200, await Promise.all(views));
 }
 
-async function inspect(engine: Engine, image: Image, exchange: Exchange): Promise<void> {
+/** The platform, which is not interested, does not wait for digests that nobody has computed yet. */
+async function inspect(
+  { engine, saver }: { engine: Engine; saver: ImageSaver },
+  image: Image,
+  exchange: Exchange,
+): Promise<void> {
+  const known = image.layers.map((layer) => engine.layers.digest(layer));
   const facts = {
     size: sum(await layerSizes(engine, image)),
-    digests: image.layers.map((layer) => engine.layers.digest(layer)),
+    digests: exchange.access === 'root' ? await saver.digests(image, exchange.signal) : known,
     version: exchange.version,
   };
   exchange.send(200, imageView(image, facts));

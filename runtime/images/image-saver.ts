@@ -49,6 +49,19 @@ export class ImageSaver {
     }
   }
 
+  /** Of an image's layers as tars, bottom first; reads those through whose digest is not known yet (a second for 100 MB), and remembers it. */
+  async digests(image: Image, signal: AbortSignal): Promise<string[]> {
+    for (const layer of image.layers) this.#layers.hold(layer);
+    try {
+      const digests: string[] = [];
+      for (const id of image.layers)
+        digests.push(this.#layers.digest(id) ?? (await this.#measure(id, signal)).digest);
+      return digests;
+    } finally {
+      for (const layer of image.layers) this.#layers.release(layer);
+    }
+  }
+
   async #write(images: Saved[], options: { output: Writable; signal: AbortSignal }): Promise<void> {
     const archive = new ArchiveWriter(options.output, options.signal);
     const index: (Descriptor & { annotations?: Record<string, string> })[] = [];

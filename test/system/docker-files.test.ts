@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -77,6 +78,19 @@ describe('images and files with the docker client', function () {
     const config = JSON.parse(await docker('inspect', 'tiny:v2'))[0];
     assert.deepEqual([config.Config.Env, config.RootFS.Layers.length], [['A=1'], 2]);
     assert.match(await docker('history', '--format', '{{.Comment}}', 'tiny:v2'), /^with a file\n/);
+  });
+
+  it('docker inspect tells the digests of an image’s layers, the same before and after it was saved', async () => {
+    await docker('run', '--name', 'step', BASE, 'sh', '-c', 'echo text > /tmp/file');
+    await docker('commit', 'step', 'digests:v1');
+    const layers = async () =>
+      JSON.parse(await docker('inspect', '-f', '{{json .RootFS.Layers}}', 'digests:v1'));
+    const before = await layers();
+    await docker('save', '-o', at('digests.tar'), 'digests:v1');
+    assert.deepEqual(await layers(), before);
+    const members = execFileSync('tar', ['-tf', at('digests.tar')], { encoding: 'utf8' }).split('\n');
+    assert.equal(before.length, 2);
+    for (const digest of before) assert.ok(members.includes(`blobs/${digest.replace(':', '/')}`), digest);
   });
 
   it('docker load takes the OCI’s layout, compressed too, and refuses what does not agree with its digests', async () => {
