@@ -96,7 +96,7 @@ async function list(engine: Engine, exchange: Exchange): Promise<void> {
   exchange.send(200, await Promise.all(views));
 }
 
-/** The platform, which is not interested, does not wait for digests that nobody has computed yet. */
+/** The platform, which is not interested, does not wait for digests that nobody has computed yet; who is not root cannot compute them. */
 async function inspect(
   { engine, saver }: { engine: Engine; saver: ImageSaver },
   image: Image,
@@ -105,7 +105,8 @@ async function inspect(
   const known = image.layers.map((layer) => engine.layers.digest(layer));
   const facts = {
     size: sum(await layerSizes(engine, image)),
-    digests: exchange.access === 'root' ? await saver.digests(image, exchange.signal) : known,
+    digests:
+      exchange.access === 'root' ? await saver.digests(image, exchange.signal).catch(() => known) : known,
     version: exchange.version,
   };
   exchange.send(200, imageView(image, facts));
