@@ -7,6 +7,7 @@ import { answerBrokenRequests } from './broken-requests.ts';
 import { Exchange } from './exchange.ts';
 import { refuseForeignRoute } from './platform-routes.ts';
 import type { Router } from './router.ts';
+import { Turns } from './turns.ts';
 import { API_VERSION, MIN_API_VERSION } from './version.ts';
 
 // An import statement would load WebSocket, fetch and TLS with it: 7 MB.
@@ -25,8 +26,9 @@ const STATUS: Record<EngineErrorCode, number> = {
 /** An HTTP server with the Engine API; every request through it has the rights of `access`. */
 export function createApiServer(router: Router, access: Access): Server {
   const server = http.createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+  const turns = new Turns();
   server.on('request', (request, response) => {
-    void answer(router, { request, response, access });
+    void answer(router, { request, response, access, turns });
   });
   answerBrokenRequests(server);
   server.on('upgrade', (request, socket, head) => {
@@ -34,14 +36,14 @@ export function createApiServer(router: Router, access: Access): Server {
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
     response.on('finish', () => socket.end());
-    void answer(router, { request, response, access }, { socket, head });
+    void answer(router, { request, response, access, turns }, { socket, head });
   });
   return server;
 }
 
 async function answer(
   router: Router,
-  message: { request: IncomingMessage; response: ServerResponse; access: Access },
+  message: { request: IncomingMessage; response: ServerResponse; access: Access; turns: Turns },
   upgrade?: { socket: Duplex; head: Buffer },
 ): Promise<void> {
   const { request, response } = message;
@@ -51,6 +53,7 @@ async function answer(
   const exchange = new Exchange({ ...message, query }, upgrade);
   response.setHeader('Api-Version', API_VERSION);
   response.setHeader('Server', 'paas');
+  await message.turns.next();
   try {
     const path = mark < 0 ? url : url.slice(0, mark);
     exchange.version = versionOf(path);
