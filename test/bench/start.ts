@@ -12,6 +12,7 @@ import { bwrapPeer, isInstalled, type PeerOptions, runcPeer } from './peers/comm
 import { dockerPeer } from './peers/docker-daemon.ts';
 import { Meeting } from './start/meeting.ts';
 import { OurEngine } from './start/our-engine.ts';
+import { smallShell } from './start/small-shell.ts';
 import type { Subject } from './start/subject.ts';
 
 const { values } = parseArgs({
@@ -63,26 +64,38 @@ async function measureOurs(): Promise<Single> {
     const single = await startSingly(engine, meeting);
     await engine.loopDelay();
     console.log(`\n${COUNT} at once, ${TOGETHER} requests under way`);
-    console.log('  with few networks made in advance, as after a quiet hour:');
+    console.log('  with few sandboxes made in advance, as after a quiet hour:');
     const before = engine.memory();
     const first = await startCrowd(engine, { meeting, count: COUNT });
     await showMemory(engine, { before, ids: first });
     await removeCrowd(engine, first);
-    const networks = await engine.settle();
-    console.log(`  after such a rush, with ${networks} networks made in advance:`);
-    await engine.loopDelay();
-    const second = await startCrowd(engine, { meeting, count: COUNT });
-    showDelay(await engine.loopDelay(), 'starting them');
-    console.log(`    ${await engine.answering(second)} of ${COUNT} networks answer`);
-    await engine.loopDelay();
-    await removeCrowd(engine, second);
-    showDelay(await engine.loopDelay(), 'removing them');
+    await crowdAfterRush(engine, meeting);
+    const shell = smallShell();
+    if (shell) {
+      console.log(
+        '  the same of the shell of klibc, which needs a tenth of the processor time of Debian’s to start:',
+      );
+      await engine.useImage(shell);
+      await crowdAfterRush(engine, meeting);
+    } else console.log('  the shell of klibc: skipped, klibc-utils is not installed');
     return single;
   } finally {
     await engine.close();
     meeting.close();
     rmSync(meeting.folder, { recursive: true });
   }
+}
+
+async function crowdAfterRush(engine: OurEngine, meeting: Meeting): Promise<void> {
+  const sandboxes = await engine.settle();
+  console.log(`  after a rush, with ${sandboxes} sandboxes made in advance:`);
+  await engine.loopDelay();
+  const started = await startCrowd(engine, { meeting, count: COUNT });
+  showDelay(await engine.loopDelay(), 'starting them');
+  console.log(`    ${await engine.answering(started)} of ${COUNT} networks answer`);
+  await engine.loopDelay();
+  await removeCrowd(engine, started);
+  showDelay(await engine.loopDelay(), 'removing them');
 }
 
 async function measurePeer(

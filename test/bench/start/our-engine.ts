@@ -19,6 +19,7 @@ export class OurEngine implements Subject {
   readonly #meeting: Meeting;
   readonly #delayFile: string;
   #client!: EngineClient;
+  #image = BASE;
 
   static async open(meeting: Meeting, delayFile: string): Promise<OurEngine> {
     const ours = new OurEngine(meeting, delayFile);
@@ -42,9 +43,31 @@ export class OurEngine implements Subject {
     return instanceTag(join(this.#engine.root, 'run'));
   }
 
+  /** From now on starts this image, whose `sh` is another. */
+  async useImage(tar: Buffer): Promise<void> {
+    const path = join(this.#engine.root, 'run', 'docker.sock');
+    const { request } = process.getBuiltinModule('node:http');
+    this.#image = 'bench/shell:latest';
+    await new Promise<void>((resolve, reject) => {
+      const call = request(
+        { socketPath: path, method: 'POST', path: '/v1.41/images/create?fromSrc=-&repo=bench/shell' },
+        (response) => {
+          response.resume();
+          response.once('end', () =>
+            response.statusCode === 200
+              ? resolve()
+              : reject(new Error(`The image was not imported: ${response.statusCode}`)),
+          );
+        },
+      );
+      call.once('error', reject);
+      call.end(tar);
+    });
+  }
+
   start(token: string): Promise<string> {
     return this.#client.run({
-      Image: BASE,
+      Image: this.#image,
       Cmd: sleepingShell(),
       Env: [`TOKEN=${token}`],
       HostConfig: {
@@ -63,7 +86,7 @@ export class OurEngine implements Subject {
     await this.#engine.remove();
   }
 
-  /** Waits until nothing is made or removed in the background any more; returns how many networks are made in advance. */
+  /** Waits until nothing is made or removed in the background any more; returns how many sandboxes are made in advance. */
   async settle(): Promise<number> {
     let before = -1;
     for (let now = this.interfaces(); now !== before; now = this.interfaces()) {
