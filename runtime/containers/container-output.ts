@@ -58,9 +58,10 @@ export class ContainerOutput {
     );
   }
 
-  /** Descriptors of empty raw files for the container's stdout and stderr, perhaps the same; the caller closes them. */
+  /** Descriptors of empty raw files for the container's stdout and stderr, perhaps the same; the caller closes them. Begins to read. */
   openForContainer(uid: number): { stdout: number; stderr: number } {
     this.#files.open();
+    this.#open = true;
     this.#files.append([], [0, 0]);
     const [stdout, stderr] = this.#streams.map((stream) => stream.openForContainer(uid));
     return { stdout: stdout!, stderr: stderr ?? stdout! };
@@ -120,6 +121,7 @@ export class ContainerOutput {
   discard(): void {
     for (const stream of this.#streams) stream.close();
     this.#files.close();
+    this.#open = false;
   }
 
   /** The log in pieces, as `query` wants to see it. With `follow` until the container has ended. */

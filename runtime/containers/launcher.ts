@@ -50,6 +50,7 @@ export class Launcher {
     for (const mount of mountsOf(container.config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
+    if (stdio) this.#watchOutput(container);
     try {
       const process = await kernel.start(
         launchSpec(container.config, {
@@ -62,7 +63,6 @@ export class Launcher {
         }),
       );
       if (process.terminal !== undefined) connectTerminal(container, process.terminal);
-      else this.#connectOutput(container);
       if (stdio?.input !== undefined) connectStdin(container, stdio.input);
       return process;
     } catch (error) {
@@ -78,7 +78,10 @@ export class Launcher {
   /** Goes on with the output of a container that an earlier runtime started. */
   resume(container: Container): void {
     if (container.config.process.Tty) container.output.openTerminal(() => {});
-    else this.#connectOutput(container);
+    else {
+      container.output.openRaw();
+      this.#watchOutput(container);
+    }
   }
 
   /** Forgets the output of a container that has ended. */
@@ -122,8 +125,7 @@ export class Launcher {
     return { stdin: read, ...output, input: write };
   }
 
-  #connectOutput(container: Container): void {
-    container.output.openRaw();
+  #watchOutput(container: Container): void {
     const { id, output } = container;
     for (const name of [id, id + STDERR_SUFFIX]) this.#options.watcher.add(name, () => output.wake());
   }
@@ -153,7 +155,7 @@ export class Launcher {
 
 function realPath(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
     return undefined;
   }

@@ -36,6 +36,7 @@ export class OutputStream {
   }
 
   openForContainer(uid: number): number {
+    this.#terminal = undefined;
     return this.#raw.openForContainer(uid);
   }
 

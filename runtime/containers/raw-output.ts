@@ -47,21 +47,22 @@ export class RawOutput {
     this.#punchHole = options.punchHole;
   }
 
-  /** A descriptor of the file, emptied, for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout by its name. */
+  /**
+   * A descriptor of the file, emptied, for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout
+   * by its name. From now on `wake` tells that there is something to read.
+   */
   openForContainer(uid: number): number {
     const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants;
     const fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600);
     if (process.getuid?.() === 0) fchownSync(fd, uid, 0);
+    this.#begin(0);
     return fd;
   }
 
-  /** Begins to read at `position`; from then on `wake` tells that there is more. A container that writes nothing costs no descriptor. */
+  /** Goes on reading at `position`; from then on `wake` tells that there is more. A container that writes nothing costs no descriptor. */
   open(position: number): void {
-    this.#isOpen = true;
     // After a power cut the file may be shorter than what we noted.
-    this.#position = Math.min(position, sizeOf(this.#path));
-    this.#freed = 0;
-    this.#draining = false;
+    this.#begin(Math.min(position, sizeOf(this.#path)));
     this.wake();
   }
 
@@ -103,6 +104,13 @@ export class RawOutput {
     this.#fd = undefined;
     this.#isOpen = false;
     rmSync(this.#path, { force: true });
+  }
+
+  #begin(position: number): void {
+    this.#isOpen = true;
+    this.#position = position;
+    this.#freed = 0;
+    this.#draining = false;
   }
 
   #turn(): void {
