@@ -2,9 +2,9 @@ import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { trimMemory } from './syscall/memory.ts';
 
-const IDLE_MILLISECONDS = 3000;
+const IDLE_MILLISECONDS = 30_000;
 
-type CollectGarbage = (options: { type: 'major'; flavor: 'last-resort'; execution: 'sync' }) => void;
+type CollectGarbage = (options: { type: 'major'; flavor: 'regular'; execution: 'sync' }) => void;
 
 /** Gives memory back to the system once there has been nothing to do for a while: V8 and malloc by themselves keep it for the next time. */
 export class IdleMemory {
@@ -24,7 +24,7 @@ export class IdleMemory {
 
   #shrink(): void {
     this.#timer = undefined;
-    this.#collect({ type: 'major', flavor: 'last-resort', execution: 'sync' });
+    this.#collect({ type: 'major', flavor: 'regular', execution: 'sync' });
     trimMemory();
   }
 }
