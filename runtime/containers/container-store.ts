@@ -63,7 +63,7 @@ export class ContainerStore {
   }
 
   folder(id: string): string {
-    return join(this.#folder, id);
+    return `${this.#folder}/${id}`;
   }
 
   /** Makes the container's folder and its record. */

@@ -37,7 +37,7 @@ export class LayerStore {
 
   /** The layer's folder. */
   path(id: string): string {
-    return join(this.#folder, id, 'diff');
+    return `${this.#folder}/${id}/diff`;
   }
 
   exists(id: string): boolean {

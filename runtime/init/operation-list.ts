@@ -46,7 +46,10 @@ export function planFileWrite(
 /** The runtime sends these three with every list; an operation's own descriptors follow. */
 export const FIXED_DESCRIPTORS = ['list', 'status', 'exit'];
 
-/** The bytes that init.c carries out; the encoding is drawn there. `descriptors` names what is sent along, in order. */
+/**
+ * The bytes that init.c carries out; the encoding is drawn there. `descriptors` names what is sent along, in order. They are valid until the
+ * next call.
+ */
 export function encodeOperations(operations: readonly Operation[], descriptors: readonly string[]): Buffer {
   const list = new List(operations.length);
   const places = {
@@ -135,32 +138,44 @@ function toleratedErrno(name: string): number {
   return name === 'any' ? ANY_ERROR : errnoNumber(name);
 }
 
-/** The list's bytes: a head for the operations, and behind it what they point to, each thing once. */
-class List {
-  #buffer: Buffer;
+/** Shared by all lists, one after the other: making new memory for each would take longer than filling it. */
+const usualMemory = memoryOf(256 << 10);
+
+interface ListMemory {
+  bytes: Buffer;
   /** The same memory. */
-  #halves: Int32Array;
-  #size: number;
+  halves: Int32Array;
+}
+
+function memoryOf(size: number): ListMemory {
+  const memory = new ArrayBuffer(size);
+  return { bytes: Buffer.from(memory), halves: new Int32Array(memory) };
+}
+
+/** The list's bytes: a head for the operations, and behind it what they point to; structures and vectors once each. */
+class List {
+  #memory = usualMemory;
+  #size = 0;
   #count = 0;
-  readonly #known = new Map<unknown, number>();
+  readonly #known = new Map<object, number>();
 
   constructor(operations: number) {
-    const EXPECTED_DATA = 8192;
-    this.#size = HEADER_SIZE + operations * OPERATION_SIZE;
-    this.#buffer = Buffer.from(new ArrayBuffer(this.#size + EXPECTED_DATA));
-    this.#halves = new Int32Array(this.#buffer.buffer);
-    this.#halves[0] = operations;
+    const size = HEADER_SIZE + operations * OPERATION_SIZE;
+    this.#makeRoom(size);
+    this.#size = size;
+    this.#memory.bytes.fill(0, 0, size);
+    this.#memory.halves[0] = operations;
   }
 
   bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#size);
+    return this.#memory.bytes.subarray(0, this.#size);
   }
 
   /** Returns where it is. */
   beginOperation(call: number, { tolerated, result }: { tolerated: number; result: number }): number {
     const at = HEADER_SIZE + this.#count * OPERATION_SIZE;
     this.#count++;
-    this.#halves[at >> 2] = call | (tolerated << 16) | (result << 24);
+    this.#memory.halves[at >> 2] = call | (tolerated << 16) | (result << 24);
     return at;
   }
 
@@ -170,31 +185,30 @@ class List {
   }
 
   setBigInt(at: number, position: number, value: bigint): void {
-    this.#buffer.writeBigInt64LE(BigInt.asIntN(64, value), at + ARGUMENTS + position * WORD);
+    this.#memory.bytes.writeBigInt64LE(BigInt.asIntN(64, value), at + ARGUMENTS + position * WORD);
   }
 
   /** An argument that is a descriptor or a result. */
   setKept(at: number, position: number, kind: number, index: number): void {
-    this.#buffer[at + KINDS + position] = kind;
+    this.#memory.bytes[at + KINDS + position] = kind;
     this.setNumber(at, position, index);
   }
 
   addString(text: string): number {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
     if (text.includes('\0'))
       throw new Error(`A string for the kernel must not hold a NUL: ${JSON.stringify(text)}`);
     const MOST_BYTES = 3;
     this.#makeRoom(text.length * MOST_BYTES + WORD);
-    const length = this.#buffer.write(text, this.#size);
-    return this.#remember(text, length + 1);
+    const length = this.#memory.bytes.write(text, this.#size);
+    this.#memory.bytes[this.#size + length] = 0;
+    return this.#remember(undefined, length + 1);
   }
 
   addBytes(bytes: Uint8Array): number {
     const known = this.#known.get(bytes);
     if (known !== undefined) return known;
     this.#makeRoom(bytes.length);
-    this.#buffer.set(bytes, this.#size);
+    this.#memory.bytes.set(bytes, this.#size);
     return this.#remember(bytes, bytes.length);
   }
 
@@ -222,12 +236,12 @@ class List {
 
   #setWord(at: number, value: number): void {
     const HALF = 2 ** 32;
-    this.#halves[at >> 2] = value | 0;
-    if (value > 0x7fff_ffff || value < 0) this.#halves[(at >> 2) + 1] = Math.floor(value / HALF) | 0;
+    this.#memory.halves[at >> 2] = value | 0;
+    this.#memory.halves[(at >> 2) + 1] = value > 0x7fff_ffff || value < 0 ? Math.floor(value / HALF) | 0 : 0;
   }
 
   /** What stands at the end is `size` bytes long; what comes next begins at a multiple of 8. Returns the address. */
-  #remember(thing: unknown, size: number): number {
+  #remember(thing: object | undefined, size: number): number {
     const address = LIST_ADDRESS + this.#size;
     this.#size += (size + 7) & ~7;
     if (thing !== undefined) this.#known.set(thing, address);
@@ -235,10 +249,9 @@ class List {
   }
 
   #makeRoom(size: number): void {
-    if (this.#size + size + WORD <= this.#buffer.length) return;
-    const larger = new ArrayBuffer((2 * this.#buffer.length + size + WORD) & ~7);
-    new Uint8Array(larger).set(this.#buffer);
-    this.#buffer = Buffer.from(larger);
-    this.#halves = new Int32Array(larger);
+    if (this.#size + size + WORD <= this.#memory.bytes.length) return;
+    const larger = memoryOf((2 * this.#memory.bytes.length + size + WORD) & ~7);
+    larger.bytes.set(this.#memory.bytes);
+    this.#memory = larger;
   }
 }

@@ -19,10 +19,8 @@ export function socketPair(): [number, number] {
 /** Sends one message, its pieces one behind the other, with descriptors; see sendmsg(2) and unix(7). */
 export function sendMessage(socket: number, message: { bytes: Uint8Array[]; descriptors: number[] }): void {
   const controlSize = CONTROL_HEADER + 4 * message.descriptors.length;
-  const parts = new MessageMemory(
-    message.bytes.reduce((sum, { length }) => sum + length, 0),
-    controlSize,
-  );
+  const size = message.bytes.reduce((sum, { length }) => sum + length, 0);
+  const parts = new MessageMemory(size, controlSize, sending);
   let at = 0;
   for (const piece of message.bytes) {
     parts.bytes.set(piece, at);
@@ -53,6 +51,9 @@ export function receiveMessage(
   };
 }
 
+/** Shared by all messages that are sent, one after the other; longer ones have memory of their own. */
+const sending = Buffer.alloc(160 << 10);
+
 const CONTROL_HEADER = 16;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x4000_0000;
@@ -81,10 +82,11 @@ class MessageMemory {
   readonly control: Buffer;
   readonly bytes: Buffer;
 
-  constructor(size: number, controlSize: number) {
+  constructor(size: number, controlSize: number, shared?: Buffer) {
     const CONTROL = HEADER_SIZE + VECTOR_SIZE;
     const bytesAt = CONTROL + align(controlSize);
-    this.memory = Buffer.alloc(bytesAt + size);
+    const fits = shared && bytesAt + size <= shared.length;
+    this.memory = fits ? shared.fill(0, 0, bytesAt) : Buffer.alloc(bytesAt + size);
     this.control = this.memory.subarray(CONTROL, bytesAt);
     this.bytes = this.memory.subarray(bytesAt);
     const address = koffi.address(this.memory);

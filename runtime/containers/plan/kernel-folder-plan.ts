@@ -3,7 +3,6 @@ import { AT, MOVE_MOUNT, OPEN, RESOLVE } from '../../syscall/constants.ts';
 import { OPEN_HOW_SIZE, openHow } from '../../syscall/files.ts';
 import type { LaunchSpec } from '../kernel.ts';
 import { BASE } from './base-namespace.ts';
-import { close } from './mount-plan.ts';
 import { planDevices, planSharedMemory, terminalGroup, USUAL_SHM_SIZE } from './sandbox-plan.ts';
 
 /** The sandbox's /dev, /proc and /sys into the root file system, `{ result: 'root' }`. */
@@ -60,6 +59,5 @@ function place(from: string, name: string): Operation[] {
       args: [AT.FDCWD, from, { result: 'folder' }, '', MOVE_MOUNT.T_EMPTY_PATH],
       purpose: `mount "/${name}" in the root file system`,
     },
-    close('folder'),
   ];
 }

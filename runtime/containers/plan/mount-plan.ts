@@ -6,6 +6,8 @@ import { SetupError } from '../setup-error.ts';
 import { BASE } from './base-namespace.ts';
 import { planOwnerMap } from './user-namespace-plan.ts';
 
+// What lists open is closed all at once, before privileges are given up (planClosing() in launch-plan.ts).
+
 /** A bind mount whose source's type is known. */
 export type Bind = LaunchSpec['binds'][number] & { isFolder: boolean };
 
@@ -75,7 +77,6 @@ export function planFolder(path: string): Operation[] {
     return [
       openInRoot(above, OPEN.PATH | OPEN.DIRECTORY, `open the folder "/${above}"`, 'parent'),
       makeIn('parent'),
-      close('parent'),
     ];
   });
 }
@@ -105,7 +106,6 @@ export function planEtcFiles(files: Record<string, string>): Operation[] {
 /** From here on there is no path to anything but the container's own. */
 export function planRootChange(): Operation[] {
   return [
-    close('root'),
     { call: 'chdir', args: [BASE.root], purpose: 'enter the root file system' },
     { call: 'chroot', args: ['.'], purpose: 'make it the root' },
   ];
@@ -150,8 +150,6 @@ export function placeInRoot(source: { result: string }, target: string, isFolder
       args: [source, '', { result: 'target' }, '', MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH],
       purpose,
     },
-    close('target'),
-    { call: 'close', args: [source], purpose },
   ];
 }
 
@@ -163,10 +161,6 @@ function openInRoot(path: string, flags: number, purpose: string, result: string
     purpose,
     result,
   };
-}
-
-export function close(result: string): Operation {
-  return { call: 'close', args: [{ result }], purpose: `close the ${result}` };
 }
 
 function parentOf(path: string): string {

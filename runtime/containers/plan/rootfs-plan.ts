@@ -1,4 +1,4 @@
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
 import type { Operation } from '../../init/operation-list.ts';
 import {
   AT,
@@ -85,6 +85,14 @@ export function planRootfsPlacement(): Operation[] {
 
 /** `index`, `metacopy` and `redirect_dir` off: the upper folder must stand for itself when it becomes a layer. */
 const STANDALONE_UPPER = ['index', 'metacopy', 'redirect_dir'];
+
+/** As path.relative(), of absolute paths that are in order. */
+function relative(from: string, path: string): string {
+  const [here, there] = [from.split('/'), path.split('/')];
+  let common = 0;
+  while (common < here.length && here[common] === there[common]) common++;
+  return '../'.repeat(here.length - common) + there.slice(common).join('/');
+}
 
 function layerByLayer({ lower, writes, volatile }: Stack): Operation[] {
   const set = (key: string, value: string | null, purpose: string): Operation => ({

@@ -17,12 +17,22 @@ describe('encodeOperations()', () => {
     assert.equal(bytes.readBigInt64LE(64 + 24), 7n);
   });
 
-  it('points to strings by absolute address, each once', () => {
+  it('points to strings by absolute address', () => {
     const bytes = encodeOperations([step('chdir', ['/tmp']), step('chroot', ['/tmp'])], []);
-    const first = Number(bytes.readBigUInt64LE(64 + 16)) - LIST_ADDRESS;
-    const second = Number(bytes.readBigUInt64LE(64 + OPERATION_SIZE + 16)) - LIST_ADDRESS;
-    assert.equal(bytes.toString('latin1', first, first + 5), '/tmp\0');
-    assert.equal(second, first);
+    for (const operation of [64, 64 + OPERATION_SIZE]) {
+      const at = Number(bytes.readBigUInt64LE(operation + 16)) - LIST_ADDRESS;
+      assert.equal(bytes.toString('latin1', at, at + 5), '/tmp\0');
+    }
+  });
+
+  it('points to a vector once, however many operations have it, and leaves nothing of the list before', () => {
+    encodeOperations([step('write', [1, Buffer.alloc(4096, 0xff), -1])], []);
+    const argv = { strings: ['true'] };
+    const bytes = encodeOperations([step('execute', ['/a', argv]), step('execute', ['/b', argv])], []);
+    const [first, second] = [64, 64 + OPERATION_SIZE].map((at) => bytes.readBigUInt64LE(at + 24));
+    assert.equal(first, second);
+    assert.equal(bytes.readBigUInt64LE(Number(first) - LIST_ADDRESS + 8), 0n);
+    assert.equal(bytes.readBigUInt64LE(64 + 32), 0n);
   });
 
   it('points to vectors of strings, closed by nothing', () => {
