@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from './plain-http.ts';
+import { RouteChanges } from './route-changes.ts';
 import { parseLogLine } from './router/log-lines.ts';
 import type { RouterLogLine, RouteTable } from './router/route-table.ts';
 import type { TrafficCount } from './router/traffic.ts';
@@ -7,6 +8,7 @@ import type { TrafficCount } from './router/traffic.ts';
 /** Control's side of the router's interface. The router may be away for a moment: calls wait until it is back. */
 export class RouterClient {
   readonly #socketPath: string;
+  readonly #changes = new RouteChanges();
   #latest: RouteTable | undefined;
   #sending: Promise<void> | undefined;
 
@@ -108,9 +110,9 @@ export class RouterClient {
   async #sendLatest(signal: AbortSignal | undefined): Promise<void> {
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       signal?.throwIfAborted();
-      const table = this.#latest;
+      const table = this.#latest!;
       try {
-        await this.#call('PUT', '/routes', table);
+        await this.#send(table);
         if (this.#latest === table) this.#latest = undefined;
         return;
       } catch (error) {
@@ -121,6 +123,19 @@ export class RouterClient {
       }
       await delay(pause, undefined, signal ? { signal } : {});
     }
+  }
+
+  /** What the router does not have yet, or all if it has something else than we think. */
+  async #send(table: RouteTable): Promise<void> {
+    const { method, body, sent } = this.#changes.messageFor(table);
+    this.#changes.forget();
+    try {
+      await this.#call(method, '/routes', body);
+    } catch (error) {
+      if (!(error instanceof RouterRefusal && error.status === STALE)) throw error;
+      return this.#send(table);
+    }
+    this.#changes.taken(sent);
   }
 
   #call(method: string, path: string, body?: unknown): Promise<unknown> {
@@ -134,7 +149,13 @@ export class RouterClient {
         response.on('error', reject);
         response.on('end', () => {
           if (response.statusCode === 200) resolve(JSON.parse(text));
-          else reject(new RouterRefusal(`The router refused ${method} ${path}: ${text.trim()}`));
+          else
+            reject(
+              new RouterRefusal(
+                response.statusCode ?? 0,
+                `The router refused ${method} ${path}: ${text.trim()}`,
+              ),
+            );
         });
       });
       call.on('error', reject);
@@ -162,7 +183,17 @@ export class RouterClient {
 }
 
 /** The router understood, and said no: trying again would not help. */
-export class RouterRefusal extends Error {}
+export class RouterRefusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The table that was changed is not the router's. */
+const STALE = 409;
 
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1000;

@@ -1,4 +1,4 @@
-import type { App } from './route-map.ts';
+import type { App } from './app.ts';
 
 /** A new release that some of an app's visitors get. */
 export interface Canary {

@@ -9,6 +9,8 @@ export interface Entrance {
   scheme: 'http' | 'https';
   /** Where clients connect. */
   port: number;
+  /** It is an app's own: whatever host they ask for. */
+  isOwn: boolean;
 }
 
 /** Who gets the answer to one request: a connection of HTTP/1.1, or a stream of HTTP/2. */

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
-import { parseAddress, parseRouteTable } from './parse-route-table.ts';
+import { parseAddress, parseRouteChange, parseRouteTable } from './parse-route-table.ts';
 import { RouteTableError } from './parse-value.ts';
 import type { RouteFile } from './route-file.ts';
-import type { RouteMap } from './route-map.ts';
+import { type RouteMap, StaleChange } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -15,6 +15,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  * What control asks of the router, over HTTP on a unix socket that only their user may open:
  *
  *   PUT  /routes     the whole RouteTable        → 200 {"persisted":true} when it is in effect
+ *   PATCH /routes    a RouteChange               → the same, or 409 when another table than the one named is in use
  *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
  *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
  *   GET  /logs                                   → lines as in log-lines.ts, for as long as it is read
@@ -22,7 +23,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  *   GET  /wakes                                  → {"app"} as JSON lines, for every request to a sleeping app, for as long as it is read
  *   GET  /in-flight                              → 200 {"total":n,"servers":[{"server","inFlight"}],"droppedLogLines":n}
  *
- * Errors are {"error": text} with 400, 404 or 500.
+ * Errors are {"error": text} with 400, 404, 409 or 500.
  */
 export class ControlApi {
   readonly #routes: RouteMap;
@@ -65,6 +66,8 @@ export class ControlApi {
       switch (`${request.method} ${request.url}`) {
         case 'PUT /routes':
           return reply(response, 200, await this.#setRoutes(await readJson(request)));
+        case 'PATCH /routes':
+          return reply(response, 200, await this.#changeRoutes(await readJson(request)));
         case 'POST /drain':
           return reply(response, 200, await this.#drain(await readJson(request)));
         case 'GET /logs':
@@ -78,10 +81,11 @@ export class ControlApi {
         default:
           return reply(response, 404, {
             error:
-              'There is PUT /routes, POST /drain, GET /logs, GET /wakes, GET /traffic and GET /in-flight.',
+              'There is PUT and PATCH /routes, POST /drain, GET /logs, GET /wakes, GET /traffic and GET /in-flight.',
           });
       }
     } catch (error) {
+      if (error instanceof StaleChange) return reply(response, 409, { error: error.message });
       if (error instanceof RouteTableError) return reply(response, 400, { error: error.message });
       console.error('router: a request of control failed:', error);
       reply(response, 500, { error: 'The router failed at this; its own log says why.' });
@@ -92,16 +96,26 @@ export class ControlApi {
     const table = parseRouteTable(value);
     const change = this.#change.then(async () => {
       this.#routes.swap(table);
-      return { persisted: await this.#save(table) };
+      return { persisted: await this.#save((file) => file.save(table)) };
     });
-    this.#change = change;
+    this.#change = change.catch(() => {});
+    return change;
+  }
+
+  #changeRoutes(value: unknown): Promise<{ persisted: boolean }> {
+    const delta = parseRouteChange(value);
+    const change = this.#change.then(async () => {
+      this.#routes.change(delta);
+      return { persisted: await this.#save((file) => file.append(delta, () => this.#routes.table!)) };
+    });
+    this.#change = change.catch(() => {});
     return change;
   }
 
   /** Traffic follows the new routes even if the disk is full: only a router that starts anew would have old ones. */
-  async #save(table: Parameters<RouteFile['save']>[0]): Promise<boolean> {
+  async #save(write: (file: RouteFile) => Promise<void>): Promise<boolean> {
     try {
-      await this.#file.save(table);
+      await write(this.#file);
       return true;
     } catch (error) {
       console.error('router: cannot keep the routes for the next start:', error);
@@ -115,7 +129,7 @@ export class ControlApi {
     if (typeof timeout !== 'number' || !(timeout >= 0 && timeout <= MAX_DRAIN)) {
       throw new RouteTableError(`timeout must be 0 to ${MAX_DRAIN} milliseconds.`);
     }
-    const pools = this.#routes.pools(dynos.map((dyno, i) => parseAddress(dyno, `dynos[${i}]`)));
+    const pools = this.#routes.upstreams.at(dynos.map((dyno, i) => parseAddress(dyno, `dynos[${i}]`)));
     const quiet = Promise.all(pools.map((pool) => new Promise<void>((resolve) => pool.onceQuiet(resolve))));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
@@ -135,7 +149,7 @@ export class ControlApi {
   }
 
   #inFlight() {
-    const servers = this.#routes.inFlight();
+    const servers = this.#routes.upstreams.inFlight();
     const total = servers.reduce((sum, { inFlight }) => sum + inFlight, 0);
     return { total, servers, droppedLogLines: this.#log.dropped };
   }

@@ -1,9 +1,10 @@
+import { type App, type Dyno, errorPage, pickDyno } from './app.ts';
 import { type Canary, chooseSide } from './canary.ts';
 import { type Answer, dashboardAway, redirection, unknownHost } from './error-page.ts';
 import type { Exchange } from './exchange.ts';
 import { redirectLocation, secureLocation, stripPrefix } from './path-prefix.ts';
 import type { RequestRelay } from './request-relay.ts';
-import { type App, type Dyno, errorPage, pickDyno, type Target } from './route-map.ts';
+import type { Target } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { StickyCookie } from './sticky.ts';
 import { CHALLENGE_PATH } from './tls-table.ts';
@@ -54,10 +55,11 @@ export class DynoSearch {
 
   /** Tells the exchange when there is a connection, or that there will be none. */
   start(): void {
-    const { host, target: path } = this.#request.head;
-    const target = this.#router.routes.find(host, path);
+    const { head, entrance } = this.#request;
+    const { routes } = this.#router;
+    const target = entrance.isOwn ? routes.ports.get(entrance.port) : routes.find(head.host, head.target);
     if (!target || target.kind === 'nobody') {
-      if (this.#router.routes.isEmpty) this.#wait();
+      if (routes.isEmpty) this.#wait();
       else this.#exchange.answer(unknownHost);
     } else if (target.kind === 'dashboard') {
       this.app = undefined;

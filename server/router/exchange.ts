@@ -1,3 +1,4 @@
+import { errorPage } from './app.ts';
 import { FramingError, UNTIL_CLOSE } from './body-framing.ts';
 import type { Client, ClientResponse, ClientUser } from './client.ts';
 import { DynoSearch } from './dyno-search.ts';
@@ -15,7 +16,6 @@ import { formatResponseHead } from './forwarding.ts';
 import type { RequestHead } from './request-head.ts';
 import { RequestRelay } from './request-relay.ts';
 import { BadResponse, type ResponseHead } from './response-head.ts';
-import { errorPage } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import { formatOutcome } from './router-log.ts';
 import { Tunnel } from './tunnel.ts';

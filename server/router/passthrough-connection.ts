@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { type Dyno, pickDyno } from './app.ts';
 import type { Connection } from './connection.ts';
 import { HandleWire } from './handle-wire.ts';
-import { type Dyno, pickDyno } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import { SocketWire } from './socket-wire.ts';
 import type { Passthrough } from './tls-table.ts';

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 import { HandleWire } from './handle-wire.ts';
 import type { Limits } from './limits.ts';
 import { takeConnections } from './listener.ts';
+import { PortListeners } from './port-listeners.ts';
 import { RequestHeadReader } from './request-head.ts';
 import { RequestIds } from './request-ids.ts';
 import { ResponseHeadReader } from './response-head.ts';
@@ -28,6 +29,7 @@ export class ProxyServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #clients: ClientCounts;
+  #ownPorts: PortListeners | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -71,10 +73,11 @@ export class ProxyServer {
     // Such as running out of descriptors: nothing that the next connection could not do without.
     server.on('error', (error) => console.error(`router: cannot accept a connection: ${error.message}`));
     const { address: host, port } = server.address() as AddressInfo;
-    takeConnections(server, (connection) => this.#accept(connection, { scheme, port }));
+    takeConnections(server, (connection) => this.#accept(connection, { scheme, port, isOwn: false }));
     this.#servers.push(server);
     this.#timer ??= setInterval(() => this.#sweep(), this.#router.limits.sweep);
     if (scheme === 'https') this.#router.httpsPort = port;
+    else this.#listenForApps(host);
     return { host, port };
   }
 
@@ -82,6 +85,10 @@ export class ProxyServer {
   async stop(): Promise<void> {
     this.#router.stopping = true;
     for (const server of this.#servers) server.close();
+    // Nobody holds these for the next router: it shall listen before this one ceases to.
+    const ports = this.#ownPorts;
+    if (ports && !ports.isEmpty) await delay(this.#router.limits.overlap);
+    ports?.close();
     for (const connection of this.#connections) connection.leave();
     const deadline = performance.now() + this.#router.limits.shutdown;
     // Closed now, one whose next request is on its way would seem to have lost it.
@@ -91,7 +98,21 @@ export class ProxyServer {
     while (this.#isBusy() && performance.now() < deadline) await delay(20);
     clearInterval(this.#timer);
     for (const connection of this.#connections) connection.destroy();
-    this.#router.routes.closeIdle();
+    this.#router.routes.upstreams.closeIdle();
+  }
+
+  /** At the ports of the apps' own, as the routes say. */
+  #listenForApps(host: string): void {
+    const { routes } = this.#router;
+    const accept = (connection: StreamHandle, port: number) =>
+      this.#accept(connection, { scheme: 'http', port, isOwn: true });
+    const listeners = new PortListeners({ host, backlog: BACKLOG, accept });
+    this.#ownPorts = listeners;
+    const follow = () => {
+      if (!this.#router.stopping) listeners.set(routes.ports.keys());
+    };
+    routes.follow(follow);
+    follow();
   }
 
   #isBusy(): boolean {
@@ -134,7 +155,8 @@ export class ProxyServer {
     const { clock, routes } = this.#router;
     clock.tick();
     for (const connection of this.#connections) connection.tick(clock.now);
-    routes.sweep(clock.now);
+    routes.upstreams.sweep(clock.now);
+    this.#ownPorts?.retry(clock.now);
   }
 }
 

@@ -1,10 +1,10 @@
-import type { Canary } from './canary.ts';
+import { type App, appAtPort, makeApp, retireApp } from './app.ts';
 import { HostMap, type Place } from './host-map.ts';
-import type { AppRoute, HttpsRoute, RouteTable } from './route-table.ts';
-import { StickyCookie } from './sticky.ts';
+import { RouteTableError } from './parse-value.ts';
+import type { AppRoute, RouteChange, RouteTable } from './route-table.ts';
 import { TlsTable } from './tls-table.ts';
-import { UpstreamPool } from './upstream-pool.ts';
-import { VisitorRules } from './visitor-rules.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+import { UpstreamPools } from './upstream-pools.ts';
 import { WakeCalls } from './wake-calls.ts';
 
 /** Where requests for one host, or a part of one, go. */
@@ -14,51 +14,50 @@ export type Target =
   | { kind: 'dashboard'; pool: UpstreamPool }
   | { kind: 'nobody' };
 
-/** An app's part of the route table. */
-export interface App {
-  name: string;
-  state: AppRoute['state'];
-  dynos: Dyno[];
-  /** HTML for H80 in its bytes: latin1. */
-  page: string | undefined;
-  /** The same for errors, by status; undefined: none. */
-  errorPages: Map<number, string> | undefined;
-  /** Whom the router lets in; undefined: everybody. */
-  rules: VisitorRules | undefined;
-  /** undefined: HTTP is as good. */
-  https: HttpsRoute | undefined;
-  /** Says which dyno a visitor stays with; undefined: any. */
-  sticky: StickyCookie | undefined;
-  /** Where the search for the least busy dyno starts. */
-  turn: number;
-  canary: Canary | undefined;
+/** What became of an app's route. */
+interface Entry {
+  route: AppRoute;
+  app: App;
+  /** By ports of the app's own. */
+  atPorts: Map<number, App>;
 }
 
-export interface Dyno {
-  name: string;
-  pool: UpstreamPool;
-}
-
-/** The route table in use. A swap takes effect at once for whatever is routed after it. */
+/** The route table in use. A change takes effect at once for whatever is routed after it. */
 export class RouteMap {
   /** Sleeping apps that somebody asked for. */
   readonly wakes = new WakeCalls();
-  readonly #maxIdle: number;
-  #isEmpty = true;
+  readonly upstreams: UpstreamPools;
+  #table: Omit<RouteTable, 'apps'> | undefined;
+  #entries = new Map<string, Entry>();
   #hosts = new HostMap<Target>();
   #tls = new TlsTable();
-  #apps = new Map<string, App>();
-  /** By address, those that are retired but still busy among them. */
-  readonly #pools = new Map<string, UpstreamPool>();
+  #ports = new Map<number, Target>();
+  #dashboard: UpstreamPool | undefined;
   readonly #waiting = new Set<() => void>();
+  readonly #followers: (() => void)[] = [];
 
   constructor(options: { maxIdle: number }) {
-    this.#maxIdle = options.maxIdle;
+    this.upstreams = new UpstreamPools(options);
   }
 
   /** No table has come yet. */
   get isEmpty(): boolean {
-    return this.#isEmpty;
+    return this.#table === undefined;
+  }
+
+  /** The table in use, with all changes; undefined: none has come yet. */
+  get table(): RouteTable | undefined {
+    return this.#table && { ...this.#table, apps: [...this.#entries.values()].map(({ route }) => route) };
+  }
+
+  /** Certificates, and what else is about TLS. */
+  get tls(): TlsTable {
+    return this.#tls;
+  }
+
+  /** Where apps are to be had beside the router's own port. */
+  get ports(): ReadonlyMap<number, Target> {
+    return this.#ports;
   }
 
   /** `target`: the path of the request, with its query. */
@@ -73,36 +72,43 @@ export class RouteMap {
     return one !== undefined && two !== undefined && 'app' in one && 'app' in two && one.app === two.app;
   }
 
-  /** Certificates, and what else is about TLS. */
-  get tls(): TlsTable {
-    return this.#tls;
-  }
-
   /** Puts a table in the place of the one in use; whoever waits for a change is told. */
   swap(table: RouteTable): void {
-    const hosts = new HostMap<Target>();
-    const apps = new Map<string, App>();
-    const used = new Set<UpstreamPool>();
-    for (const route of table.apps) {
-      const app = this.#appOf(route, used);
-      apps.set(route.app, app);
-      for (const place of placesOf(route, app)) hosts.set(place);
-    }
-    const { host, socketPath } = table.dashboard;
-    const pool = this.#pool(socketPath, { path: socketPath }, used);
-    hosts.set({ host, path: '', value: { kind: 'dashboard', pool } });
-    // No app's wildcard has the names beside the dashboard's, which are the platform's.
-    hosts.set({ host: host.replace(/^[^.]*/, '*'), path: '', value: { kind: 'nobody' } });
-
-    this.#tls = new TlsTable(table, apps);
-    this.#hosts = hosts;
-    this.#apps = apps;
-    this.#isEmpty = false;
-    this.#retireAllBut(used);
-    for (const wake of [...this.#waiting]) wake();
+    const { apps, ...rest } = table;
+    const before = this.#entries;
+    this.#hosts = new HostMap();
+    this.#ports = new Map();
+    this.#entries = new Map(apps.map((route) => [route.app, this.#add(route, before.get(route.app))]));
+    this.#addDashboard(table.dashboard);
+    this.#tls = new TlsTable(table, (app) => this.#entries.get(app)!.app);
+    for (const entry of before.values()) this.#retire(entry);
+    this.#table = rest;
+    this.#tell();
   }
 
-  /** Calls `wake` at the next swap; returns how to stop waiting. */
+  /**
+   * Puts some apps' routes in the place of theirs: as a swap, at a cost that does not grow with the table. Throws RouteTableError for a
+   * change of another table, or one that takes what another app has; nothing has changed then.
+   */
+  change({ from, to, apps, gone }: RouteChange): void {
+    if (!this.#table || this.#table.revision !== from) throw new StaleChange('Another table is in use.');
+    const names = new Set([...gone, ...apps.map(({ app }) => app)]);
+    this.#refuseTaken(apps, names);
+    const before = [...names].flatMap((name) => this.#entries.get(name) ?? []);
+    for (const entry of before) this.#remove(entry);
+    for (const name of gone) this.#entries.delete(name);
+    for (const route of apps) {
+      const old = before.find((entry) => entry.route.app === route.app);
+      this.#entries.set(route.app, this.#add(route, old));
+    }
+    for (const entry of before) this.#retire(entry);
+    this.#table = { ...this.#table, revision: to };
+    if ([...apps, ...before.map(({ route }) => route)].some(({ passthrough }) => passthrough))
+      this.#tls = new TlsTable(this.table, (app) => this.#entries.get(app)!.app);
+    this.#tell();
+  }
+
+  /** Calls `wake` at the next change; returns how to stop waiting. */
   waitForChange(wake: () => void): () => void {
     const once = () => {
       this.#waiting.delete(once);
@@ -112,68 +118,64 @@ export class RouteMap {
     return () => this.#waiting.delete(once);
   }
 
-  /** The pools of these addresses, as far as they are known. */
-  pools(addresses: { address: string; port: number }[]): UpstreamPool[] {
-    return addresses.flatMap(({ address, port }) => this.#pools.get(keyOf(address, port)) ?? []);
+  /** Calls back after every change. */
+  follow(onChange: () => void): void {
+    this.#followers.push(onChange);
   }
 
-  /** How many requests each server is busy with, those without any left out. */
-  inFlight(): { server: string; inFlight: number }[] {
-    return [...this.#pools]
-      .filter(([, pool]) => pool.inFlight > 0)
-      .map(([server, { inFlight }]) => ({ server, inFlight }));
+  #add(route: AppRoute, before: Entry | undefined): Entry {
+    const pools = this.upstreams;
+    const app = makeApp(route, { pools, before: before?.app });
+    const atPorts = new Map<number, App>();
+    for (const place of placesOf(route, app)) this.#hosts.set(place);
+    for (const { port, ...at } of route.ports ?? []) {
+      const own = appAtPort(app, at, pools);
+      atPorts.set(port, own);
+      this.#ports.set(port, { kind: 'app', app: own, prefix: '' });
+    }
+    return { route, app, atPorts };
   }
 
-  closeIdle(): void {
-    for (const pool of this.#pools.values()) pool.closeIdle();
+  #remove({ route, atPorts }: Entry): void {
+    for (const { host, path } of spotsOf(route)) this.#hosts.delete(host, path);
+    for (const port of atPorts.keys()) this.#ports.delete(port);
   }
 
-  sweep(now: number): void {
-    for (const [key, pool] of this.#pools) {
-      pool.sweep(now);
-      if (pool.retired && pool.inFlight === 0) this.#pools.delete(key);
+  #retire({ app, atPorts }: Entry): void {
+    for (const one of [app, ...atPorts.values()]) retireApp(one, this.upstreams);
+  }
+
+  #addDashboard({ host, socketPath }: RouteTable['dashboard']): void {
+    const pool = this.upstreams.take({ path: socketPath });
+    if (this.#dashboard) this.upstreams.give(this.#dashboard);
+    this.#dashboard = pool;
+    this.#hosts.set({ host, path: '', value: { kind: 'dashboard', pool } });
+    // No app's wildcard has the names beside the dashboard's, which are the platform's.
+    this.#hosts.set({ host: host.replace(/^[^.]*/, '*'), path: '', value: { kind: 'nobody' } });
+  }
+
+  #refuseTaken(apps: AppRoute[], names: Set<string>): void {
+    const isFree = (target: Target | undefined) =>
+      target === undefined || ('app' in target && names.has(target.app.name));
+    for (const route of apps) {
+      for (const { host, path } of spotsOf(route)) {
+        if (!isFree(this.#hosts.get(host, path)))
+          throw new RouteTableError(`The host "${host}${path}" is another app's.`);
+      }
+      for (const { port } of route.ports ?? []) {
+        if (!isFree(this.#ports.get(port))) throw new RouteTableError(`The port ${port} is another app's.`);
+      }
     }
   }
 
-  #appOf(route: AppRoute, used: Set<UpstreamPool>): App {
-    const before = this.#apps.get(route.app);
-    const { canary, ...stable } = route;
-    const { app: name, state } = route;
-    const dynos = route.dynos.map(({ name, address, port }) => ({
-      name,
-      pool: this.#pool(`${address}:${port}`, { host: address, port }, used),
-    }));
-    return {
-      name,
-      state,
-      dynos,
-      page: bytesOf(route.page),
-      errorPages: pagesOf(route.errorPages),
-      rules: VisitorRules.of(route.rules, before?.rules),
-      https: route.https,
-      sticky: route.sticky && new StickyCookie(name),
-      turn: before?.turn ?? 0,
-      canary: canary && {
-        ...canary,
-        app: this.#appOf({ ...stable, dynos: canary.dynos }, used),
-      },
-    };
-  }
-
-  #pool(key: string, address: UpstreamPool['address'], used: Set<UpstreamPool>): UpstreamPool {
-    const pool = this.#pools.get(key) ?? new UpstreamPool(address, { maxIdle: this.#maxIdle });
-    this.#pools.set(key, pool);
-    used.add(pool);
-    return pool;
-  }
-
-  #retireAllBut(used: Set<UpstreamPool>): void {
-    for (const pool of this.#pools.values()) {
-      pool.retired = !used.has(pool);
-      if (pool.retired) pool.closeIdle();
-    }
+  #tell(): void {
+    for (const wake of [...this.#waiting]) wake();
+    for (const onChange of this.#followers) onChange();
   }
 }
+
+/** A change of a table that is not in use: the whole table is needed. */
+export class StaleChange extends Error {}
 
 function placesOf(route: AppRoute, app: App): Place<Target>[] {
   const whole: Target = { kind: 'app', app, prefix: '' };
@@ -188,49 +190,10 @@ function placesOf(route: AppRoute, app: App): Place<Target>[] {
   ];
 }
 
-/** The app's own page in place of the router's, for an error with this code and status. */
-export function errorPage(
-  { page, errorPages }: App,
-  code: string | undefined,
-  status: number,
-): string | undefined {
-  return (code === 'H80' ? page : undefined) ?? errorPages?.get(status);
-}
-
-/** The least busy dyno that is not in `tried`; those equally busy take turns. */
-export function pickDyno(
-  app: App,
-  options: { tried: Set<UpstreamPool> | undefined; now: number },
-): Dyno | undefined {
-  const { dynos } = app;
-  let best: Dyno | undefined;
-  let bestAt = 0;
-  let bestLoad = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < dynos.length; i++) {
-    const at = (app.turn + i) % dynos.length;
-    const dyno = dynos[at]!;
-    if (options.tried?.has(dyno.pool)) continue;
-    const load = dyno.pool.inFlight + (dyno.pool.health.isAvoided(options.now) ? AVOIDED : 0);
-    if (load >= bestLoad) continue;
-    best = dyno;
-    bestAt = at;
-    bestLoad = load;
-  }
-  if (best) app.turn = bestAt + 1;
-  return best;
-}
-
-const AVOIDED = 1_000_000;
-
-function keyOf(address: string, port: number): string {
-  return `${address}:${port}`;
-}
-
-function bytesOf(page: string | undefined): string | undefined {
-  return page === undefined ? undefined : Buffer.from(page).toString('latin1');
-}
-
-function pagesOf(pages: AppRoute['errorPages']): Map<number, string> | undefined {
-  if (!pages) return undefined;
-  return new Map(Object.entries(pages).map(([status, page]) => [Number(status), bytesOf(page)!]));
+/** The same without what is there. */
+function spotsOf({ hosts, paths = [], redirects = [] }: AppRoute): { host: string; path: string }[] {
+  return [
+    ...paths,
+    ...[...hosts.map((host) => ({ host })), ...redirects].map(({ host }) => ({ host, path: '' })),
+  ];
 }

@@ -1,5 +1,7 @@
 /** What control sends to the router, whole, at every change (`PUT /routes` on `$PAAS_RUN/control/router.sock`). */
 export interface RouteTable {
+  /** Which table it is, of control's making; a change names the one that it starts from. */
+  revision?: string;
   /** Where requests for the dashboard's host go. */
   dashboard: { host: string; socketPath: string };
   apps: AppRoute[];
@@ -7,6 +9,17 @@ export interface RouteTable {
   certificates?: CertificateRoute[];
   /** What a certificate authority asks for at the moment. */
   challenges?: ChallengeRoute[];
+}
+
+/** Some apps' routes in the place of theirs (`PATCH /routes`); the rest of the table stays as it is. */
+export interface RouteChange {
+  /** Revision of the table that is changed. */
+  from: string;
+  to: string;
+  /** New ones, and those that changed. */
+  apps: AppRoute[];
+  /** Names of those that are no more. */
+  gone: string[];
 }
 
 /** What the router shows on HTTPS for some hosts. */
@@ -56,6 +69,8 @@ export interface AppRoute {
   /** A visitor stays with the dyno that answered first, by a cookie. */
   sticky?: true;
   dynos: DynoRoute[];
+  /** Ports of the machine at which the router listens for this app alone, whatever the host. */
+  ports?: { port: number; state: AppRoute['state']; dynos: DynoRoute[] }[];
   /** A release that some visitors get. */
   canary?: CanaryRoute;
 }

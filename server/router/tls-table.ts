@@ -1,5 +1,5 @@
+import type { App } from './app.ts';
 import { HostMap } from './host-map.ts';
-import type { App } from './route-map.ts';
 import type { CertificateRoute, ChallengeRoute, RouteTable } from './route-table.ts';
 import type { CertificatePair } from './secure-contexts.ts';
 
@@ -12,8 +12,8 @@ export class TlsTable {
   readonly #challenges: Map<string, ChallengeRoute> | undefined;
   readonly #passthrough: HostMap<Passthrough> | undefined;
 
-  /** `apps`: those of the table, by name. */
-  constructor(table?: RouteTable, apps: ReadonlyMap<string, App> = new Map()) {
+  /** `appOf`: of the table, by name. */
+  constructor(table?: RouteTable, appOf?: (name: string) => App) {
     // Of two for one host the first counts.
     for (const certificate of table?.certificates ?? []) {
       for (const host of certificate.hosts) {
@@ -27,7 +27,7 @@ export class TlsTable {
     if (challenges.length > 0) {
       this.#challenges = new Map(challenges.map((challenge) => [challenge.token, challenge]));
     }
-    this.#passthrough = passthroughOf(table, apps);
+    this.#passthrough = table && passthroughOf(table, appOf!);
   }
 
   /** Those that may be shown for a host, the best one first. */
@@ -70,15 +70,12 @@ export interface Passthrough {
   port: number;
 }
 
-function passthroughOf(
-  table: RouteTable | undefined,
-  apps: ReadonlyMap<string, App>,
-): HostMap<Passthrough> | undefined {
+function passthroughOf(table: RouteTable, appOf: (name: string) => App): HostMap<Passthrough> | undefined {
   let map: HostMap<Passthrough> | undefined;
-  for (const { app, passthrough = [] } of table?.apps ?? []) {
+  for (const { app, passthrough = [] } of table.apps) {
     for (const { host, port } of passthrough) {
       map ??= new HostMap();
-      map.set({ host, path: '', value: { app: apps.get(app)!, port } });
+      map.set({ host, path: '', value: { app: appOf(app), port } });
     }
   }
   return map;

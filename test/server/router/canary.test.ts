@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import type { App } from '../../../server/router/app.ts';
 import { chooseSide } from '../../../server/router/canary.ts';
-import type { App } from '../../../server/router/route-map.ts';
 
 const app = { name: 'shop' } as App;
 const canary = { release: '12', share: 10, app: { name: 'canary' } as App };

@@ -44,7 +44,7 @@ describe(`malformed requests (${CASES} of seed ${SEED})`, function () {
 
     // Nothing is left over, and it serves on.
     await eventually(
-      () => (router.routes.inFlight().length === 0 ? true : undefined),
+      () => (router.routes.upstreams.inFlight().length === 0 ? true : undefined),
       'no request in flight',
     );
     await eventually(() => (router.connections === 0 ? true : undefined), 'no connection of a client');

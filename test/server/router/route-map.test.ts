@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type App, pickDyno, RouteMap } from '../../../server/router/route-map.ts';
+import { type App, pickDyno } from '../../../server/router/app.ts';
+import { RouteMap } from '../../../server/router/route-map.ts';
 import { tableOf } from './router-fixture.ts';
 
 const fresh = () => ({ tried: new Set<never>(), now: 0 });
@@ -22,12 +23,12 @@ describe('RouteMap.swap()', () => {
     const { pool } = appOf(routes).dynos[0]!;
     pool.began();
     routes.swap(tableOf([1002]));
-    routes.sweep(0);
-    assert.deepEqual(routes.pools([{ address: '127.0.0.1', port: 1001 }]), [pool]);
-    assert.deepEqual(routes.inFlight(), [{ server: '127.0.0.1:1001', inFlight: 1 }]);
+    routes.upstreams.sweep(0);
+    assert.deepEqual(routes.upstreams.at([{ address: '127.0.0.1', port: 1001 }]), [pool]);
+    assert.deepEqual(routes.upstreams.inFlight(), [{ server: '127.0.0.1:1001', inFlight: 1 }]);
     pool.ended();
-    routes.sweep(0);
-    assert.deepEqual(routes.pools([{ address: '127.0.0.1', port: 1001 }]), []);
+    routes.upstreams.sweep(0);
+    assert.deepEqual(routes.upstreams.at([{ address: '127.0.0.1', port: 1001 }]), []);
   });
 
   it('wakes whoever waits, once', () => {

@@ -23,7 +23,14 @@ export class TestRouter {
   }
 
   static async start(limits: Partial<Limits> = {}): Promise<TestRouter> {
-    const router = new TestRouter({ sweep: 20, linger: 300, farewell: 0, shutdown: 1000, ...limits });
+    const router = new TestRouter({
+      sweep: 20,
+      linger: 300,
+      farewell: 0,
+      overlap: 0,
+      shutdown: 1000,
+      ...limits,
+    });
     router.port = (await router.#server.listen({ host: '127.0.0.1', port: 0 })).port;
     return router;
   }

@@ -6,7 +6,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
-import type { RouterLogLine } from '../../../server/router/route-table.ts';
+import { RouteFile } from '../../../server/router/route-file.ts';
+import type { RouterLogLine, RouteTable } from '../../../server/router/route-table.ts';
 import { RouterClient, RouterRefusal } from '../../../server/router-client.ts';
 import { delay, eventually, RawBackend, RawClient, sendRaw, tableOf } from './router-fixture.ts';
 
@@ -59,6 +60,12 @@ describe('router', () => {
     cleanups.push(() => router.stop());
     await router.start();
     return router;
+  }
+
+  /** What a router that starts now would begin with. */
+  function kept(path: string): RouteTable {
+    const { revision: _, ...table } = new RouteFile(path).load()!;
+    return table;
   }
 
   async function startBackend(...args: Parameters<typeof RawBackend.start>): Promise<RawBackend> {
@@ -127,7 +134,7 @@ describe('router', () => {
       await router.client.setRoutes(table);
       assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
       const path = join(router.run, 'control', 'routes.json');
-      assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), table);
+      assert.deepEqual(kept(path), table);
       assert.equal(existsSync(`${path}.new`), false);
     });
 
@@ -144,7 +151,30 @@ describe('router', () => {
       const router = await start();
       const path = join(router.run, 'control', 'routes.json');
       await Promise.all(Array.from({ length: 30 }, (_, i) => router.client.setRoutes(tableOf([1000 + i]))));
-      assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), tableOf([1029]));
+      assert.deepEqual(kept(path), tableOf([1029]));
+    });
+
+    it('sends what is new alone, also to a router that was killed, and all to one that has lost it', async () => {
+      const router = await start();
+      const [one, two] = [await startBackend(), await startBackend()];
+      const path = join(router.run, 'control', 'routes.json');
+      await router.client.setRoutes(tableOf([one.port]));
+      await router.client.setRoutes(tableOf([two.port]));
+      assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')).apps, tableOf([one.port]).apps);
+      assert.deepEqual(kept(path), tableOf([two.port]));
+      await router.kill('SIGKILL');
+      await router.start();
+      assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
+      assert.equal(two.received.length, 1);
+      await router.client.setRoutes(tableOf([one.port]));
+      assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
+      assert.equal(one.received.length, 1);
+      await router.kill('SIGKILL');
+      for (const file of [path, `${path}.changes`]) rmSync(file, { force: true });
+      await router.start();
+      await router.client.setRoutes(tableOf([two.port]));
+      assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
+      assert.equal(two.received.length, 2);
     });
 
     it('rejects a table that the router refuses, and takes the next', async () => {

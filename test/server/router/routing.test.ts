@@ -179,6 +179,39 @@ describe('what an operator sets for an app, at the router', () => {
     assert.ok((await ask(router)).endsWith('<h1>Nein</h1>'));
   });
 
+  it('a port of an app’s own leads to it alone, whatever the host, and is closed when it goes', async () => {
+    const { router, backends } = await start({}, 2);
+    const [web, admin] = backends as [RawBackend, RawBackend];
+    const port = await closedPort();
+    const dynos = [{ name: 'admin.1', address: '127.0.0.1', port: admin.port }];
+    router.serve([web.port], { ports: [{ port, state: 'up', dynos }] });
+    const askThere = (host: string) => askPort(port, host);
+    assert.match(await askThere('app.localhost'), /^HTTP\/1\.1 200 /);
+    assert.match(await askThere('anything.example'), /^HTTP\/1\.1 200 /);
+    assert.match(await askThere('paas.localhost'), /^HTTP\/1\.1 200 /);
+    assert.deepEqual(targets(admin), ['/app.localhost', '/anything.example', '/paas.localhost']);
+    assert.match(admin.all, new RegExp(`^X-Forwarded-Port: ${port}\r$`, 'm'));
+    assert.match(await ask(router), /^HTTP\/1\.1 200 /);
+    assert.deepEqual(targets(web), ['/']);
+    await router.line(/host=anything\.example .* dyno=admin\.1 /);
+    router.serve([web.port], { ports: [{ port, state: 'crashed', dynos: [] }], errorPages: { 503: 'Gone' } });
+    assert.match(await askThere('x'), /^HTTP\/1\.1 503 [\s\S]*Gone$/);
+    router.serve([web.port], {});
+    assert.equal(await askThere('x'), '');
+  });
+
+  it('listens on a port of an app’s own as soon as somebody else lets it go', async () => {
+    const { router, backends } = await start({});
+    const other = await RawBackend.start();
+    const dynos = [{ name: 'web.1', address: '127.0.0.1', port: backends[0]!.port }];
+    router.serve([], { ports: [{ port: other.port, state: 'up', dynos }] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await other.stop();
+    for (let tries = 0; tries < 40 && (await askPort(other.port, 'x')) === ''; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.match(await askPort(other.port, 'x'), /^HTTP\/1\.1 200 /);
+  });
+
   it('a visitor of a sticky app stays with a dyno, and gets another when that is gone', async () => {
     const { router, backends } = await start({ sticky: true }, 3);
     const first = await ask(router);
@@ -201,6 +234,11 @@ describe('what an operator sets for an app, at the router', () => {
     assert.equal(moved.match(/Set-Cookie/g)?.length, 1);
   });
 });
+
+/** The answer at a port; '': nobody listens. */
+function askPort(port: number, host: string): Promise<string> {
+  return sendRaw(port, `GET /${host} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`).catch(() => '');
+}
 
 /** What the dyno was asked for. */
 function targets(backend: RawBackend): string[] {

@@ -356,12 +356,15 @@ describe('HTTPS', function () {
       other.write('GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n');
       assert.match(String(await once(other, 'data')), /^HTTP\/1\.1 200/);
       assert.deepEqual(
-        router.routes.inFlight().map(({ inFlight }) => inFlight),
+        router.routes.upstreams.inFlight().map(({ inFlight }) => inFlight),
         [1],
       );
       socket.end();
       await once(socket, 'close');
-      await eventually(() => router.routes.inFlight().length === 0 || undefined, 'nothing in flight');
+      await eventually(
+        () => router.routes.upstreams.inFlight().length === 0 || undefined,
+        'nothing in flight',
+      );
     });
 
     it('waits for an app that sleeps, and closes where there is none', async () => {
