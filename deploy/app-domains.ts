@@ -1,7 +1,7 @@
 import type { Activity } from './activity.ts';
 import { PaasError } from './model/paas-error.ts';
 import { type Place, parsePlace, placeText } from './model/place.ts';
-import type { Domains, DomainView } from './platform.ts';
+import type { DomainOptions, Domains, DomainView } from './platform.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { DomainStore } from './store/domain-store.ts';
 
@@ -27,27 +27,21 @@ export class AppDomains implements Domains {
     store.find(app);
     const own = domains.of(app).filter(({ redirect }) => !redirect);
     return [
-      { hostname: `${app}.${domain}`, path: '', strip: false, builtIn: true },
-      ...own.map(({ hostname, path, strip }) => ({ hostname, path, strip, builtIn: false })),
+      { hostname: `${app}.${domain}`, path: '', strip: false, passthrough: undefined, builtIn: true },
+      ...own.map(({ hostname, path, strip, passthrough }) => {
+        return { hostname, path, strip, passthrough, builtIn: false };
+      }),
     ];
   }
 
-  async add(
-    app: string,
-    text: string,
-    { strip = false, user }: { strip?: boolean; user: string },
-  ): Promise<void> {
+  async add(app: string, text: string, options: DomainOptions): Promise<void> {
+    const { strip = false, passthrough, user } = options;
     const { store, domains, domain } = this.#options;
     store.find(app);
     const place = parsePlace(text);
-    if (strip && place.path === '') {
-      throw new PaasError(
-        'invalid',
-        `There is nothing to strip: ${placeText(place)} has no path, as example.com/api has.`,
-      );
-    }
+    refuseSenseless(place, options);
     refuseTaken(place, { app, domains, domain });
-    domains.add({ ...place, app, strip, redirect: undefined });
+    domains.add({ ...place, app, strip, passthrough, redirect: undefined });
     this.#note({ app, user, action: 'domains:add', text: `Domain ${placeText(place)} added` });
     await this.#options.publishRoutes();
   }
@@ -70,6 +64,20 @@ export class AppDomains implements Domains {
 
   #note(action: Parameters<Activity['note']>[0]): void {
     this.#options.activity.note(action);
+  }
+}
+
+function refuseSenseless(place: Place, { strip, passthrough }: DomainOptions): void {
+  const text = placeText(place);
+  if (strip && place.path === '') {
+    throw new PaasError('invalid', `There is nothing to strip: ${text} has no path, as example.com/api has.`);
+  }
+  if (passthrough === undefined) return;
+  if (place.path !== '') {
+    throw new PaasError('invalid', `${text} has a path: what is not read can be led by its host name alone.`);
+  }
+  if (!Number.isInteger(passthrough) || passthrough < 1 || passthrough > 65_535) {
+    throw new PaasError('invalid', `${passthrough} is no port: they go from 1 to 65535.`);
   }
 }
 

@@ -45,7 +45,14 @@ export class AppRedirects implements Redirects {
     const target = parseTarget(to);
     refuseTaken({ hostname, path: '' }, { app, domains, domain });
     this.#refuseLoop(hostname, target);
-    domains.add({ hostname, path: '', app, strip: false, redirect: { to: target, status } });
+    domains.add({
+      hostname,
+      path: '',
+      app,
+      strip: false,
+      passthrough: undefined,
+      redirect: { to: target, status },
+    });
     activity.note({
       app,
       user,

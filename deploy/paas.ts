@@ -151,6 +151,7 @@ export function openPaas(options: PaasOptions): Paas {
     apps,
     domains,
     visitors,
+    ports: portStore,
     router: options.router,
     domain,
     dynosOf: (app) => dynos.list(app),

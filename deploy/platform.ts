@@ -320,14 +320,23 @@ export interface DomainView {
   path: string;
   /** The app sees `/` in place of the path. */
   strip: boolean;
+  /** TLS for the host goes to this port of the web dynos unread; undefined: the router speaks it. */
+  passthrough: number | undefined;
   /** True for `<app>.<PAAS_DOMAIN>`, which cannot be removed. */
   builtIn: boolean;
+}
+
+export interface DomainOptions {
+  strip?: boolean;
+  /** A port. */
+  passthrough?: number;
+  user: string;
 }
 
 export interface Domains {
   list(app: string): DomainView[];
   /** `domain`: `www.example.com`, `*.example.com` or `example.com/api`. Throws `invalid` for what is none, `conflict` where an app has it. */
-  add(app: string, domain: string, options: { strip?: boolean; user: string }): Promise<void>;
+  add(app: string, domain: string, options: DomainOptions): Promise<void>;
   remove(app: string, domain: string, user: string): Promise<void>;
 }
 

@@ -38,7 +38,11 @@ const paas = openPaas({
   },
   domain: config.domain,
   ownPorts: {
-    reserved: () => ({ PAAS_HTTP: config.http.port, PAAS_SSH: config.ssh.port }),
+    reserved: () => ({
+      PAAS_HTTP: config.http.port,
+      PAAS_SSH: config.ssh.port,
+      ...(config.https && { PAAS_HTTPS: config.https.port }),
+    }),
     routerHost: config.http.host,
   },
   urlOf,

@@ -2,6 +2,7 @@ import type { AppRoute, Router, RouterTls } from '../model/router.ts';
 import type { VisitorSettings } from '../model/visitor-settings.ts';
 import type { AppRecord, AppStore } from '../store/app-store.ts';
 import type { DomainRecord, DomainStore } from '../store/domain-store.ts';
+import type { PortRecord, PortStore } from '../store/port-store.ts';
 import type { VisitorStore } from '../store/visitor-store.ts';
 import { type Dyno, WEB_PORT } from './dyno.ts';
 
@@ -9,6 +10,7 @@ export interface RoutePublisherOptions {
   apps: AppStore;
   domains: DomainStore;
   visitors: VisitorStore;
+  ports: PortStore;
   router: Router;
   domain: string;
   dynosOf: (app: string) => Dyno[];
@@ -45,8 +47,10 @@ export class RoutePublisher {
   #table(): AppRoute[] {
     const domains = Map.groupBy(this.#options.domains.all(), ({ app }) => app);
     const visitors = this.#options.visitors.all();
+    const ports = Map.groupBy(this.#options.ports.all(), ({ app }) => app);
     return this.#options.apps.list().map((app) => {
-      const all = this.#options.dynosOf(app.name).filter((dyno) => dyno.isWeb);
+      const dynos = this.#options.dynosOf(app.name);
+      const all = dynos.filter((dyno) => dyno.isWeb);
       const web = all.filter((dyno) => !dyno.canary);
       const canary = all.filter((dyno) => dyno.canary);
       const https = this.#options.httpsOf?.(app.name);
@@ -57,12 +61,13 @@ export class RoutePublisher {
         state: stateOf(app, web),
         ...(app.maintenancePage !== undefined && { page: app.maintenancePage }),
         ...(https && { https }),
-        dynos: routesOf(web),
+        dynos: routesOf(web, WEB_PORT),
+        ...portsOf(app, { ports: ports.get(app.name) ?? [], dynos }),
         ...(canary[0] && {
           canary: {
             release: String(canary[0].release.version),
             share: app.canaryShare ?? 1,
-            dynos: routesOf(canary),
+            dynos: routesOf(canary, WEB_PORT),
           },
         }),
       };
@@ -72,12 +77,18 @@ export class RoutePublisher {
 
 const NO_TLS: RouterTls = { certificates: [], challenges: [] };
 
-function placesOf(builtIn: string, domains: DomainRecord[]): Pick<AppRoute, 'hosts' | 'paths' | 'redirects'> {
+function placesOf(
+  builtIn: string,
+  domains: DomainRecord[],
+): Pick<AppRoute, 'hosts' | 'paths' | 'redirects' | 'passthrough'> {
   const own = domains.filter(({ redirect }) => !redirect);
   const whole = own.filter(({ path }) => path === '');
   const parts = own.filter(({ path }) => path !== '');
   const redirects = domains.flatMap(({ hostname, redirect }) =>
     redirect ? [{ host: hostname, ...redirect }] : [],
+  );
+  const passthrough = whole.flatMap(({ hostname, passthrough }) =>
+    passthrough === undefined ? [] : [{ host: hostname, port: passthrough }],
   );
   return {
     hosts: [builtIn, ...whole.map(({ hostname }) => hostname)],
@@ -85,6 +96,7 @@ function placesOf(builtIn: string, domains: DomainRecord[]): Pick<AppRoute, 'hos
       paths: parts.map(({ hostname, path, strip }) => ({ host: hostname, path, strip })),
     }),
     ...(redirects.length > 0 && { redirects }),
+    ...(passthrough.length > 0 && { passthrough }),
   };
 }
 
@@ -100,11 +112,25 @@ function visitorsOf({
   };
 }
 
+function portsOf(
+  app: AppRecord,
+  { ports, dynos }: { ports: PortRecord[]; dynos: Dyno[] },
+): Pick<AppRoute, 'ports'> {
+  const own = ports.filter(({ protocol }) => protocol === 'http');
+  if (own.length === 0) return {};
+  return {
+    ports: own.map(({ port, type, target }) => {
+      const behind = dynos.filter((dyno) => dyno.type === type && !dyno.canary);
+      return { port, state: stateOf(app, behind), dynos: routesOf(behind, target) };
+    }),
+  };
+}
+
 /** Those that can take requests. */
-function routesOf(dynos: Dyno[]): AppRoute['dynos'] {
+function routesOf(dynos: Dyno[], port: number): AppRoute['dynos'] {
   return dynos
     .filter((dyno) => dyno.state === 'up' && dyno.ready && dyno.container?.address)
-    .map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port: WEB_PORT }));
+    .map((dyno) => ({ name: dyno.name, address: dyno.container!.address!, port }));
 }
 
 function stateOf(app: AppRecord, web: Dyno[]): AppRoute['state'] {

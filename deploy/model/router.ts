@@ -75,6 +75,8 @@ export interface AppRoute {
   /** A visitor stays with the dyno that answered first. */
   sticky?: true;
   dynos: (DynoAddress & { name: string })[];
+  /** Ports of the machine that are this app's alone, with what is behind them. */
+  ports?: { port: number; state: AppRoute['state']; dynos: (DynoAddress & { name: string })[] }[];
   /** A release that some visitors get: its number, percent of the visitors. */
   canary?: { release: string; share: number; dynos: (DynoAddress & { name: string })[] };
 }

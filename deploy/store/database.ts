@@ -159,6 +159,7 @@ const MIGRATIONS = [
      latencies BLOB NOT NULL, PRIMARY KEY (app, minute)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX traffic_by_minute ON traffic (minute);`,
+  'ALTER TABLE domains ADD COLUMN passthrough INTEGER;',
 ];
 
 function migrate(db: DatabaseSync): void {

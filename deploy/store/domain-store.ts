@@ -6,6 +6,8 @@ export interface DomainRecord extends Place {
   app: string;
   /** The app does not see the path. */
   strip: boolean;
+  /** TLS for the host goes to this port of the web dynos unread; undefined: the router speaks it. */
+  passthrough: number | undefined;
   redirect: { to: string; status: number } | undefined;
 }
 
@@ -31,13 +33,14 @@ export class DomainStore {
     return row && toDomain(row);
   }
 
-  add({ hostname, path, app, strip, redirect }: DomainRecord): void {
+  add({ hostname, path, app, strip, passthrough, redirect }: DomainRecord): void {
     this.#db.run(
-      'INSERT INTO domains (hostname, path, app, strip, redirect_to, redirect_status) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO domains (hostname, path, app, strip, passthrough, redirect_to, redirect_status) VALUES (?, ?, ?, ?, ?, ?, ?)',
       hostname,
       path,
       app,
       Number(strip),
+      passthrough ?? null,
       redirect?.to ?? null,
       redirect?.status ?? null,
     );
@@ -54,6 +57,7 @@ function toDomain(row: Row): DomainRecord {
     path: String(row.path),
     app: String(row.app),
     strip: row.strip === 1,
+    passthrough: row.passthrough === null ? undefined : Number(row.passthrough),
     redirect:
       row.redirect_to === null
         ? undefined

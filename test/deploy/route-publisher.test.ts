@@ -6,6 +6,7 @@ import type { Release } from '../../deploy/model/release.ts';
 import type { AppRoute } from '../../deploy/model/router.ts';
 import type { AppStore } from '../../deploy/store/app-store.ts';
 import type { DomainStore } from '../../deploy/store/domain-store.ts';
+import type { PortStore } from '../../deploy/store/port-store.ts';
 import type { VisitorStore } from '../../deploy/store/visitor-store.ts';
 
 const release = { app: 'shop', version: 1, processes: { web: 'x' } } as unknown as Release;
@@ -22,9 +23,11 @@ function dyno(number: number, state: 'starting' | 'up' | 'crashed'): Dyno {
 function publisher(dynos: Dyno[], currentRelease: number | undefined = 1) {
   const sent: { apps: AppRoute[]; done: () => void }[] = [];
   const apps = { list: () => [{ name: 'shop', currentRelease }] } as unknown as AppStore;
-  const own = { app: 'shop', path: '', strip: false, redirect: undefined };
+  const own = { app: 'shop', path: '', strip: false, passthrough: undefined, redirect: undefined };
   const domains = { all: () => [{ ...own, hostname: 'www.shop.com' }] } as unknown as DomainStore;
   const visitors = { all: () => new Map() } as unknown as VisitorStore;
+  const port = { app: 'shop', protocol: 'http', port: 8080, type: 'admin', target: 3000 };
+  const ports = { all: () => [port, { ...port, protocol: 'tcp', port: 5432 }] } as unknown as PortStore;
   const setRoutes = (table: AppRoute[]) => new Promise<void>((done) => sent.push({ apps: table, done }));
   const router = { setRoutes, inFlight: async () => 0, drain: async () => {} };
   return {
@@ -33,6 +36,7 @@ function publisher(dynos: Dyno[], currentRelease: number | undefined = 1) {
       apps,
       domains,
       visitors,
+      ports,
       router,
       domain: 'example.com',
       dynosOf: () => dynos,
@@ -55,6 +59,7 @@ describe('RoutePublisher.publish()', () => {
       hosts: ['shop.example.com', 'www.shop.com'],
       state: 'up',
       dynos: [{ name: 'web.1', address: '172.30.0.1', port: 5000 }],
+      ports: [{ port: 8080, state: 'stopped', dynos: [] }],
     });
   });
 

@@ -112,7 +112,7 @@ describe('the store', () => {
     new ReleaseStore(database).create(release());
     new BuildStore(database).create({ app: 'shop', user: 'alice', commit: 'c' });
     const place = { hostname: 'www.example.com', path: '' };
-    domains.add({ ...place, app: 'shop', strip: false, redirect: undefined });
+    domains.add({ ...place, app: 'shop', strip: false, passthrough: undefined, redirect: undefined });
     visitors.set('shop', { sticky: true });
     apps.remove('shop');
     assert.equal(domains.find(place), undefined);

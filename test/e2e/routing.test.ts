@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { after, before, describe, it } from 'mocha';
 import { type Answer, get, Instance, whyNot } from './instance.ts';
 
@@ -16,6 +18,7 @@ describe('how visitors are led to apps, and kept from them', function () {
     const folder = await paas.checkout('node-plain', 'site');
     paas.write(folder, 'server.js', SERVER);
     paas.write(folder, 'db.js', DATABASE);
+    makeCertificate(folder);
     paas.write(folder, 'Procfile', 'web: node server.js\ndb: node db.js\n');
     await paas.commit(folder, 'echo');
     await paas.deploy(folder);
@@ -138,6 +141,24 @@ describe('how visitors are led to apps, and kept from them', function () {
     assert.match(await asksByUdp(port), /^db\.[12] hears hi$/);
   });
 
+  it('an HTTP port is the router’s, for one app alone', async () => {
+    await paas.paas(`ports:add http:${port + 2}:web:5001 -a site`);
+    const there = (path: string) => get(port + 2, { path, headers: { host: 'anything.example' } });
+    assert.equal((await there('/x')).body, 'admin of web.1: /x');
+    await paas.waitForLog('site', /host=anything\.example .* dyno=web\.1 .* status=200/, {
+      flags: '-d router',
+    });
+    await paas.paas('ps:restart web -a site');
+    assert.equal((await there('/y')).body, 'admin of web.1: /y');
+    const low = await paas.ssh('ports:add http:81:web:5001 -a site');
+    assert.match(low.stderr, /no right to listen on port 81/);
+  });
+
+  it('TLS can go through to an app unread, by its name', async () => {
+    await paas.paas('domains:add secure.example.com --passthrough 5002 -a site');
+    assert.equal(await tlsHears(paas.endpoints.https!, 'secure.example.com'), 'the app: web.1 itself');
+  });
+
   it('a port is one app’s, none of the platform’s, and no other program’s', async () => {
     for (const [mapping, status, message] of [
       [`tcp:${port}:web:5000`, 5, /Another app has the port/],
@@ -170,6 +191,9 @@ describe('how visitors are led to apps, and kept from them', function () {
     assert.match(await hears(port), /^db\.1/);
     await paas.paas(`ports:remove udp:${port} -a site`);
     assert.match(await paas.paas('ports -a site'), new RegExp(`^tcp +${port} +db +5432$`, 'm'));
+    assert.equal((await get(port + 2, { path: '/z', headers: {} })).body, 'admin of web.1: /z');
+    await paas.paas(`ports:remove http:${port + 2} -a site`);
+    await assert.rejects(get(port + 2, { path: '/', headers: {} }), { code: 'ECONNREFUSED' });
     await paas.paas(`ports:remove tcp:${port}:db:5432 -a site`);
     createServer().listen(port, '0.0.0.0').close();
   });
@@ -190,6 +214,13 @@ describe('how visitors are led to apps, and kept from them', function () {
   });
 });
 
+/** `key.pem` and `cert.pem`, of nobody that anybody trusts. */
+function makeCertificate(folder: string): void {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem'];
+  const args = ['req', '-x509', ...key, '-subj', '/CN=the app', '-out', 'cert.pem'];
+  execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+}
+
 /** What a server says to whoever connects; '': nothing. */
 function hears(port: number): Promise<string> {
   return new Promise((resolve) => {
@@ -204,6 +235,22 @@ function hears(port: number): Promise<string> {
         resolve(text);
       });
     }
+  });
+}
+
+/** Who shows a certificate for this name, and what they say. */
+function tlsHears(address: string, servername: string): Promise<string> {
+  const [host, port] = address.split(':');
+  return new Promise((resolve, reject) => {
+    const options = { host, port: Number(port), servername, rejectUnauthorized: false, timeout: 5000 };
+    const socket = connectTls(options, () => {
+      const { subject } = socket.getPeerCertificate();
+      socket.once('data', (bytes) => {
+        socket.destroy();
+        resolve(`${subject.CN}: ${bytes}`);
+      });
+    });
+    socket.on('error', reject);
   });
 }
 
@@ -237,4 +284,14 @@ const name = existsSync('name.txt') ? readFileSync('name.txt', 'utf8') : 'site';
 require('node:http').createServer((request, response) => {
   response.end([name, process.env.DYNO, request.url, request.headers['x-forwarded-prefix'] ?? '-'].join(' '));
 }).listen(process.env.PORT);
+if (process.env.DYNO.startsWith('web.')) {
+  require('node:http').createServer((request, response) => {
+    response.end('admin of ' + process.env.DYNO + ': ' + request.url);
+  }).listen(5001);
+  const [key, cert] = ['key.pem', 'cert.pem'].map((file) => readFileSync(file));
+  require('node:tls').createServer({ key, cert }, (socket) => {
+    socket.on('error', () => {});
+    socket.end(process.env.DYNO + ' itself');
+  }).listen(5002);
+}
 `;

@@ -299,8 +299,20 @@ export class MemoryPlatform implements Platform {
   metrics: Platform['metrics'] = fewMetrics;
   domains: Platform['domains'] = {
     list: (name) => [
-      { hostname: `${this.#app(name).summary.name}.example.com`, path: '', strip: false, builtIn: true },
-      ...this.#app(name).domains.map((hostname) => ({ hostname, path: '', strip: false, builtIn: false })),
+      {
+        hostname: `${this.#app(name).summary.name}.example.com`,
+        path: '',
+        strip: false,
+        passthrough: undefined,
+        builtIn: true,
+      },
+      ...this.#app(name).domains.map((hostname) => ({
+        hostname,
+        path: '',
+        strip: false,
+        passthrough: undefined,
+        builtIn: false,
+      })),
     ],
     add: async (name, hostname, { user }) => {
       this.#app(name).domains.push(hostname);

@@ -87,6 +87,7 @@ xn--bcher-kva.example (bücher.example) | added
       hostname: 'example.com',
       path: '/api',
       strip: true,
+      passthrough: null,
       builtIn: false,
       unicode: null,
     });
@@ -117,6 +118,14 @@ xn--bcher-kva.example (bücher.example) | added
       await refuse(`domains:add "${name}" -a blog`, 2, /is no|is a URL/);
     }
     await refuse('domains:add example.org --strip -a blog', 2, /nothing to strip/);
+    await refuse('domains:add example.org/x --passthrough 8443 -a blog', 2, /has a path/);
+    await refuse('domains:add example.org --passthrough 0 -a blog', 2, /0 is no port/);
+    await refuse('domains:add example.org --passthrough https -a blog', 2, /is no port/);
+    await run('domains:add example.org --passthrough 8443 -a blog');
+    assert.match(
+      (await run('domains -a blog')).stdout,
+      /^example\.org +added, TLS passed through to port 8443$/m,
+    );
   });
 
   it('redirects', async () => {

@@ -217,8 +217,14 @@ export class MemoryPlatform implements Platform {
   metrics: Platform['metrics'] = fewMetrics;
   domains: Platform['domains'] = {
     list: (name) => [
-      { hostname: `${name}.localhost`, path: '', strip: false, builtIn: true },
-      ...this.#app(name).domains.map((hostname) => ({ hostname, path: '', strip: false, builtIn: false })),
+      { hostname: `${name}.localhost`, path: '', strip: false, passthrough: undefined, builtIn: true },
+      ...this.#app(name).domains.map((hostname) => ({
+        hostname,
+        path: '',
+        strip: false,
+        passthrough: undefined,
+        builtIn: false,
+      })),
     ],
     add: async (name, hostname, { user }) => {
       this.calls.push(`domain ${name} ${hostname} by ${user}`);
