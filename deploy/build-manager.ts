@@ -15,8 +15,15 @@ export interface BuildManagerOptions extends DeployOptions {
   outputs: BuildOutputs;
   logs: AppLogs;
   activity: Activity;
+  /** Milliseconds that a build may take, from its turn on. */
+  timeLimit: number;
   log: (text: string) => void;
 }
+
+/** Builds of an app whose output is kept. */
+const KEPT_OUTPUTS = 50;
+/** What does not end so many milliseconds after it was stopped is given up. */
+const GIVEN_UP_MS = 30_000;
 
 interface RunningBuild {
   view: BuildView;
@@ -24,6 +31,8 @@ interface RunningBuild {
   output: BuildOutput;
   stages: Stages;
   abort: AbortController;
+  /** Its end, where it was stopped from outside. */
+  stopped: BuildEnd | undefined;
   queuedAt: number;
   ended: Promise<void>;
   markEnded: () => void;
@@ -49,15 +58,19 @@ export class BuildManager implements Builds {
   }
 
   list(app?: string): BuildView[] {
-    return this.#options.store.list(app);
+    return this.#options.store.list(app).map((build) => this.#withPlace(build));
   }
 
   find(id: number): BuildView {
-    return this.#options.store.find(id);
+    return this.#withPlace(this.#options.store.find(id));
   }
 
   output(id: number, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<string> {
-    this.find(id);
+    const { app } = this.find(id);
+    if (!this.#options.outputs.has(id)) {
+      const why = `only that of the last ${KEPT_OUTPUTS} builds of an app is`;
+      throw new PaasError('not_found', `The output of build ${id} of ${app} is no longer kept: ${why}.`);
+    }
     return this.#options.outputs.read(id, options);
   }
 
@@ -66,9 +79,7 @@ export class BuildManager implements Builds {
     const running = this.#running.get(id);
     if (!running)
       throw new PaasError('conflict', `Build ${id} of ${build.app} has ended already (${build.state}).`);
-    running.abort.abort(new PaasError('conflict', `Cancelled by ${user}.`));
-    if (await this.#queue!.withdraw(id))
-      this.#end(running, { state: 'cancelled', reason: `Cancelled by ${user}.` });
+    this.#stop(running, { state: 'cancelled', reason: `Cancelled by ${user}.` });
   }
 
   /** All of an app that have not ended; resolves when they have. */
@@ -78,13 +89,17 @@ export class BuildManager implements Builds {
     await Promise.all(running.map((build) => build.ended));
   }
 
-  /** Queues a build and resolves with its end. `write` gets all that the pusher shall see; `signal`: the pusher went away. */
+  /**
+   * Queues a build and resolves with its end. `write` gets all that the pusher shall see; `signal`: the pusher went away; `replaced`:
+   * a newer push came, which only ends a build that has not begun.
+   */
   async submit(options: {
     app: string;
     user: string;
     tree: GitTree;
     write: (text: string) => void;
     signal: AbortSignal;
+    replaced: AbortSignal;
   }): Promise<BuildView> {
     const view = this.#options.store.create({
       app: options.app,
@@ -95,12 +110,13 @@ export class BuildManager implements Builds {
     const abort = new AbortController();
     const { promise: ended, resolve: markEnded } = Promise.withResolvers<void>();
     const queuedAt = performance.now();
-    const running = {
+    const running: RunningBuild = {
       view,
       tree: options.tree,
       output,
       stages: new Stages(),
       abort,
+      stopped: undefined,
       queuedAt,
       ended,
       markEnded,
@@ -108,9 +124,11 @@ export class BuildManager implements Builds {
     this.#running.set(view.id, running);
     output.onText(options.write);
     const cancel = () => void this.cancel(view.id, options.user).catch(() => {});
-    options.signal.addEventListener('abort', cancel, { once: true });
-    if (options.signal.aborted) cancel();
+    const { replaced } = options;
+    const giveWay = () => this.#giveWay(running, (replaced.reason as Error).message);
     const left = this.#queue!.submit({ id: view.id, app: options.app });
+    onAbort(options.signal, cancel);
+    onAbort(replaced, giveWay);
     this.#sayPlace(running);
     try {
       await left;
@@ -118,6 +136,7 @@ export class BuildManager implements Builds {
       this.#end(running, { state: 'failed', reason: (error as Error).message });
     }
     options.signal.removeEventListener('abort', cancel);
+    replaced.removeEventListener('abort', giveWay);
     return this.find(view.id);
   }
 
@@ -129,23 +148,36 @@ export class BuildManager implements Builds {
     stages.note('queue', performance.now() - running.queuedAt);
     this.#options.store.start(id);
     this.#note(running, 'builds:start', 'Build started');
+    const limit = setTimeout(
+      () => this.#stop(running, overTime(this.#options.timeLimit)),
+      this.#options.timeLimit,
+    );
     try {
       abort.signal.throwIfAborted();
-      const release = await deploy(
-        { build: view, tree, output, stages, signal: abort.signal },
-        this.#options,
-      );
+      const push = { build: view, tree, output, stages, signal: abort.signal };
+      const release = await Promise.race([deploy(push, this.#options), givenUp(abort.signal)]);
       this.#note(running, 'deploy', `Deploy ${view.commit.slice(0, 8)}`);
       this.#end(running, { state: 'succeeded', release: release.version });
     } catch (error) {
       this.#end(running, this.#endOf(running, error));
+    } finally {
+      clearTimeout(limit);
     }
   }
 
+  /** One that waits ends here, one that runs when its steps have heard of it. */
+  #stop(running: RunningBuild, end: BuildEnd): void {
+    running.stopped ??= end;
+    running.abort.abort(new PaasError('conflict', 'The build was stopped.'));
+    if (this.#queue!.withdraw(running.view.id)) this.#end(running, running.stopped);
+  }
+
+  #giveWay(running: RunningBuild, reason: string): void {
+    if (this.#queue!.withdraw(running.view.id)) this.#end(running, { state: 'cancelled', reason });
+  }
+
   #endOf(running: RunningBuild, error: unknown): BuildEnd {
-    if (running.abort.signal.aborted) {
-      return { state: 'cancelled', reason: (running.abort.signal.reason as Error).message };
-    }
+    if (running.stopped) return running.stopped;
     if (error instanceof PaasError) {
       if (error.code === 'internal') this.#options.log(`build ${running.view.id}: ${describe(error)}`);
       return { state: 'failed', reason: error.message };
@@ -164,14 +196,22 @@ export class BuildManager implements Builds {
       running.output.write(problem(end.reason));
       if (!/Push rejected/.test(end.reason))
         running.output.write(problem('Push rejected, the old release serves on.'));
-      const text = `Build failed -- ${firstLine(end.reason)}`;
+      const text = `Build ${end.state} -- ${firstLine(end.reason)}`;
       const { app, user } = running.view;
       this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
-      this.#options.activity.record({ app, user, action: 'builds:fail', text });
+      const action = end.state === 'failed' ? 'builds:fail' : 'builds:cancel';
+      this.#options.activity.record({ app, user, action, text });
     }
     this.#options.store.finish(running.view.id, end, running.stages.list);
     running.output.close();
+    for (const id of this.#options.store.before(running.view.app, KEPT_OUTPUTS))
+      this.#options.outputs.remove(id);
     running.markEnded();
+  }
+
+  #withPlace(build: BuildView): BuildView {
+    if (build.state !== 'queued') return build;
+    return { ...build, ahead: this.#queue?.ahead(build.id).length ?? 0 };
   }
 
   #note({ view }: RunningBuild, action: string, text: string): void {
@@ -185,6 +225,25 @@ export class BuildManager implements Builds {
     const place = ahead.length > 1 ? ` (${ahead.length} ahead of yours)` : '';
     running.output.write(`-----> Waiting for build #${first.id} of app "${first.app}"${place}…\n`);
   }
+}
+
+function onAbort(signal: AbortSignal, work: () => void): void {
+  signal.addEventListener('abort', work, { once: true });
+  if (signal.aborted) work();
+}
+
+function overTime(milliseconds: number): BuildEnd {
+  const minutes = Math.round(milliseconds / 6000) / 10;
+  const reason = `It took longer than ${minutes} minutes, the most that a build may (PAAS_BUILD_TIMEOUT).`;
+  return { state: 'failed', reason };
+}
+
+/** Rejects some time after `signal` is aborted: something below does not answer, and the pusher should not wait for it. */
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const giveUp = () => setTimeout(() => reject(signal.reason), GIVEN_UP_MS).unref();
+    signal.addEventListener('abort', giveUp, { once: true });
+  });
 }
 
 function firstLine(text: string): string {

@@ -34,9 +34,11 @@ import type { Router, TrafficCount } from './model/router.ts';
 import { AppPipelines } from './pipelines.ts';
 import type { Platform } from './platform.ts';
 import { AppPreviews } from './previews.ts';
+import type { BuildCapacity } from './queue/build-capacity.ts';
 import { BuildOutputs } from './queue/build-output.ts';
 import { BuildQueue } from './queue/build-queue.ts';
 import { GitService } from './receive/git-service.ts';
+import { PushHook } from './receive/push-hook.ts';
 import { Repositories } from './receive/repositories.ts';
 import { AppConfig, KEPT_RELEASES, ReleaseManager } from './release-manager.ts';
 import { DetachedDynos } from './runs/detached-dynos.ts';
@@ -78,7 +80,10 @@ export interface PaasOptions {
   ownPorts: { reserved: () => Record<string, number>; routerHost: string };
   /** URL of a host name, with the router's port where it is not the usual one. */
   urlOf: (hostname: string) => string;
-  concurrency: number;
+  /** Builds at once, and bytes of memory that a step of one may take. */
+  builds: BuildCapacity;
+  /** Milliseconds for a build. */
+  buildTimeout: number;
   /** Milliseconds for a web dyno to listen. */
   bootTimeout: number;
   /** Bytes that a dyno or a step of a build may write; 0: no limit. */
@@ -274,7 +279,13 @@ export function openPaas(options: PaasOptions): Paas {
     logs,
     activity,
     log,
-    builder: new ImageBuilder({ engine, registry, networkEnvironment: options.networkEnvironment }),
+    timeLimit: options.buildTimeout,
+    builder: new ImageBuilder({
+      engine,
+      registry,
+      networkEnvironment: options.networkEnvironment,
+      memory: options.builds.memory,
+    }),
     context: { versions: (name) => registry.versions(name), architecture: process.arch },
     releases,
     canaries,
@@ -294,7 +305,7 @@ export function openPaas(options: PaasOptions): Paas {
   const queue = new BuildQueue({
     redis: options.redis,
     prefix: options.redisPrefix,
-    concurrency: options.concurrency,
+    concurrency: options.builds.atOnce,
     run: async (id) => {
       await images.settled();
       await builds.run(id);
@@ -345,7 +356,13 @@ export function openPaas(options: PaasOptions): Paas {
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     metrics: traffic,
     traffic: traffic.totals,
-    pushes: new GitService({ apps: catalog, store: apps, builds, repositories, previews }),
+    pushes: new GitService({
+      apps: catalog,
+      store: apps,
+      builds,
+      repositories,
+      hook: new PushHook({ builds, repositories, previews }),
+    }),
 
     async start() {
       await repositories.prepare();

@@ -300,6 +300,8 @@ export interface BuildView {
   /** For a failed one: the reason in words. */
   reason: string | undefined;
   release: number | undefined;
+  /** While it is queued: builds that run or wait before it. */
+  ahead: number | undefined;
   /** In the order in which they ran. */
   stages: { name: string; milliseconds: number }[];
 }

@@ -24,6 +24,8 @@ export interface Config {
   subnet: string;
   /** Seconds that a web dyno has to bind to $PORT. */
   bootTimeout: number;
+  /** Seconds that a build may take, from its turn on. */
+  buildTimeout: number;
   /** Bytes that each dyno and each step of a build may write; 0: as much as there is room. */
   diskLimit: number;
   /** undefined: our own Redis on a unix socket. */
@@ -62,6 +64,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     adminKey: env.PAAS_ADMIN_KEY || undefined,
     subnet: parseSubnet(env.PAAS_SUBNET || '172.30.0.0/16'),
     bootTimeout: parseSeconds('PAAS_BOOT_TIMEOUT', env.PAAS_BOOT_TIMEOUT || '60'),
+    buildTimeout: parseSeconds('PAAS_BUILD_TIMEOUT', env.PAAS_BUILD_TIMEOUT || '1800'),
     diskLimit: parseDiskLimit(env.PAAS_DISK_LIMIT || '10G'),
     redisUrl: env.REDIS_URL || undefined,
   };

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { networkEnvironment } from '../deploy/build/network-environment.ts';
 import { PaasError } from '../deploy/model/paas-error.ts';
 import { openPaas, type Paas } from '../deploy/paas.ts';
+import { buildCapacity } from '../deploy/queue/build-capacity.ts';
 import type { DoctorFinding } from './commands/command.ts';
 import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';
 import type { Check } from './host/checks.ts';
@@ -46,7 +47,8 @@ const paas = openPaas({
     routerHost: config.http.host,
   },
   urlOf,
-  concurrency: availableParallelism(),
+  builds: buildCapacity({ cores: availableParallelism(), memory: totalmem() }),
+  buildTimeout: config.buildTimeout * 1000,
   bootTimeout: config.bootTimeout * 1000,
   diskLimit: config.diskLimit,
   networkEnvironment: networkEnvironment(process.env, where.npmrc),

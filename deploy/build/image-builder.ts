@@ -39,15 +39,19 @@ export class ImageBuilder {
   #engine: Engine;
   #registry: NpmRegistry;
   #networkEnvironment: Record<string, string>;
+  #memory: number;
 
   constructor(options: {
     engine: Engine;
     registry: NpmRegistry;
     networkEnvironment: Record<string, string>;
+    /** Bytes for each step. */
+    memory: number;
   }) {
     this.#engine = options.engine;
     this.#registry = options.registry;
     this.#networkEnvironment = options.networkEnvironment;
+    this.#memory = options.memory;
   }
 
   /** Returns the image's id. Throws `invalid` where a step of the developer's own fails. */
@@ -103,6 +107,7 @@ export class ImageBuilder {
       ours: isOurs(step),
       stdin: work.stdin !== undefined,
       hostname: 'build',
+      memory: this.#memory,
       pids: 4096,
     };
     const id = await this.#engine.create(request);
@@ -111,7 +116,7 @@ export class ImageBuilder {
     try {
       const status = await this.#runToEnd(id, work, run);
       run.signal.throwIfAborted();
-      if (status !== 0) throw new PaasError('invalid', `The command exited with status ${status}.`);
+      if (status !== 0) throw await this.#failure(id, status);
       return await this.#engine.commit(id, {
         repo: STEP_REPOSITORY,
         tag: run.key,
@@ -122,6 +127,13 @@ export class ImageBuilder {
       run.signal.removeEventListener('abort', kill);
       this.#engine.remove(id).catch(() => {}); // nobody waits for it; control's next start removes what is left
     }
+  }
+
+  async #failure(id: string, status: number): Promise<PaasError> {
+    const { oomKilled } = await this.#engine.inspect(id);
+    const memory = `${Math.round(this.#memory / 1024 ** 2)} MB`;
+    const why = oomKilled ? `: it took more memory than a step of a build may here (${memory})` : '';
+    return new PaasError('invalid', `The command exited with status ${status}${why}.`);
   }
 
   async #runToEnd(id: string, work: StepWork, run: Pick<BuildRun, 'write' | 'signal'>): Promise<number> {

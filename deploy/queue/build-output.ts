@@ -64,6 +64,10 @@ export class BuildOutputs {
     return output;
   }
 
+  has(id: number): boolean {
+    return existsSync(this.#file(id));
+  }
+
   async *read(id: number, options: { follow?: boolean; signal?: AbortSignal } = {}): AsyncGenerator<string> {
     const following = options.follow ? this.#open.get(id)?.follow(options.signal) : undefined;
     const file = this.#file(id);

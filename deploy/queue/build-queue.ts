@@ -16,6 +16,8 @@ export interface BuildQueueOptions {
   /** Builds at once. */
   concurrency: number;
   run: (id: number) => Promise<void>;
+  /** Milliseconds, for tests; else STUCK_MS. */
+  stuckAfter?: number;
   log: (text: string) => void;
 }
 
@@ -25,12 +27,12 @@ interface Waiting extends BuildJob {
   fail: (error: PaasError) => void;
 }
 
-/** How long a Redis that is away is waited for before a build fails. */
-const REDIS_AWAY_MS = 30_000;
+/** How long a place may stay free while a build waits: then Redis is away, hangs, or has lost the job, and the build fails. */
+const STUCK_MS = 30_000;
 
 /**
- * The order in which builds run: one at a time an app, as many at once as there are cores. BullMQ carries the jobs;
- * what is waiting is also known here, so that a Redis that lost its data gets the jobs back.
+ * The order in which builds run: one at a time an app, so many at once in all. BullMQ carries the jobs, the first of each app:
+ * apps take turns, however many builds each has waiting. What is waiting is also known here, so that a Redis that lost its data gets the jobs back.
  */
 export class BuildQueue {
   #options: BuildQueueOptions;
@@ -39,6 +41,9 @@ export class BuildQueue {
   #worker: Worker;
   #jobs = new Map<number, Waiting>();
   #running = new Set<number>();
+  #watch: NodeJS.Timeout;
+  /** Since when a place has been free while a build waited. */
+  #stuckSince: number | undefined;
 
   constructor(options: BuildQueueOptions) {
     this.#options = options;
@@ -53,12 +58,14 @@ export class BuildQueue {
       prefix: options.prefix,
       concurrency: options.concurrency,
       maxStalledCount: 0,
+      runRetryDelay: 500, // after a lost connection; BullMQ's own is 15 s
       autorun: false,
     });
     const complain = (error: Error) => options.log(`build queue: ${error.message}`);
     this.#queue.on('error', complain);
     this.#worker.on('error', complain);
     this.#connection.on('ready', () => void this.#restore().catch(complain));
+    this.#watch = setInterval(() => this.#failStuck(), this.#stuckAfter / 6).unref();
   }
 
   /** Forgets jobs of an earlier control (their pushers are gone) and begins to take new ones. */
@@ -67,7 +74,7 @@ export class BuildQueue {
     this.#worker.run().catch((error) => this.#options.log(`build queue: ${error.message}`));
   }
 
-  /** Resolves when the build has ended, however it did. Throws `unavailable` where Redis does not take it. */
+  /** Resolves when the build has ended, however it did. Throws `unavailable` where Redis does not carry it. */
   submit(job: BuildJob): Promise<void> {
     const ended = new Promise<void>((done, fail) => {
       this.#jobs.set(job.id, { ...job, queued: false, done, fail });
@@ -87,15 +94,16 @@ export class BuildQueue {
   }
 
   /** Takes a build that has not begun out of the line. False where it runs or is not there. */
-  async withdraw(id: number): Promise<boolean> {
-    const job = this.#jobs.get(id);
-    if (!job || this.#running.has(id)) return false;
+  withdraw(id: number): boolean {
+    if (!this.#jobs.has(id) || this.#running.has(id)) return false;
     this.#finish(id);
-    await this.#queue.remove(jobId(id)).catch(() => {});
+    // Not waited for: Redis may be away, and a job that nobody knows is left out when its turn comes.
+    this.#queue.remove(jobId(id)).catch(() => {});
     return true;
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.#worker.close(true).catch(() => {});
     await this.#queue.close().catch(() => {});
     this.#connection.disconnect();
@@ -127,19 +135,26 @@ export class BuildQueue {
       busy.add(job.app);
       if (job.queued) continue;
       job.queued = true;
-      void this.#addInTime(job);
+      this.#add(job).catch((cause) => this.#options.log(`build queue: ${cause.message}`));
     }
   }
 
+  get #stuckAfter(): number {
+    return this.#options.stuckAfter ?? STUCK_MS;
+  }
+
   /** ioredis keeps what it cannot send until Redis is back; a pusher should not wait for ever. */
-  async #addInTime(job: Waiting): Promise<void> {
-    const error = new PaasError('unavailable', 'The build queue does not answer. Push again in a moment.');
-    const timer = setTimeout(() => {
-      job.fail(error);
-      this.#finish(job.id);
-    }, REDIS_AWAY_MS);
-    await this.#add(job).catch((cause) => this.#options.log(`build queue: ${cause.message}`));
-    clearTimeout(timer);
+  #failStuck(): void {
+    const waiting = [...this.#jobs.values()].filter((job) => job.queued && !this.#running.has(job.id));
+    const isFree = this.#running.size < this.#options.concurrency;
+    if (waiting.length === 0 || !isFree) this.#stuckSince = undefined;
+    else this.#stuckSince ??= Date.now();
+    if (this.#stuckSince === undefined || Date.now() - this.#stuckSince < this.#stuckAfter) return;
+    this.#options.log(`build queue: Redis carries no jobs; ${waiting.length} waiting builds fail`);
+    for (const job of waiting) {
+      job.fail(new PaasError('unavailable', 'The build queue does not answer. Push again in a moment.'));
+      this.withdraw(job.id);
+    }
   }
 
   async #add(job: BuildJob): Promise<void> {

@@ -6,5 +6,7 @@ export function connectRedis(redis: string): Redis {
     maxRetriesPerRequest: null,
     retryStrategy: (times: number) => Math.min(times * 50, 1000),
   };
-  return redis.startsWith('/') ? new Redis({ path: redis, ...options }) : new Redis(redis, options);
+  const client = redis.startsWith('/') ? new Redis({ path: redis, ...options }) : new Redis(redis, options);
+  // Whoever uses it hears of it, too; without a listener ioredis prints each attempt.
+  return client.on('error', () => {});
 }

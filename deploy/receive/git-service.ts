@@ -1,32 +1,20 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
-import type { BuildManager } from '../build-manager.ts';
 import { parseAppName } from '../model/app-name.ts';
-import { KeyedMutex } from '../model/mutex.ts';
-import { PaasError } from '../model/paas-error.ts';
-import { problem, section } from '../model/words.ts';
-import type { Apps, Pushes, PushStreams } from '../platform.ts';
-import type { AppPreviews } from '../previews.ts';
+import { section } from '../model/words.ts';
+import type { Apps, Builds, Pushes, PushStreams } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
 import { startGit } from './git.ts';
-import { GitTree } from './git-tree.ts';
-import { decidePush, type PushDecision, type PushQuestion, parseQuestion } from './pushed-refs.ts';
+import { type PushHead, readPushHead, withPresentRefs } from './push-head.ts';
+import type { PushHook } from './push-hook.ts';
+import { PushLine, type PushTurn } from './push-line.ts';
 import type { Repositories } from './repositories.ts';
-
-const MAX_QUESTION = 1024 ** 2;
 
 export interface GitServiceOptions {
   apps: Apps;
   store: AppStore;
-  builds: BuildManager;
+  builds: Builds;
   repositories: Repositories;
-  previews: AppPreviews;
-}
-
-/** What answering the hook needs. */
-interface HookContext {
-  write: (text: string) => void;
-  exchange: Exchange;
+  hook: PushHook;
 }
 
 interface Exchange {
@@ -39,22 +27,44 @@ interface Exchange {
 /** git's server side: what is pushed goes through `git receive-pack`, whose hook asks here whether it may stay. */
 export class GitService implements Pushes {
   #options: GitServiceOptions;
-  #receiving = new KeyedMutex();
+  #line = new PushLine();
+  /** Made by a push, of which none was accepted yet. */
+  #unborn = new Set<string>();
+  /** How many pushes changed refs, since the start. */
+  #accepted = new Map<string, number>();
 
   constructor(options: GitServiceOptions) {
     this.#options = options;
   }
 
-  /**
-   * One `git receive-pack` an app at a time: git compares the branch with what it told the client at the beginning, so a push
-   * that began during another one could only fail at its end, after its build.
-   */
   async receive(app: string, exchange: Exchange): Promise<number> {
     parseAppName(app);
-    if (this.#receiving.has(app)) exchange.streams.stderr.write(`remote: ${this.#waiting(app)}`);
-    return this.#receiving.run(app, () =>
-      exchange.signal.aborted ? Promise.resolve(1) : this.#receive(app, exchange),
-    );
+    await this.#ensureApp(app, exchange.user);
+    const { repositories } = this.#options;
+    const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
+    const stdio: 'pipe'[] = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
+    const acceptedBefore = this.#accepted.get(app);
+    const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio });
+    const ended = follow(child, exchange);
+    const nothing = ended.then(() => ({ refs: [], bytes: Buffer.alloc(0) }));
+    const head = await Promise.race([readPushHead(exchange.streams.stdin), nothing]);
+    const turn = this.#line.enter(app, { user: exchange.user, refs: head.refs });
+    try {
+      await this.#wait(app, turn, exchange);
+      const isNews = this.#accepted.get(app) !== acceptedBefore;
+      const { bytes, moved } = isNews ? await this.#refresh(app, head) : { bytes: head.bytes, moved: [] };
+      const answered = this.#options.hook.answer(child, { ...exchange, app, replaced: turn.replaced, moved });
+      child.stdin!.write(bytes);
+      exchange.streams.stdin.pipe(child.stdin!);
+      if (exchange.streams.stdin.destroyed) child.stdin!.end();
+      const [status, accepted] = await Promise.all([ended, answered]);
+      if (accepted) await this.#accept(app);
+      return status;
+    } finally {
+      child.kill();
+      turn.leave();
+      await this.#forget(app, exchange.user);
+    }
   }
 
   async upload(app: string, exchange: Exchange): Promise<number> {
@@ -68,21 +78,17 @@ export class GitService implements Pushes {
       this.#options.repositories.path(app),
     ];
     const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio: ['pipe', 'pipe', 'pipe'] });
-    return connect(child, exchange);
+    exchange.streams.stdin.pipe(child.stdin!);
+    return follow(child, exchange);
   }
 
-  async #receive(app: string, exchange: Exchange): Promise<number> {
-    const { repositories, apps, builds } = this.#options;
-    const created = await this.#ensureApp(app, exchange.user);
-    const args = [...repositories.receiveSettings, 'receive-pack', repositories.path(app)];
-    const stdio: 'pipe'[] = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
-    const child = startGit(args, { cwd: '/', env: protocolOf(exchange), stdio });
-    const accepted = this.#answerHook(app, child, exchange);
-    const status = await connect(child, exchange);
-    const pushed = await accepted;
-    if (pushed) await repositories.syncRefs(app);
-    if (created && !pushed && builds.list(app).length === 0) await apps.destroy(app, exchange.user);
-    return status;
+  /** Until it is this push's turn, a newer one came (then the hook refuses it), or its client has gone. */
+  async #wait(app: string, turn: PushTurn, { streams, signal }: Exchange): Promise<void> {
+    if (turn.isFirst) return;
+    streams.stderr.write(`remote: ${this.#waiting(app)}`);
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (!signal.aborted) await Promise.race([turn.ready, gone]);
   }
 
   #waiting(app: string): string {
@@ -94,107 +100,38 @@ export class GitService implements Pushes {
     return section(`Waiting for ${what}…`);
   }
 
-  /** True where the app was not there before. */
-  async #ensureApp(app: string, user: string): Promise<boolean> {
+  /** The commands as they would be had the push begun now. */
+  async #refresh(app: string, head: PushHead): Promise<ReturnType<typeof withPresentRefs>> {
+    return withPresentRefs(head, await this.#options.repositories.refs(app));
+  }
+
+  async #accept(app: string): Promise<void> {
+    this.#unborn.delete(app);
+    this.#accepted.set(app, (this.#accepted.get(app) ?? 0) + 1);
+    await this.#options.repositories.syncRefs(app);
+  }
+
+  async #ensureApp(app: string, user: string): Promise<void> {
     const { store, repositories, apps } = this.#options;
     await repositories.ensure(app);
-    if (store.has(app)) return false;
+    if (store.has(app)) return;
     apps.create(app, user);
-    return true;
+    this.#unborn.add(app);
   }
 
-  /** The hook's three descriptors. True where the push was accepted; a push without the hook (nothing to push) is not. */
-  async #answerHook(app: string, child: ChildProcess, exchange: Exchange): Promise<boolean> {
-    const [, , , question, answer, verdict] = child.stdio as unknown as [
-      unknown,
-      unknown,
-      unknown,
-      Readable,
-      Writable,
-      Writable,
-    ];
-    for (const stream of [question, answer, verdict]) stream.on('error', () => {});
-    for (const stream of [answer, verdict]) (stream as unknown as Readable).resume(); // so that their end is noticed
-    const text = await readQuestion(question);
-    if (text === '') return false;
-    const accepted = await this.#decide(app, text, { write: (chunk) => void answer.write(chunk), exchange });
-    answer.end();
-    verdict.end(accepted ? '0\n' : '1\n');
-    return accepted;
-  }
-
-  async #decide(app: string, text: string, context: HookContext): Promise<boolean> {
-    const { write } = context;
-    try {
-      const question = parseQuestion(text);
-      const decision = decidePush(question.refs);
-      for (const note of decision.notes) write(section(note));
-      const deployed =
-        decision.commit === undefined ||
-        (await this.#build(app, { repository: app, commit: decision.commit, question }, context));
-      return deployed && (await this.#preview(app, { branches: decision.branches, question }, context));
-    } catch (error) {
-      write(
-        problem(error instanceof PaasError ? error.message : 'Something went wrong inside the platform.'),
-      );
-      return false;
-    }
-  }
-
-  /** True where the build succeeded. */
-  async #build(
-    app: string,
-    what: { repository: string; commit: string; question: PushQuestion },
-    { write, exchange }: HookContext,
-  ): Promise<boolean> {
-    const { user, signal } = exchange;
-    const path = this.#options.repositories.path(what.repository);
-    const tree = await GitTree.open(path, what.commit, what.question.quarantine);
-    const build = await this.#options.builds.submit({ app, user, tree, write, signal });
-    return build.state === 'succeeded';
-  }
-
-  /** What branches beside the deploy branch lead to; false where a preview's build failed. */
-  async #preview(
-    app: string,
-    { branches, question }: { branches: PushDecision['branches']; question: PushQuestion },
-    context: HookContext,
-  ): Promise<boolean> {
-    const { previews } = this.#options;
-    const { user } = context.exchange;
-    const pushed = branches.filter(({ commit }) => commit !== undefined);
-    for (const { name, commit } of branches)
-      if (commit === undefined) await previews.branchDeleted(app, name, user);
-    if (pushed.length === 0) return true;
-    if (!previews.settings(app) || pushed.length > 1) {
-      const why = previews.settings(app) ? 'Pushed several branches' : 'Pushed to non-deploy branch';
-      context.write(section(`${why}, skipping build.`));
-      return true;
-    }
-    const { name, commit } = pushed[0]!;
-    const preview = previews.prepare(app, name, user)!;
-    context.write(section(`Preview of the branch ${name}: ${preview}`));
-    return this.#build(preview, { repository: app, commit: commit!, question }, context);
+  /** An app that was made for a push which came to nothing, not even a build, goes with the last such push. */
+  async #forget(app: string, user: string): Promise<void> {
+    const { store, builds, apps } = this.#options;
+    if (this.#line.has(app) || !this.#unborn.delete(app)) return;
+    if (store.has(app) && builds.list(app).length === 0) await apps.destroy(app, user);
   }
 }
 
-/** Everything up to the line `end`, or nothing where git ends without having asked. */
-async function readQuestion(stream: Readable): Promise<string> {
-  let text = '';
-  stream.setEncoding('utf8');
-  for await (const chunk of stream) {
-    text += chunk;
-    if (text.endsWith('\nend\n') || text.length > MAX_QUESTION) break;
-  }
-  return text;
-}
-
-/** Streams both ways until git has ended and all that it said is on its way; git dies with its client. */
-async function connect(child: ChildProcess, { streams, signal }: Exchange): Promise<number> {
+/** git's output to the client, until git has ended and all that it said is on its way; it dies with its client. */
+async function follow(child: ChildProcess, { streams, signal }: Exchange): Promise<number> {
   const kill = () => void child.kill('SIGTERM');
   signal.addEventListener('abort', kill, { once: true });
   child.stdin!.on('error', () => {});
-  streams.stdin.pipe(child.stdin!);
   child.stdout!.pipe(streams.stdout, { end: false });
   child.stderr!.pipe(streams.stderr, { end: false });
   const status = await new Promise<number>((resolve) => {

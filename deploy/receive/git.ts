@@ -65,6 +65,19 @@ export async function runGit(
   }
 }
 
+/** Whether `old` is part of what `commit` is made from. */
+export async function isAncestor(
+  old: string,
+  commit: string,
+  { cwd, quarantine }: { cwd: string; quarantine: Quarantine },
+): Promise<boolean> {
+  const child = startGit(['merge-base', '--is-ancestor', old, commit], { cwd, quarantine, stdio: 'ignore' });
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(false));
+    child.on('close', (status) => resolve(status === 0));
+  });
+}
+
 async function collect(stream: Readable, maxBytes: number, child: ChildProcess): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -2,7 +2,7 @@ import { PaasError } from '../model/paas-error.ts';
 import type { Quarantine } from './git.ts';
 
 /** A branch whose push deploys; both names, as Heroku takes both. */
-const DEPLOY_BRANCHES = ['refs/heads/main', 'refs/heads/master'];
+export const DEPLOY_BRANCHES = ['refs/heads/main', 'refs/heads/master'];
 
 export interface RefChange {
   old: string;

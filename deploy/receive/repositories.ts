@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renameSynced } from '../synced-rename.ts';
-import { GIT, gitEnvironment } from './git.ts';
+import { GIT, gitEnvironment, runGit } from './git.ts';
 
 /** What HEAD names, for those who clone. */
 const DEPLOY_BRANCH = 'main';
@@ -78,6 +78,15 @@ export class Repositories {
     const making = this.#making.get(app) ?? this.#make(app).finally(() => this.#making.delete(app));
     this.#making.set(app, making);
     return making;
+  }
+
+  /** Ref → the commit or tag that it names now. */
+  async refs(app: string): Promise<Map<string, string>> {
+    const listing = await runGit(['for-each-ref', '--format=%(refname) %(objectname)'], {
+      cwd: this.path(app),
+    });
+    const lines = listing.toString().split('\n').filter(Boolean);
+    return new Map(lines.map((line) => line.split(' ') as [string, string]));
   }
 
   /** Brings the refs of an accepted push to the disk: git syncs what is in them, but not the rename that ends an update. */

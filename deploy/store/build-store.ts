@@ -34,6 +34,12 @@ export class BuildStore {
     return rows.map(toBuild);
   }
 
+  /** Of one app, the few that come before its last `count`: newest first. */
+  before(app: string, count: number): number[] {
+    const sql = 'SELECT id FROM builds WHERE app = ? ORDER BY id DESC LIMIT 10 OFFSET ?';
+    return this.#db.all(sql, app, count).map((row) => Number(row.id));
+  }
+
   /** Throws `not_found`. */
   find(id: number): BuildView {
     const row = this.#db.get('SELECT * FROM builds WHERE id = ?', id);
@@ -81,6 +87,7 @@ function toBuild(row: Row): BuildView {
     finishedAt: row.finished_at === null ? undefined : new Date(Number(row.finished_at)),
     reason: row.reason === null ? undefined : String(row.reason),
     release: row.release === null ? undefined : Number(row.release),
+    ahead: undefined,
     stages: JSON.parse(String(row.stages)),
   };
 }

@@ -125,12 +125,16 @@ function buildRow(build: BuildView): string[] {
   return [
     String(build.id),
     build.app,
-    build.state,
+    stateText(build),
     build.commit.slice(0, 8),
     build.user,
     timeText(build.createdAt),
     tookText(build),
   ];
+}
+
+function stateText({ state, ahead }: BuildView): string {
+  return ahead ? `${state} (${ahead} ahead)` : state;
 }
 
 function tookText({ createdAt, finishedAt }: BuildView): string {
@@ -139,7 +143,7 @@ function tookText({ createdAt, finishedAt }: BuildView): string {
 
 function buildFields(build: BuildView): Record<string, string> {
   return {
-    State: build.reason === undefined ? build.state : `${build.state}: ${build.reason}`,
+    State: build.reason === undefined ? stateText(build) : `${build.state}: ${build.reason}`,
     Commit: build.commit,
     User: build.user,
     Started: timeText(build.createdAt),
@@ -159,6 +163,7 @@ function buildJson(build: BuildView) {
     finishedAt: build.finishedAt?.toISOString() ?? null,
     reason: build.reason ?? null,
     release: build.release ?? null,
+    ahead: build.ahead ?? null,
     stages: build.stages,
   };
 }

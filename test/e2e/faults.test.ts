@@ -159,17 +159,6 @@ describe('faults', function () {
     assert.equal((await paas.get(`queued${pushes.length - 1}`)).status, 200);
   });
 
-  it('a second push of the same app waits for the first, and says so', async () => {
-    const { checkout, pushed } = await slowPush('twice');
-    paas.write(checkout, 'version.txt', 'second');
-    await paas.commit(checkout, 'second');
-    const second = await paas.push(checkout);
-    assert.equal((await pushed).status, 0, (await pushed).stderr);
-    assert.match(second.stderr, /remote: -----> Waiting for build #\d+ of app "twice"/);
-    assert.equal(second.status, 0, second.stderr);
-    assert.match((await paas.get('twice')).body, /second/);
-  });
-
   it('SIGTERM stops the platform and leaves the dynos running; the next start takes them up', async () => {
     const pid = findProcess(paas, 'server.js');
     await paas.stopMain();

@@ -37,7 +37,7 @@ export async function show(exchange: Exchange): Promise<void> {
     lines: lines.map(parseAnsi),
     count,
     finished,
-    ahead: ahead(exchange, build),
+    ahead: build.ahead ?? 0,
     tab: 'builds',
   });
 }
@@ -103,12 +103,6 @@ async function outputSoFar(
 
 function isFinished(build: BuildView): boolean {
   return build.state !== 'queued' && build.state !== 'building';
-}
-
-/** How many builds come before a queued one. */
-function ahead(exchange: Exchange, build: BuildView): number {
-  if (build.state !== 'queued') return 0;
-  return exchange.platform.builds.list().filter((other) => !isFinished(other) && other.id < build.id).length;
 }
 
 function queue(exchange: Exchange) {

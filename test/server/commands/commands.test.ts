@@ -237,7 +237,14 @@ describe('builds', () => {
   beforeEach(() => {
     const createdAt = new Date('2026-08-10T05:00:00Z');
     const finishedAt = new Date('2026-08-10T05:00:02.100Z');
-    const common = { app: 'blog', user: 'alice', commit: '193d1419aaaa', createdAt, release: 3 };
+    const common = {
+      app: 'blog',
+      user: 'alice',
+      commit: '193d1419aaaa',
+      createdAt,
+      release: 3,
+      ahead: undefined,
+    };
     const stages = [{ name: 'build', milliseconds: 340 }];
     paas.platform.storedBuilds.push(
       { ...common, id: 12, state: 'succeeded', finishedAt, reason: undefined, stages },

@@ -86,6 +86,7 @@ export class MemoryPlatform implements Platform {
         finishedAt: undefined,
         reason: undefined,
         release: undefined,
+        ahead: undefined,
         stages: [],
       },
     };
