@@ -10,6 +10,12 @@ export interface AppJson {
   cron: AppJsonCronJob[];
   /** Of web dynos. */
   checks: HealthCheck[];
+  /** Process type → how many of its dynos may boot at once in a deploy. */
+  maxParallel: Record<string, number>;
+  /** A command that runs in the image before it is released; what it writes becomes part of it. */
+  predeploy: string | undefined;
+  /** Commands that run when a release is live. */
+  hooks: { postdeploy?: string; firstDeploy?: string };
 }
 
 export interface AppJsonCronJob {
@@ -22,20 +28,45 @@ export interface AppJsonCronJob {
 /** Parses an app.json, with `//` comments; throws `BuildpackError` with the position for broken JSON and for wrong values. */
 export function parseAppJson(text: string): AppJson {
   const json = asObject(parseJson(withoutComments(text), 'app.json'));
-  const formation = Object.entries(asObject(json.formation)).flatMap(([type, settings]) => {
-    const quantity = asObject(settings).quantity;
-    if (quantity === undefined) return [];
-    if (!Number.isInteger(quantity) || (quantity as number) < 0) {
-      throw new BuildpackError(
-        `app.json: formation.${type}.quantity is ${JSON.stringify(quantity)}; it must be a whole number, 0 or more.`,
-      );
-    }
-    return [[type, quantity as number]];
-  });
   return {
-    formation: Object.fromEntries(formation),
+    formation: numbersOf(json.formation, 'quantity', 0),
+    maxParallel: numbersOf(json.formation, 'max_parallel', 1),
     cron: parseCron(json.cron),
     checks: parseHealthChecks(json.healthchecks),
+    ...parseScripts(json.scripts),
+  };
+}
+
+/** One setting of each process type that has it, a whole number from `least` on. */
+function numbersOf(formation: unknown, name: string, least: number): Record<string, number> {
+  const entries = Object.entries(asObject(formation)).flatMap(([type, settings]) => {
+    const value = asObject(settings)[name];
+    if (value === undefined) return [];
+    if (Number.isInteger(value) && (value as number) >= least) return [[type, value as number]];
+    throw new BuildpackError(
+      `app.json: formation.${type}.${name} is ${JSON.stringify(value)}; it must be a whole number, ${least} or more.`,
+    );
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `scripts.dokku` as Dokku has it; `scripts.postdeploy` is Heroku's, after the first deploy of an app alone. */
+function parseScripts(scripts: unknown): Pick<AppJson, 'predeploy' | 'hooks'> {
+  const all = asObject(scripts);
+  const dokku = asObject(all.dokku);
+  const command = (value: unknown, name: string) => {
+    if (value === undefined || value === '') return undefined;
+    if (typeof value === 'string' && !value.includes('\0')) return value;
+    throw new BuildpackError(`app.json: scripts.${name} must be a text, not ${JSON.stringify(value)}.`);
+  };
+  const postdeploy = command(dokku.postdeploy, 'dokku.postdeploy');
+  const firstDeploy = command(all.postdeploy, 'postdeploy');
+  return {
+    predeploy: command(dokku.predeploy, 'dokku.predeploy') ?? command(all.predeploy, 'predeploy'),
+    hooks: {
+      ...(postdeploy !== undefined && { postdeploy }),
+      ...(firstDeploy !== undefined && { firstDeploy }),
+    },
   };
 }
 

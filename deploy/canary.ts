@@ -5,7 +5,7 @@ import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
 import type { Canaries, CanaryView } from './platform.ts';
-import type { ReleaseManager } from './release-manager.ts';
+import { NOBODY, type ReleaseManager } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
@@ -90,13 +90,15 @@ export class AppCanaries implements Canaries {
   }
 
   async promote(app: string, user: string): Promise<number> {
-    return this.#options.lock.run(app, async () => {
+    const release = await this.#options.lock.run(app, async () => {
       const release = this.#running(app);
       const { version } = release;
       this.#options.activity.note({ app, user, action: 'releases:promote', text: `v${version} promoted` });
       await this.#options.releases.activate(release);
-      return version;
+      return release;
     });
+    await this.#options.releases.finish(release, NOBODY);
+    return release.version;
   }
 
   async abort(app: string, user: string): Promise<number> {

@@ -28,8 +28,6 @@ export interface DeployOptions {
   urlOf: (app: string) => string;
   /** A preview runs no cron jobs: they would be done twice. */
   isPreview: (app: string) => boolean;
-  /** Runs the `release:` command of a pending release. Throws where it fails. */
-  runReleaseCommand: (release: Release, write: (text: string) => void, signal: AbortSignal) => Promise<void>;
 }
 
 export interface Push {
@@ -56,13 +54,13 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
       options.builder.build({ plan, tree, app: build.app, write, signal }),
     );
     describeTypes(types, write);
-    return await options.lock.run(build.app, async () => {
+    const live = await options.lock.run(build.app, async () => {
       signal.throwIfAborted();
       write(section('Launching'));
       if (options.releases.current(build.app) === undefined) {
         options.setFormation(build.app, appJson.formation);
       }
-      const release = options.releases.create({
+      const created = options.releases.create({
         app: build.app,
         description: `Deploy ${build.commit.slice(0, 8)}`,
         user: build.user,
@@ -73,10 +71,10 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
         config: options.configOf(build.app),
         cron,
         checks: appJson.checks,
+        hooks: appJson.hooks,
+        maxParallel: appJson.maxParallel,
       });
-      if (types.commands.release) {
-        await stages.time('release command', () => options.runReleaseCommand(release, write, signal));
-      }
+      const release = await prepare(created, appJson.predeploy, push, options);
       if (options.canaries.wanted(build.app)) {
         await stages.time('boot', () => options.canaries.begin(release));
         const { share } = options.canaries.find(build.app);
@@ -89,8 +87,27 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
       write(detail(`${options.urlOf(build.app)} deployed`));
       return release;
     });
+    if (options.releases.current(build.app)?.version === live.version)
+      await options.releases.finish(live, { write, signal });
+    return live;
   } catch (error) {
     throw explain(error, buildpack);
+  }
+}
+
+async function prepare(
+  release: Release,
+  predeploy: string | undefined,
+  { stages, output, signal }: Push,
+  { releases }: DeployOptions,
+): Promise<Release> {
+  if (predeploy === undefined && release.processes.release === undefined) return release;
+  const audience = { write: (text: string) => output.write(text), signal };
+  try {
+    return await stages.time('release command', () => releases.prepare(release, audience, predeploy));
+  } catch (cause) {
+    if (!(cause instanceof PaasError)) throw cause;
+    throw new PaasError(cause.code, `${cause.message}\n\nPush rejected, release command failed.`, { cause });
   }
 }
 

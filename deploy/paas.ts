@@ -29,7 +29,6 @@ import { PortPublisher } from './formation/port-publisher.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
-import type { Release } from './model/release.ts';
 import type { Router, TrafficCount } from './model/router.ts';
 import { AppPipelines } from './pipelines.ts';
 import type { Platform } from './platform.ts';
@@ -43,7 +42,7 @@ import { Repositories } from './receive/repositories.ts';
 import { AppConfig, KEPT_RELEASES, ReleaseManager } from './release-manager.ts';
 import { DetachedDynos } from './runs/detached-dynos.ts';
 import { OneOffDynos } from './runs/one-off-dynos.ts';
-import { runReleaseCommand } from './runs/release-command.ts';
+import { ReleaseCommands } from './runs/release-commands.ts';
 import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
@@ -204,6 +203,13 @@ export function openPaas(options: PaasOptions): Paas {
       images.sweepSoon();
       idleness.watch(app);
     },
+    commands: new ReleaseCommands({
+      engine,
+      logs,
+      limitsOf,
+      keep: (release, output) => releaseStore.addOutput(release, output),
+      timeLimit: options.buildTimeout,
+    }),
     hasImage: async (image) => (await engine.findImage(image)) !== undefined,
   });
   const detached = new DetachedDynos({ engine, logs });
@@ -255,14 +261,6 @@ export function openPaas(options: PaasOptions): Paas {
     urlOf,
     log,
   });
-  const releaseCommand = (release: Release, write: (text: string) => void, signal: AbortSignal) =>
-    runReleaseCommand(release, {
-      engine,
-      limits: limitsOf(release.app, 'run'),
-      write,
-      keep: (output) => releases.keepOutput(release, output),
-      signal,
-    });
   const canaries = new AppCanaries({
     apps,
     store: releaseStore,
@@ -294,7 +292,6 @@ export function openPaas(options: PaasOptions): Paas {
     isPreview: (app) => previews.has(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
     urlOf,
-    runReleaseCommand: releaseCommand,
   });
   const images: ImageKeeper = new ImageKeeper({
     engine,
@@ -349,7 +346,6 @@ export function openPaas(options: PaasOptions): Paas {
       releases,
       lock,
       activity,
-      runReleaseCommand: releaseCommand,
     }),
     checks: new AppChecks({ releases, dynos, checks }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),

@@ -2,7 +2,6 @@ import type { Activity } from './activity.ts';
 import { parseAppName, quote } from './model/app-name.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
-import type { Release } from './model/release.ts';
 import {
   PIPELINE_STAGES,
   type PipelineStage,
@@ -20,7 +19,6 @@ export interface AppPipelinesOptions {
   releases: ReleaseManager;
   lock: KeyedMutex;
   activity: Activity;
-  runReleaseCommand: (release: Release, write: (text: string) => void, signal: AbortSignal) => Promise<void>;
 }
 
 /** Apps that pass the same code on, from stage to stage: what was tried in one goes live in the next without a build. */
@@ -93,23 +91,21 @@ export class AppPipelines implements Pipelines {
     if (!source) throw new PaasError('conflict', `${app} has no release that could be promoted.`);
     if (!this.targets(app).includes(to))
       throw new PaasError('invalid', `${to} is not in the stage after ${app}'s in their pipeline.`);
-    await lock.run(to, async () => {
-      const { image, processes, cron, checks, commit, buildId } = source;
-      const release = releases.create({
-        ...{ image, processes, cron, checks, commit, buildId },
+    const audience = { write, signal };
+    const live = await lock.run(to, async () => {
+      const { image, processes, cron, checks, hooks, maxParallel, commit, buildId } = source;
+      const created = releases.create({
+        ...{ image, processes, cron, checks, hooks, maxParallel, commit, buildId },
         app: to,
         config: this.#options.apps.config(to),
         user,
         description: `Promote ${app} v${source.version}${commit ? ` ${commit.slice(0, 8)}` : ''}`,
       });
-      try {
-        if (processes.release) await this.#options.runReleaseCommand(release, write, signal);
-      } catch (error) {
-        releases.giveUp(release);
-        throw error;
-      }
+      const release = await releases.prepare(created, audience);
       await releases.activate(release, () => signal.throwIfAborted());
+      return release;
     });
+    await releases.finish(live, audience);
   }
 
   #find(app: string) {

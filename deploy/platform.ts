@@ -79,6 +79,8 @@ export interface DynoView {
   release: number;
   /** Why it crashed, in words, e.g. `exited with status 1`. */
   reason: string | undefined;
+  /** For a crashed one: how often in a row, and its next start. */
+  backoff?: { crashes: number; next: Date };
 }
 
 /** One term of the scale grammar: `web=3`, `worker+1`, `web-1`. */

@@ -1,10 +1,13 @@
 import type { Activity } from './activity.ts';
+import { STEP_REPOSITORY } from './build/image-builder.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
 import { checkConfigVars } from './model/config-vars.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { NewRelease, Release } from './model/release.ts';
+import { problem } from './model/words.ts';
 import type { ConfigVars, ReleaseInfo, Releases, ReleaseView } from './platform.ts';
+import type { Audience, ReleaseCommands } from './runs/release-commands.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
@@ -19,7 +22,11 @@ export interface ReleaseManagerOptions {
   lock: KeyedMutex;
   onActivated: (app: string) => void;
   hasImage: (image: string) => Promise<boolean>;
+  commands: ReleaseCommands;
 }
+
+/** Nobody watches a config change or a rollback: what its commands say stands in `releases:output`. */
+export const NOBODY: Audience = { write: () => {}, signal: new AbortController().signal };
 
 /** Makes releases and puts them in service: after a build, a config change or a rollback, one at a time an app. */
 export class ReleaseManager implements Releases {
@@ -45,14 +52,52 @@ export class ReleaseManager implements Releases {
     return { ...viewOf(release, currentRelease), image, processes, config, output };
   }
 
-  /** A pending release whose release command failed. */
-  giveUp(release: Release): void {
-    this.#options.releases.fail(release);
+  /**
+   * Under the app's lock: runs what comes before a pending release boots, the predeploy command (its changes become part of the
+   * returned release's image) and the release command. Where one fails, the release is marked failed; throws `invalid`.
+   */
+  async prepare(release: Release, audience: Audience, predeploy?: string): Promise<Release> {
+    const { releases, commands } = this.#options;
+    let prepared = release;
+    try {
+      if (predeploy !== undefined) {
+        const image = { repo: STEP_REPOSITORY, tag: `predeploy-${release.app}-v${release.version}` };
+        const made = await commands.runAndKeep(
+          release,
+          { name: 'predeploy', command: predeploy, image },
+          audience,
+        );
+        prepared = releases.setImage(release, made);
+      }
+      const command = prepared.processes.release;
+      if (command !== undefined) await commands.run(prepared, { name: 'release', command }, audience);
+      return prepared;
+    } catch (error) {
+      releases.fail(release);
+      throw error;
+    }
   }
 
-  /** Keeps what the release command of a pending release said. */
-  keepOutput(release: Release, output: string): void {
-    this.#options.releases.setOutput(release, output);
+  /** When a release is live: its postdeploy commands. One that fails is told, and nothing else comes of it. */
+  async finish(release: Release, { write, signal }: Audience): Promise<void> {
+    const { postdeploy, firstDeploy } = release.hooks;
+    const isFirst = firstDeploy !== undefined && this.#options.releases.isFirst(release);
+    for (const command of [postdeploy, ...(isFirst ? [firstDeploy] : [])]) {
+      if (command === undefined) continue;
+      try {
+        await this.#options.commands.run(release, { name: 'postdeploy', command }, { write, signal });
+      } catch (error) {
+        const why = signal.aborted ? 'The postdeploy command was stopped.' : (error as Error).message;
+        const text = `${why} v${release.version} serves nevertheless.`;
+        write(problem(text));
+        this.#options.activity.note({
+          app: release.app,
+          user: release.user,
+          action: 'releases:postdeploy',
+          text,
+        });
+      }
+    }
   }
 
   /** The release that serves, if any. */
@@ -69,7 +114,7 @@ export class ReleaseManager implements Releases {
   }
 
   async rollback(app: string, version: number | undefined, user: string): Promise<ReleaseView> {
-    return this.#options.lock.run(app, async () => {
+    const release = await this.#options.lock.run(app, async () => {
       const target = this.#rollbackTarget(app, version);
       if (!(await this.#options.hasImage(target.image))) {
         throw new PaasError(
@@ -77,10 +122,11 @@ export class ReleaseManager implements Releases {
           `The code of v${target.version} is no longer kept: only that of the last ${KEPT_RELEASES} releases is. Push it again.`,
         );
       }
-      const release = this.create({ ...target, user, description: `Rollback to v${target.version}` });
-      await this.#activate(release, () => this.#options.apps.replaceConfig(app, target.config));
-      return this.#view(release);
+      const made = this.create({ ...target, user, description: `Rollback to v${target.version}` });
+      return this.#activate(made, () => this.#options.apps.replaceConfig(app, target.config));
     });
+    await this.finish(release, NOBODY);
+    return this.#view(release);
   }
 
   /** Changes config vars: a release with the same code, refused as a whole where the app would not come up with them. */
@@ -92,7 +138,7 @@ export class ReleaseManager implements Releases {
       change: (vars: Record<string, string>) => Record<string, string>;
     },
   ): Promise<ReleaseView | undefined> {
-    return this.#options.lock.run(app, async () => {
+    const release = await this.#options.lock.run(app, async () => {
       const config = options.change(this.#options.apps.config(app));
       checkConfigVars(config);
       const current = this.current(app);
@@ -100,15 +146,13 @@ export class ReleaseManager implements Releases {
         this.#options.apps.replaceConfig(app, config);
         return undefined;
       }
-      const release = this.create({
-        ...current,
-        config,
-        user: options.user,
-        description: options.description,
-      });
-      await this.#activate(release, () => this.#options.apps.replaceConfig(app, config));
-      return this.#view(release);
+      const { user, description } = options;
+      const made = this.create({ ...current, config, user, description });
+      return this.#activate(made, () => this.#options.apps.replaceConfig(app, config));
     });
+    if (!release) return undefined;
+    await this.finish(release, NOBODY);
+    return this.#view(release);
   }
 
   /** A pending release, noted in the app's log. */
@@ -137,9 +181,12 @@ export class ReleaseManager implements Releases {
     }
   }
 
-  async #activate(release: Release, commit: () => void): Promise<void> {
+  async #activate(pending: Release, commit: () => void): Promise<Release> {
+    let release = pending;
     try {
+      release = await this.prepare(release, NOBODY);
       await this.activate(release, commit);
+      return release;
     } catch (cause) {
       const reason = cause instanceof PaasError ? cause.message : 'an internal error';
       throw new PaasError(

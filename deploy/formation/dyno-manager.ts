@@ -1,5 +1,6 @@
 import type { ContainerSummary, Engine } from '../engine.ts';
 import type { AppLogs } from '../logs/app-log.ts';
+import { forEachLimited } from '../model/for-each-limited.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import type { DynoAddress } from '../model/router.ts';
@@ -66,7 +67,7 @@ export class DynoManager {
     await this.#options.publishRoutes();
     this.#retire(surplus);
     void this.wake(release.app);
-    await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
+    await this.#eachByType(missing, (dyno) => this.#startWatched(dyno));
   }
 
   /** Boots `count` web dynos of a release beside all others, in the place of an earlier canary's; as `replace`. */
@@ -201,12 +202,22 @@ export class DynoManager {
   /** All of them up and `commit` done, or none of them left and the first error thrown. */
   async #bootAll(fresh: Dyno[], commit: () => void = () => {}): Promise<void> {
     try {
-      await Promise.all(fresh.map((dyno) => this.#bootOrThrow(dyno)));
+      await this.#eachByType(fresh, (dyno) => this.#bootOrThrow(dyno));
       commit();
     } catch (error) {
       await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
       throw error;
     }
+  }
+
+  /** All types at once, and of each as many dynos as may boot at once. */
+  async #eachByType(dynos: Dyno[], work: (dyno: Dyno) => Promise<void>): Promise<void> {
+    const types = Map.groupBy(dynos, ({ type }) => type);
+    const each = [...types].map(([type, own]) => {
+      const limit = own[0]!.release.maxParallel[type] ?? own.length;
+      return forEachLimited(own, limit, work);
+    });
+    await Promise.all(each);
   }
 
   async #bootOrThrow(dyno: Dyno): Promise<void> {
@@ -256,6 +267,7 @@ export class DynoManager {
     dyno.crashes += 1;
     const delay = restartDelay(dyno.crashes);
     dyno.restartsAtOnce = delay === 0;
+    dyno.restartsAt = new Date(Date.now() + delay);
     this.#options.publishRoutes().catch(() => {});
     dyno.restart = setTimeout(() => void this.#restartCrashed(dyno), delay);
   }

@@ -29,6 +29,8 @@ export class Dyno {
   crashes = 0;
   container: DynoContainer | undefined;
   restart: NodeJS.Timeout | undefined;
+  /** When it starts again after a crash. */
+  restartsAt: Date | undefined;
   /** Crashed, but about to start again without a pause: requests may wait for it. */
   restartsAtOnce = false;
   /** False: up, but out of the router's list by its readiness check. */
@@ -90,6 +92,8 @@ export class Dyno {
       since: this.since,
       release: this.release.version,
       reason: this.reason,
+      ...(this.state === 'crashed' &&
+        this.restartsAt && { backoff: { crashes: this.crashes, next: this.restartsAt } }),
     };
   }
 }

@@ -1,5 +1,6 @@
 import type { HealthCheck } from '../../buildpacks/health-checks.ts';
 import type { CronEntry } from './cron-entry.ts';
+import type { ReleaseHooks } from './release-hooks.ts';
 
 /** Numbered and immutable: what runs. Only `state` changes, once. */
 export interface Release {
@@ -18,6 +19,9 @@ export interface Release {
   /** Of its app.json. */
   cron: CronEntry[];
   checks: HealthCheck[];
+  hooks: ReleaseHooks;
+  /** Process type → how many of its dynos may boot at once; none: all. */
+  maxParallel: Record<string, number>;
   /** canary: some visitors get it. */
   state: 'pending' | 'canary' | 'succeeded' | 'failed';
 }

@@ -160,6 +160,8 @@ const MIGRATIONS = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX traffic_by_minute ON traffic (minute);`,
   'ALTER TABLE domains ADD COLUMN passthrough INTEGER;',
+  `ALTER TABLE releases ADD COLUMN hooks TEXT NOT NULL DEFAULT '{}';
+   ALTER TABLE releases ADD COLUMN max_parallel TEXT NOT NULL DEFAULT '{}';`,
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -31,8 +31,8 @@ export class ReleaseStore {
       const last = this.#db.get('SELECT max(version) AS version FROM releases WHERE app = ?', release.app);
       const version = Number(last?.version ?? 0) + 1;
       this.#db.run(
-        `INSERT INTO releases (app, version, description, user, created_at, commit_id, build_id, image, processes, config, cron, checks, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
+        `INSERT INTO releases (app, version, description, user, created_at, commit_id, build_id, image, processes, config, cron, checks, hooks, max_parallel, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
         release.app,
         version,
         release.description,
@@ -45,6 +45,8 @@ export class ReleaseStore {
         JSON.stringify(release.config),
         JSON.stringify(release.cron),
         JSON.stringify(release.checks),
+        JSON.stringify(release.hooks),
+        JSON.stringify(release.maxParallel),
       );
       return this.find(release.app, version);
     });
@@ -65,13 +67,27 @@ export class ReleaseStore {
     return String(row?.output ?? '');
   }
 
-  setOutput(release: Release, output: string): void {
+  /** After what is there. */
+  addOutput(release: Release, output: string): void {
     this.#db.run(
-      'UPDATE releases SET output = ? WHERE app = ? AND version = ?',
+      'UPDATE releases SET output = output || ? WHERE app = ? AND version = ?',
       output,
       release.app,
       release.version,
     );
+  }
+
+  /** Of a pending release, whose predeploy command made it another one. */
+  setImage(release: Release, image: string): Release {
+    const sql = "UPDATE releases SET image = ? WHERE app = ? AND version = ? AND state = 'pending'";
+    this.#db.run(sql, image, release.app, release.version);
+    return this.find(release.app, release.version);
+  }
+
+  /** True where none of the app's releases before this one ever served. */
+  isFirst(release: Release): boolean {
+    const sql = "SELECT 1 FROM releases WHERE app = ? AND version < ? AND state = 'succeeded' LIMIT 1";
+    return this.#db.get(sql, release.app, release.version) === undefined;
   }
 
   /** The release that some visitors get. */
@@ -134,6 +150,8 @@ function toRelease(row: Row): Release {
     config: JSON.parse(String(row.config)),
     cron: JSON.parse(String(row.cron)),
     checks: JSON.parse(String(row.checks)),
+    hooks: JSON.parse(String(row.hooks)),
+    maxParallel: JSON.parse(String(row.max_parallel)),
     state: row.state as Release['state'],
   };
 }

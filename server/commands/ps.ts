@@ -141,7 +141,14 @@ export function dynoLines(formation: ProcessTypeView[], dynos: DynoView[], now =
 
 function dynoLine(dyno: DynoView, now: Date): string {
   const why = dyno.reason === undefined ? '' : `: ${dyno.reason}`;
-  return `${dyno.name}: ${dyno.state} ${timeText(dyno.since, now)}${why}`;
+  return `${dyno.name}: ${dyno.state} ${timeText(dyno.since, now)}${why}${nextStart(dyno, now)}`;
+}
+
+/** `; crash 7 in a row, next start in 20 s` */
+function nextStart({ backoff }: DynoView, now: Date): string {
+  if (!backoff) return '';
+  const seconds = Math.max(0, Math.ceil((backoff.next.getTime() - now.getTime()) / 1000));
+  return `; crash ${backoff.crashes} in a row, next start in ${seconds} s`;
 }
 
 function dynoJson(dyno: DynoView) {
@@ -153,5 +160,7 @@ function dynoJson(dyno: DynoView) {
     command: dyno.command,
     release: dyno.release,
     reason: dyno.reason ?? null,
+    crashes: dyno.backoff?.crashes ?? 0,
+    restartsAt: dyno.backoff?.next.toISOString() ?? null,
   };
 }

@@ -62,7 +62,7 @@ const info: Command = {
 
 const output: Command = {
   name: 'releases:output',
-  summary: "Print what a release's release command said",
+  summary: "Print what a release's commands said",
   app: 'required',
   args: [VERSION],
   examples: ['releases:output -a blog', 'releases:output blog v40'],
@@ -70,7 +70,9 @@ const output: Command = {
   async run({ platform, app, args, out }) {
     const release = platform.releases.info(app, args[0] === undefined ? undefined : parseVersion(args[0]));
     if (release.output === '')
-      return out.note(`v${release.version} had no release command, or it said nothing.`);
+      return out.note(
+        `v${release.version} had no commands (release, predeploy, postdeploy), or they said nothing.`,
+      );
     const filter = new TerminalFilter();
     await out.write(filter.write(release.output) + filter.end());
   },

@@ -9,7 +9,14 @@ describe('parseAppJson()', () => {
       "website": "https://example.com/", // not a comment before
       "formation": { "web": { "quantity": 2 }, "worker": { "size": "standard-1x" }, "cron": { "quantity": 0 } }
     }`;
-    assert.deepEqual(parseAppJson(text), { formation: { web: 2, cron: 0 }, cron: [], checks: [] });
+    assert.deepEqual(parseAppJson(text), {
+      formation: { web: 2, cron: 0 },
+      maxParallel: {},
+      cron: [],
+      checks: [],
+      predeploy: undefined,
+      hooks: {},
+    });
   });
 
   it('says where it is broken', () => {
@@ -26,6 +33,23 @@ describe('parseAppJson()', () => {
       assert.throws(() => parseAppJson(text), { message: /formation\.web\.quantity is .* whole number/ });
     });
   }
+
+  it('reads scripts as Dokku and Heroku have them, and how many dynos may boot at once', () => {
+    const scripts = { postdeploy: 'seed', dokku: { predeploy: 'assets', postdeploy: 'tell' } };
+    const read = parseAppJson(JSON.stringify({ scripts, formation: { web: { max_parallel: 2 } } }));
+    assert.equal(read.predeploy, 'assets');
+    assert.deepEqual(read.hooks, { postdeploy: 'tell', firstDeploy: 'seed' });
+    assert.deepEqual(read.maxParallel, { web: 2 });
+    assert.deepEqual(read.formation, {});
+    assert.equal(parseAppJson('{"scripts": {"predeploy": "x"}}').predeploy, 'x');
+    for (const [json, message] of [
+      ['{"scripts": {"postdeploy": ["x"]}}', /scripts\.postdeploy must be a text, not \["x"\]/],
+      ['{"scripts": {"dokku": {"predeploy": 1}}}', /scripts\.dokku\.predeploy must be a text/],
+      ['{"formation": {"web": {"max_parallel": 0}}}', /formation\.web\.max_parallel is 0; .* 1 or more/],
+    ] as const) {
+      assert.throws(() => parseAppJson(json), { message });
+    }
+  });
 
   it('reads cron jobs, and says which one is wrong', () => {
     const text = '{"cron": [{"schedule": "@daily", "command": "true"}]}';

@@ -50,6 +50,8 @@ describe('the store', () => {
     config,
     cron: [],
     checks: [],
+    hooks: {},
+    maxParallel: {},
   });
 
   it('Database keeps everything when it is opened again', () => {

@@ -115,6 +115,64 @@ describe('what an operator sets on an app', function () {
     assert.equal((await paas.push(folder)).status, 1);
     assert.equal(await paas.paas('releases:output -a released v2'), 'broken\n');
     assert.match(await paas.paas('releases:info -a released v2'), /^Status: +failed/m);
+    await paas.waitForLog('released', /app\[release\.1\]: broken/);
+  });
+
+  it('the release command runs for config changes and rollbacks too, and can refuse them', async () => {
+    const folder = await paas.checkout('node-plain', 'phased');
+    paas.write(
+      folder,
+      'Procfile',
+      'web: node server.js\nrelease: echo "colour $COLOUR"; test "$COLOUR" != red\n',
+    );
+    await paas.commit(folder, 'release');
+    await paas.deploy(folder);
+    await paas.paas('config:set COLOUR=blue -a phased');
+    assert.equal(await paas.paas('releases:output -a phased'), 'colour blue\n');
+    const refused = await paas.ssh('config:set COLOUR=red -a phased');
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stderr, /nothing was changed.*The release command exited with status 1\./s);
+    assert.equal(await paas.paas('config:get COLOUR -a phased'), 'blue\n');
+    assert.equal(await paas.paas('releases:output v3 -a phased'), 'colour red\n');
+    await paas.paas('rollback v1 -a phased');
+    assert.equal(await paas.paas('releases:output -a phased'), 'colour \n');
+  });
+
+  it('commands of app.json run before and after a deploy: their files, their failures, and what is only for the first', async () => {
+    const folder = await paas.checkout('node-plain', 'hooked');
+    const write = (scripts: object) => paas.write(folder, 'app.json', JSON.stringify({ scripts }));
+    write({
+      postdeploy: 'echo seeding',
+      dokku: {
+        predeploy: 'echo "made for $WHOM" > version.txt; echo assets',
+        postdeploy: 'echo telling $DYNO',
+      },
+    });
+    await paas.paas('apps:create hooked');
+    await paas.paas('config:set WHOM=you -a hooked');
+    await paas.commit(folder, 'hooks');
+    const first = await paas.deploy(folder);
+    assert.match(first, /Running predeploy command: .*assets.*Released v1.*telling postdeploy\.1.*seeding/s);
+    assert.match((await paas.get('hooked')).body, /made for you/);
+    // Nothing of what only the command's own dyno had is left in the image.
+    assert.match(await paas.paas('run -a hooked -- printenv DYNO'), /^run\./);
+    assert.equal(
+      await paas.paas('run -a hooked -- printenv NODE_ENV PATH'),
+      await paas.paas('run -a plain -- printenv NODE_ENV PATH'),
+    );
+    await paas.paas('config:set WHOM=them -a hooked');
+    assert.equal(await paas.paas('releases:output -a hooked'), 'telling postdeploy.1\n');
+    write({ dokku: { postdeploy: 'exit 9' } });
+    await paas.commit(folder, 'failing after');
+    const second = await paas.deploy(folder);
+    assert.match(second, / ! {5}The postdeploy command exited with status 9\. v3 serves nevertheless\./);
+    write({ dokku: { predeploy: 'exit 8' } });
+    await paas.commit(folder, 'failing before');
+    const third = await paas.push(folder);
+    assert.equal(third.status, 1);
+    assert.match(third.stderr, /The predeploy command exited with status 8\./);
+    assert.match(await paas.paas('releases:info v4 -a hooked'), /^Status: +failed/m);
+    assert.match(await paas.paas('releases -a hooked'), /Current: v3/);
   });
 
   it('a pushed branch is previewed by an app of its own, until it is deleted', async () => {

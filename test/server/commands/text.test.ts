@@ -49,7 +49,14 @@ describe('dynoLines()', () => {
         ],
         [
           { ...dyno, name: 'web.1', number: 1, state: 'up' },
-          { ...dyno, name: 'web.2', number: 2, state: 'crashed', reason: 'exited with status 1' },
+          {
+            ...dyno,
+            name: 'web.2',
+            number: 2,
+            state: 'crashed',
+            reason: 'exited with status 1',
+            backoff: { crashes: 7, next: new Date(now.getTime() + 19_500) },
+          },
           { ...dyno, name: 'run.77', number: 77, type: 'run', state: 'up' },
         ],
         now,
@@ -57,7 +64,7 @@ describe('dynoLines()', () => {
       [
         '=== web: npm start (2)',
         'web.1: up 2026-08-10 10:00:00 +0000 (~ 1h ago)',
-        'web.2: crashed 2026-08-10 10:00:00 +0000 (~ 1h ago): exited with status 1',
+        'web.2: crashed 2026-08-10 10:00:00 +0000 (~ 1h ago): exited with status 1; crash 7 in a row, next start in 20 s',
         '',
         '=== one-off',
         'run.77: up 2026-08-10 10:00:00 +0000 (~ 1h ago)',
