@@ -35,6 +35,11 @@ export class Activity implements Events {
     this.#added.emit('event', this.#store.add(action));
   }
 
+  /** Hears of each event as it is recorded. */
+  onEvent(listener: (event: PlatformEvent) => void): void {
+    this.#added.on('event', listener);
+  }
+
   async *read({ app, lines = 100, follow = false, signal }: EventQuery): AsyncGenerator<PlatformEvent> {
     // Listening begins before reading, so that nothing falls between.
     const added = follow ? on(this.#added, 'event', signal ? { signal } : {}) : undefined;

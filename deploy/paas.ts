@@ -58,9 +58,13 @@ import { PreviewStore } from './store/preview-store.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { TrafficStore } from './store/traffic-store.ts';
 import { VisitorStore } from './store/visitor-store.ts';
+import { WebhookStore } from './store/webhook-store.ts';
 import { AppCertificates } from './tls/certificates.ts';
 import { noAutomaticCertificates } from './tls/no-automatic-certificates.ts';
 import { AppTraffic } from './traffic.ts';
+import { AddressPolicy } from './webhooks/address-policy.ts';
+import { AppWebhooks } from './webhooks/app-webhooks.ts';
+import { WebhookDispatcher } from './webhooks/webhook-dispatcher.ts';
 
 export interface PaasOptions {
   database: string;
@@ -81,6 +85,8 @@ export interface PaasOptions {
   urlOf: (hostname: string) => string;
   /** Builds at once, and bytes of memory that a step of one may take. */
   builds: BuildCapacity;
+  /** CIDR: beside public addresses, webhooks may reach these. */
+  webhookNetworks: string[];
   /** Milliseconds for a build. */
   buildTimeout: number;
   /** Milliseconds for a web dyno to listen. */
@@ -310,6 +316,9 @@ export function openPaas(options: PaasOptions): Paas {
     log,
   });
   builds.useQueue(queue);
+  const webhookStore = new WebhookStore(database);
+  const policy = new AddressPolicy(options.webhookNetworks);
+  const dispatcher = new WebhookDispatcher({ store: webhookStore, policy, log });
 
   return {
     apps: catalog,
@@ -336,6 +345,7 @@ export function openPaas(options: PaasOptions): Paas {
     logs: { read: (app, query) => logs.read(apps.find(app).name, query) },
     runs,
     events: activity,
+    webhooks: new AppWebhooks({ apps, store: webhookStore, activity, policy, dispatcher }),
     cron,
     idle: idleness,
     previews,
@@ -393,6 +403,7 @@ export function openPaas(options: PaasOptions): Paas {
       previews.start();
       images.start();
       traffic.start();
+      dispatcher.wake();
     },
 
     async stop() {
@@ -402,6 +413,7 @@ export function openPaas(options: PaasOptions): Paas {
       previews.close();
       images.close();
       traffic.close();
+      dispatcher.close();
       await queue.close();
       await clock.close();
       logs.close();

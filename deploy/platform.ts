@@ -5,6 +5,7 @@ import type { DynoLimits } from './model/dyno-limits.ts';
 import type { PortMapping } from './model/port-mapping.ts';
 import type { PreviewSettings } from './model/preview-settings.ts';
 import type { VisitorSettings } from './model/visitor-settings.ts';
+import type { Webhooks } from './platform/webhooks.ts';
 
 /**
  * What the platform offers to its front ends (SSH commands, dashboard, API): one interface per noun.
@@ -29,6 +30,7 @@ export interface Platform {
   readonly runs: Runs;
   readonly pushes: Pushes;
   readonly events: Events;
+  readonly webhooks: Webhooks;
   readonly limits: Limits;
   readonly idle: Idle;
   readonly checks: Checks;

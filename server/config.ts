@@ -28,6 +28,8 @@ export interface Config {
   buildTimeout: number;
   /** Bytes that each dyno and each step of a build may write; 0: as much as there is room. */
   diskLimit: number;
+  /** CIDR: beside public addresses, webhooks may reach these. */
+  webhookNetworks: string[];
   /** undefined: our own Redis on a unix socket. */
   redisUrl: string | undefined;
 }
@@ -66,6 +68,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     bootTimeout: parseSeconds('PAAS_BOOT_TIMEOUT', env.PAAS_BOOT_TIMEOUT || '60'),
     buildTimeout: parseSeconds('PAAS_BUILD_TIMEOUT', env.PAAS_BUILD_TIMEOUT || '1800'),
     diskLimit: parseDiskLimit(env.PAAS_DISK_LIMIT || '10G'),
+    webhookNetworks: (env.PAAS_WEBHOOK_NETWORKS || '').split(/[ ,]+/).filter(Boolean),
     redisUrl: env.REDIS_URL || undefined,
   };
 }

@@ -48,6 +48,7 @@ const paas = openPaas({
   },
   urlOf,
   builds: buildCapacity({ cores: availableParallelism(), memory: totalmem() }),
+  webhookNetworks: config.webhookNetworks,
   buildTimeout: config.buildTimeout * 1000,
   bootTimeout: config.bootTimeout * 1000,
   diskLimit: config.diskLimit,

@@ -162,6 +162,17 @@ const MIGRATIONS = [
   'ALTER TABLE domains ADD COLUMN passthrough INTEGER;',
   `ALTER TABLE releases ADD COLUMN hooks TEXT NOT NULL DEFAULT '{}';
    ALTER TABLE releases ADD COLUMN max_parallel TEXT NOT NULL DEFAULT '{}';`,
+  `CREATE TABLE webhooks (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, url TEXT NOT NULL,
+     secret TEXT NOT NULL, created_by TEXT NOT NULL, created_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX webhooks_by_app ON webhooks (app);
+   CREATE TABLE webhook_deliveries (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, webhook INTEGER NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+     action TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
+     created_at INTEGER NOT NULL, next_at INTEGER, status INTEGER, reason TEXT
+   ) STRICT;
+   CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook, state, id);`,
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -28,6 +28,7 @@ import { redirectsCommands } from './redirects.ts';
 import { releasesCommands } from './releases.ts';
 import { runCommands } from './run.ts';
 import { stickyCommand } from './sticky.ts';
+import { webhooksCommands } from './webhooks.ts';
 
 /** Every command, in the order in which help lists them. */
 export const commands: Command[] = [
@@ -59,6 +60,7 @@ export const commands: Command[] = [
   ...maintenanceCommands,
   ...keysCommands,
   ...eventsCommands,
+  ...webhooksCommands,
   ...platformCommands,
   helpCommand(() => commands),
 ];

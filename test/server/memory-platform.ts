@@ -19,6 +19,7 @@ import type {
   RunSession,
 } from '../../deploy/platform.ts';
 import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
+import { noWebhooks } from './no-webhooks.ts';
 
 interface MemoryApp {
   summary: AppSummary;
@@ -292,6 +293,7 @@ export class MemoryPlatform implements Platform {
   };
 
   redirects: Platform['redirects'] = noRedirects;
+  webhooks: Platform['webhooks'] = noWebhooks;
   ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
   certificates: Platform['certificates'] = noCertificates;

@@ -18,6 +18,7 @@ import type {
   Session,
 } from '../../../deploy/platform.ts';
 import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
+import { noWebhooks } from '../no-webhooks.ts';
 
 interface App {
   name: string;
@@ -211,6 +212,7 @@ export class MemoryPlatform implements Platform {
   };
 
   redirects: Platform['redirects'] = noRedirects;
+  webhooks: Platform['webhooks'] = noWebhooks;
   ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
   certificates: Platform['certificates'] = noCertificates;
