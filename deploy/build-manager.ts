@@ -140,6 +140,23 @@ export class BuildManager implements Builds {
     return this.find(view.id);
   }
 
+  /** After a start of control: what an earlier one left without an end has failed, unless its release was live before that control died. */
+  endUnfinished(): void {
+    const { store, releases, logs } = this.#options;
+    for (const { id, app, stages } of store.unfinished()) {
+      const release = releases.ofBuild(id);
+      const reason = 'The platform was restarted during this build. Push again.';
+      const end: BuildEnd = release
+        ? { state: 'succeeded', release: release.version }
+        : { state: 'failed', reason };
+      store.finish(id, end, stages);
+      const text = release
+        ? `Build ended with v${release.version}; the platform was restarted before its pusher heard of it`
+        : 'Build failed -- the platform was restarted';
+      logs.append(app, { source: 'app', dyno: 'api', text });
+    }
+  }
+
   /** Called by the queue when it is this build's turn. */
   async run(id: number): Promise<void> {
     const running = this.#running.get(id);

@@ -77,7 +77,6 @@ export class AppCanaries implements Canaries {
     const wanted = releases.quantities(release).web ?? 0;
     try {
       await dynos.startCanary(release, Math.max(1, Math.ceil((wanted * canaryShare) / 100)), () => {
-        store.endCanaries(app);
         store.markCanary(release);
       });
     } catch (error) {

@@ -236,7 +236,7 @@ export function openPaas(options: PaasOptions): Paas {
     log,
   });
   const traffic = new AppTraffic({ apps, store: new TrafficStore(database), log });
-  const idleness = new Idleness({ store: apps, dynos, logs, activity });
+  const idleness = new Idleness({ store: apps, dynos, logs, activity, lock });
   const catalog: AppCatalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -373,15 +373,7 @@ export function openPaas(options: PaasOptions): Paas {
     async start() {
       await repositories.prepare();
       await registry.prepare();
-      for (const build of buildStore.failUnfinished(
-        'The platform was restarted during this build. Push again.',
-      )) {
-        logs.append(build.app, {
-          source: 'app',
-          dyno: 'api',
-          text: `Build failed -- the platform was restarted`,
-        });
-      }
+      builds.endUnfinished();
       releaseStore.failPending();
       await engine.waitUntilUp(30_000);
       const current = apps.list().flatMap((app) => releases.current(app.name) ?? []);

@@ -100,6 +100,18 @@ export class ReleaseManager implements Releases {
     }
   }
 
+  /** The release that a build made and that served; undefined: none did. */
+  ofBuild(build: number): Release | undefined {
+    return this.#options.releases.ofBuild(build);
+  }
+
+  /** The release that serves. Throws `conflict` where there is none yet. */
+  require(app: string): Release {
+    const release = this.current(app);
+    if (release) return release;
+    throw new PaasError('conflict', `${app} has no release yet. Push code first: git push paas main`);
+  }
+
   /** The release that serves, if any. */
   current(app: string): Release | undefined {
     const { currentRelease } = this.#options.apps.find(app);
@@ -171,8 +183,7 @@ export class ReleaseManager implements Releases {
   async activate(release: Release, commit: () => void = () => {}): Promise<void> {
     try {
       await this.#options.dynos.replace(release, this.quantities(release), () => {
-        commit();
-        this.#options.releases.activate(release);
+        this.#options.releases.activate(release, commit);
       });
       this.#options.onActivated(release.app);
     } catch (error) {

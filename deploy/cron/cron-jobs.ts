@@ -140,9 +140,7 @@ export class CronJobs implements Cron {
   }
 
   async #start(app: string, job: { id: string; entry: CronEntry; user: string }): Promise<DetachedDyno> {
-    const release = this.#options.releases.current(app);
-    if (!release)
-      throw new PaasError('conflict', `${app} has no release yet. Push code first: git push paas main`);
+    const release = this.#options.releases.require(app);
     const dyno = await this.#options.detached.start({
       release,
       prefix: 'cron',

@@ -9,6 +9,18 @@ import type { DynoRunner } from './dyno-runner.ts';
 
 /** Longest wait for requests in flight before a dyno is told to stop. */
 const DRAIN_MS = 30_000;
+/** Between SIGTERM and SIGKILL, for a dyno of an earlier control. */
+const STOP_SECONDS = 30;
+const ADOPTED_AT_ONCE = 16;
+
+/** An app as control's record has it, for which containers may run. */
+export interface ResumedApp {
+  release: Release;
+  quantities: Record<string, number>;
+  /** Its web dynos may be without containers. */
+  idles: boolean;
+  canary: Release | undefined;
+}
 
 export interface DynoManagerOptions {
   engine: Engine;
@@ -152,46 +164,51 @@ export class DynoManager {
 
   /**
    * After a start of control: takes up the containers of the current releases, publishes them, starts what is
-   * missing (but for web dynos of an app that idles: they come with the next request), and removes what belongs to nothing (a deploy that was cut off, builds, one-off dynos).
+   * missing (but for web dynos of an app that idles: they come with the next request), and ends what belongs to nothing (dynos of a release
+   * that was being replaced, a deploy that was cut off, builds, one-off dynos).
    */
-  async resume(
-    current: {
-      release: Release;
-      quantities: Record<string, number>;
-      idles: boolean;
-      canary: Release | undefined;
-    }[],
-  ): Promise<void> {
+  async resume(current: ResumedApp[]): Promise<void> {
     const containers = await this.#options.engine.list(['paas.kind']);
     const adopted = new Set<string>();
+    const found: [Dyno, string][] = [];
     const missing: Dyno[] = [];
     for (const { release, quantities, idles, canary } of current) {
       const dynos = [...wantedDynos(release, quantities), ...(canary ? canaryDynos(canary, 1) : [])];
       this.#dynos.set(release.app, dynos);
       for (const dyno of dynos) {
-        const found = containers.find(
-          (container) => container.running && !adopted.has(container.id) && isOf(container.labels, dyno),
+        const container = containers.find(
+          ({ id, labels, running }) => running && !adopted.has(id) && isOf(labels, dyno),
         );
-        if (!found) {
-          if (idles && dyno.isWeb) dyno.state = 'idle';
-          else missing.push(dyno);
-          continue;
-        }
-        adopted.add(found.id);
-        await this.#options.runner.adopt(dyno, found.id);
-        dyno.become('up');
-        this.#watch(dyno);
+        if (container) found.push([dyno, container.id]);
+        else if (idles && dyno.isWeb) dyno.state = 'idle';
+        else missing.push(dyno);
+        if (container) adopted.add(container.id);
       }
     }
+    await forEachLimited(found, ADOPTED_AT_ONCE, ([dyno, id]) => this.#adopt(dyno, id));
     await this.#options.publishRoutes();
+    for (const [dyno] of found) if (dyno.state === 'starting') void this.#waitFor(dyno);
     const rest = containers.filter((container) => !adopted.has(container.id));
-    await Promise.all(rest.map((container) => this.#removeStray(container)));
+    for (const container of rest) this.#inBackground(this.#endStray(container));
     await Promise.all(missing.map((dyno) => this.#startWatched(dyno)));
   }
 
-  async #removeStray(container: ContainerSummary): Promise<void> {
-    if (container.running && (await this.#options.adoptRun(container))) return;
-    await this.#options.engine.remove(container.id).catch(() => {});
+  /** A web dyno that does not listen yet was just starting when the last control died. */
+  async #adopt(dyno: Dyno, id: string): Promise<void> {
+    await this.#options.runner.adopt(dyno, id);
+    this.#watch(dyno);
+  }
+
+  /** Requests may be in flight to a dyno: they end, and it is told to stop, as if control had not died. */
+  async #endStray({ id, labels, running }: ContainerSummary): Promise<void> {
+    const { engine, adoptRun, drain } = this.#options;
+    if (running && (await adoptRun({ id, labels, running }))) return;
+    if (running && labels['paas.kind'] === 'dyno') {
+      const { address } = await engine.inspect(id);
+      if (address !== undefined) await drain([{ address, port: WEB_PORT }], DRAIN_MS);
+      await engine.stop(id, STOP_SECONDS);
+    }
+    await engine.remove(id);
   }
 
   /** Resolves when no retired dyno is left running. */
@@ -241,6 +258,10 @@ export class DynoManager {
       return;
     }
     this.#watch(dyno);
+    await this.#waitFor(dyno);
+  }
+
+  async #waitFor(dyno: Dyno): Promise<void> {
     if (await this.#options.runner.waitUntilUp(dyno)) await this.#options.publishRoutes();
   }
 
@@ -280,12 +301,12 @@ export class DynoManager {
 
   /** Lets requests in flight end, then stops; not waited for. */
   #retire(dynos: Dyno[]): void {
-    for (const dyno of dynos) {
-      const done = this.#retireOne(dyno)
-        .catch(() => {})
-        .finally(() => this.#retiring.delete(done));
-      this.#retiring.add(done);
-    }
+    for (const dyno of dynos) this.#inBackground(this.#retireOne(dyno));
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const done = work.catch(() => {}).finally(() => this.#retiring.delete(done));
+    this.#retiring.add(done);
   }
 
   async #retireOne(dyno: Dyno): Promise<void> {

@@ -10,6 +10,9 @@ import { dynoRequest } from './dyno-request.ts';
 import { waitUntilListening } from './health-check.ts';
 import { LogFollower, type LogPlace } from './log-follower.ts';
 
+/** A dyno that is up accepts at once, however busy it is: the kernel does. */
+const LISTENS_WITHIN_MS = 20;
+
 export interface DynoRunnerOptions {
   engine: Engine;
   logs: AppLogs;
@@ -70,7 +73,7 @@ export class DynoRunner {
     return container;
   }
 
-  /** Takes up a container that runs since before control started. */
+  /** Takes up a container that runs since before control started. The dyno is up, but for a web dyno that does not listen yet. */
   async adopt(dyno: Dyno, id: string): Promise<void> {
     const state = await this.#options.engine.inspect(id);
     const container = new DynoContainer(id);
@@ -80,6 +83,9 @@ export class DynoRunner {
     this.#containers.set(id, container);
     const last = this.#options.logs.lastOf(dyno.app, dyno.name);
     container.logged = this.#followLog(dyno, container, last ?? { at: state.startedAt, count: 0 });
+    if (dyno.isWeb && !(await listensNow(container.address))) return;
+    dyno.become('up');
+    dyno.since = state.startedAt;
     this.#check(dyno);
   }
 
@@ -240,6 +246,12 @@ export class DynoRunner {
   say(dyno: Dyno, text: string): void {
     this.#options.logs.append(dyno.app, { source: 'paas', dyno: dyno.name, text });
   }
+}
+
+async function listensNow(address: string | undefined): Promise<boolean> {
+  if (address === undefined) return false;
+  const soon = AbortSignal.timeout(LISTENS_WITHIN_MS);
+  return waitUntilListening({ address, port: WEB_PORT }, soon);
 }
 
 async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {

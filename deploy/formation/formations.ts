@@ -44,7 +44,7 @@ export class Formations implements Dynos {
 
   async scale(app: string, changes: ScaleChange[], user: string): Promise<ProcessTypeView[]> {
     return this.#options.lock.run(app, async () => {
-      const release = this.#release(app);
+      const release = this.#options.releases.require(app);
       const quantities = applyChanges(this.#options.releases.quantities(release), changes);
       this.#options.store.setFormation(app, quantities);
       const text = changes.map((change) => `${change.type}@${quantities[change.type]}`).join(' ');
@@ -56,7 +56,7 @@ export class Formations implements Dynos {
 
   async restart(app: string, target: string | undefined, user: string): Promise<void> {
     await this.#options.lock.run(app, async () => {
-      this.#release(app);
+      this.#options.releases.require(app);
       this.#options.activity.note({
         app,
         user,
@@ -65,16 +65,6 @@ export class Formations implements Dynos {
       });
       await this.#options.dynos.restart(app, target);
     });
-  }
-
-  #release(app: string): Release {
-    const release = this.#options.releases.current(app);
-    if (!release)
-      throw new PaasError(
-        'conflict',
-        `${app} has no release yet, so there is nothing to run. Push code first: git push paas main`,
-      );
-    return release;
   }
 
   #view(release: Release): ProcessTypeView[] {

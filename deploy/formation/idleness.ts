@@ -1,5 +1,6 @@
 import type { Activity } from '../activity.ts';
 import type { AppLogs } from '../logs/app-log.ts';
+import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Idle } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
@@ -13,6 +14,7 @@ export interface IdlenessOptions {
   dynos: DynoManager;
   logs: AppLogs;
   activity: Activity;
+  lock: KeyedMutex;
 }
 
 /** Apps that nobody visits let their web dynos go; the next request is held by the router and brings them back. */
@@ -88,9 +90,13 @@ export class Idleness implements Idle {
     this.#lookAgain(app, left > 0 ? left : seconds * 1000);
   }
 
+  /** Under the app's lock: a deploy or a change of its formation may be under way, and a request may have come meanwhile. */
   async #letGo(app: string, seconds: number): Promise<void> {
-    const { dynos, logs } = this.#options;
-    if (!dynos.isIdle(app) && (await dynos.sleep(app)))
-      logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
+    const { dynos, logs, lock } = this.#options;
+    await lock.run(app, async () => {
+      const isQuiet = Date.now() - (this.#lastRequest.get(app) ?? 0) >= seconds * 1000;
+      if (isQuiet && !dynos.isIdle(app) && (await dynos.sleep(app)))
+        logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
+    });
   }
 }

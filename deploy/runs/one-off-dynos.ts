@@ -6,7 +6,6 @@ import type { AppLogs } from '../logs/app-log.ts';
 import { quote } from '../model/app-name.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
-import type { Release } from '../model/release.ts';
 import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from './detached-dynos.ts';
@@ -39,7 +38,7 @@ export class OneOffDynos implements Runs {
   }
 
   async start(app: string, options: RunOptions): Promise<RunSession> {
-    const release = this.#release(app);
+    const release = this.#options.releases.require(app);
     const { engine } = this.#options;
     const dyno = `run.${randomInt(1000, 10_000)}`;
     const limits = this.#options.limitsOf(app, 'run');
@@ -73,7 +72,7 @@ export class OneOffDynos implements Runs {
     app: string,
     { command, user, timeLimit }: { command: string; user: string; timeLimit?: number },
   ): Promise<RunView> {
-    const release = this.#release(app);
+    const release = this.#options.releases.require(app);
     const dyno = await this.#options.detached.start({
       release,
       prefix: 'run',
@@ -121,12 +120,6 @@ export class OneOffDynos implements Runs {
   async #stop(dyno: Attached | DetachedDyno): Promise<void> {
     if ('hangUp' in dyno) await dyno.hangUp();
     else await this.#options.detached.stop(dyno);
-  }
-
-  #release(app: string): Release {
-    const release = this.#options.releases.current(app);
-    if (release) return release;
-    throw new PaasError('conflict', `${app} has no release yet. Push code first: git push paas main`);
   }
 
   #began(dyno: Attached): void {

@@ -32,8 +32,9 @@ export class Database {
     return { changes: Number(result.changes), lastId: Number(result.lastInsertRowid) };
   }
 
-  /** All of it or nothing. */
+  /** All of it or nothing; inside of another one it is a part of that. */
   transaction<T>(work: () => T): T {
+    if (this.#db.isTransaction) return work();
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const result = work();

@@ -52,9 +52,10 @@ export class ReleaseStore {
     });
   }
 
-  /** The release serves from now on: its end state, the app's pointer and config in one step. */
-  activate(release: Release): void {
+  /** The release serves from now on: its end state, the app's pointer, and what `commit` writes, in one step. */
+  activate(release: Release, commit: () => void = () => {}): void {
     this.#db.transaction(() => {
+      commit();
       this.endCanaries(release.app);
       this.#setState(release, 'succeeded');
       this.#db.run('UPDATE apps SET current_release = ? WHERE name = ?', release.version, release.app);
@@ -96,8 +97,12 @@ export class ReleaseStore {
     return row && toRelease(row);
   }
 
+  /** It takes the place of an earlier one. */
   markCanary(release: Release): void {
-    this.#setState(release, 'canary');
+    this.#db.transaction(() => {
+      this.endCanaries(release.app);
+      this.#setState(release, 'canary');
+    });
   }
 
   /** A canary that is no more, and was not promoted, has failed. */
@@ -107,6 +112,14 @@ export class ReleaseStore {
 
   fail(release: Release): void {
     this.#setState(release, 'failed');
+  }
+
+  /** The release that a build made and that serves, or did; undefined: none. */
+  ofBuild(build: number): Release | undefined {
+    const sql =
+      "SELECT * FROM releases WHERE build_id = ? AND state IN ('succeeded', 'canary') ORDER BY version LIMIT 1";
+    const row = this.#db.get(sql, build);
+    return row && toRelease(row);
   }
 
   /** What a killed control left half-way never served. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, it } from 'mocha';
 import { Idleness, type IdlenessOptions } from '../../deploy/formation/idleness.ts';
+import { KeyedMutex } from '../../deploy/model/mutex.ts';
 
 describe('Idleness', () => {
   let idleness: Idleness;
@@ -15,6 +16,7 @@ describe('Idleness', () => {
       dynos: { isIdle: () => false, sleep: sleepOnce },
       logs: { append: () => {} },
       activity: {},
+      lock: new KeyedMutex(),
     } as unknown as IdlenessOptions);
     idleness.watch('shop');
   }

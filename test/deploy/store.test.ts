@@ -94,18 +94,33 @@ describe('the store', () => {
     );
   });
 
-  it('BuildStore.finish() lets the first end count, failUnfinished() ends the rest', () => {
+  it('BuildStore.finish() lets the first end count, unfinished() lists the rest', () => {
     const builds = new BuildStore(database);
     const one = builds.create({ app: 'shop', user: 'alice', commit: 'c1' });
     const two = builds.create({ app: 'shop', user: 'alice', commit: 'c2' });
     builds.finish(one.id, { state: 'succeeded', release: 1 }, [{ name: 'boot', milliseconds: 5 }]);
     builds.finish(one.id, { state: 'failed', reason: 'late' }, []);
     assert.deepEqual(
-      builds.failUnfinished('restarted').map((build) => build.id),
+      builds.unfinished().map((build) => build.id),
       [two.id],
     );
     assert.equal(builds.find(one.id).state, 'succeeded');
-    assert.equal(builds.find(two.id).reason, 'restarted');
+  });
+
+  it('ReleaseStore.activate() moves the pointer and what goes with it, or nothing', () => {
+    const releases = new ReleaseStore(database);
+    const made = releases.create({ ...release(), buildId: 7 });
+    const commit = () => {
+      apps.replaceConfig('shop', { A: '1' });
+      throw new Error('cut off');
+    };
+    assert.throws(() => releases.activate(made, commit), /cut off/);
+    assert.deepEqual(apps.config('shop'), {});
+    assert.equal(apps.find('shop').currentRelease, undefined);
+    assert.equal(releases.ofBuild(7), undefined);
+    releases.activate(made, () => apps.replaceConfig('shop', { A: '2' }));
+    assert.deepEqual(apps.config('shop'), { A: '2' });
+    assert.equal(releases.ofBuild(7)!.version, 1);
   });
 
   it('AppStore.remove() takes all of an app with it', () => {

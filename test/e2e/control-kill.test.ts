@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
+import { after, before, describe, it } from 'mocha';
+import { Random, seedFrom } from '../fixtures/random.ts';
+import { ConfigLane, DeployLane, type Lane, ScaleLane } from './control-ledger.ts';
+import { Instance, whyNot } from './instance.ts';
+import { RouteWatch } from './route-watch.ts';
+
+const SEED = seedFrom('KILL_SEED');
+const KILLS = Number(process.env.KILLS ?? 5);
+/** Longer than the platform promises would be seen as a failed request anyway. */
+const MOST_MS = 100;
+
+describe(`control that is killed at random moments (KILL_SEED=${SEED} KILLS=${KILLS})`, function () {
+  this.timeout(60_000 + KILLS * 30_000);
+  let paas: Instance;
+
+  before(async function () {
+    if (whyNot()) return this.skip();
+    paas = await Instance.start();
+  });
+
+  after(async () => {
+    await paas?.remove();
+  });
+
+  it('what was acknowledged stands, what was not is done or undone, and no visitor notices', async () => {
+    const random = new Random(SEED);
+    const lanes = [
+      new DeployLane(paas, { app: 'deployed', random }),
+      new ConfigLane(paas, { app: 'configured', random }),
+      new ScaleLane(paas, { app: 'scaled', random }),
+    ];
+    for (const lane of lanes) await lane.begin();
+    const watch = new RouteWatch(paas);
+    const loads = await failuresDuring(paas, lanes, () => killAgainAndAgain(paas, lanes, random));
+    await watch.end();
+    assert.deepEqual(loads, []);
+    assert.ok(watch.looks > KILLS * 10, `${watch.looks} looks`);
+    const { milliseconds, server } = watch.worst;
+    assert.ok(
+      milliseconds <= MOST_MS,
+      `the router pointed to ${server} for ${milliseconds} ms after it had stopped`,
+    );
+    const done = lanes.reduce((sum, lane) => sum + lane.done, 0);
+    assert.ok(done >= KILLS, `only ${done} things were acknowledged`);
+    console.log(
+      `      ${done} acknowledged, ${KILLS} kills, longest route to a stopped dyno ${milliseconds.toFixed(0)} ms`,
+    );
+    assert.deepEqual(await strays(paas, lanes), []);
+  });
+
+  it('control: a route to a stopped dyno is seen, and how long it was there', () => {
+    const watch = new RouteWatch(paas);
+    void watch.end();
+    watch.note(['a', 'b'], new Set(['a']), 1000);
+    watch.note(['a', 'b'], new Set(['a']), 1150);
+    watch.note(['a'], new Set(['a']), 1200);
+    assert.deepEqual(watch.worst, { milliseconds: 150, server: 'b' });
+  });
+});
+
+async function killAgainAndAgain(paas: Instance, lanes: Lane[], random: Random): Promise<void> {
+  for (let round = 1; round <= KILLS; round += 1) {
+    let isKilled = false;
+    const running = Promise.all(lanes.map((lane) => lane.run(() => isKilled)));
+    running.catch(() => {}); // awaited below
+    await sleep(random.below(1200));
+    isKilled = true;
+    for (const lane of lanes) lane.stopped = true;
+    await paas.kill('control');
+    await running;
+    await answersAgain(paas);
+    const problems = await Promise.all(lanes.map((lane) => lane.settle()));
+    assert.deepEqual(problems.flat(), [], `after kill ${round}`);
+  }
+}
+
+async function answersAgain(paas: Instance): Promise<void> {
+  for (const end = Date.now() + 30_000; (await paas.ssh('apps')).status !== 0; await sleep(50))
+    if (Date.now() > end) throw new Error(`control does not come back:\n${paas.log.slice(-3000)}`);
+}
+
+/** What visitors of the lanes' apps get that is no answer, while `work` runs. */
+async function failuresDuring(paas: Instance, lanes: Lane[], work: () => Promise<void>): Promise<string[]> {
+  const visit = lanes.reduce(
+    (inner, { app }) =>
+      async () => {
+        const { failures } = await paas.countFailures(app, { perSecond: 20 }, inner);
+        failed.push(...failures.map((text) => `${app}: ${text}`));
+      },
+    work,
+  );
+  const failed: string[] = [];
+  await visit();
+  return failed;
+}
+
+/** Containers that no dyno of the record is, once what was being retired has gone. */
+async function strays(paas: Instance, lanes: Lane[]): Promise<string[]> {
+  const docker = new Docker({ socketPath: join(paas.environment.PAAS_RUN!, 'docker.sock') });
+  for (const end = Date.now() + 35_000; ; await sleep(100)) {
+    const containers = await docker.listContainers({ all: true });
+    let wanted = 0;
+    for (const { app } of lanes) wanted += JSON.parse(await paas.paas(`ps -a ${app} --json`)).length;
+    if (containers.length === wanted) return [];
+    if (Date.now() > end)
+      return containers.map(({ Names, State, Labels }) => `${Names[0]} ${State} ${JSON.stringify(Labels)}`);
+  }
+}
