@@ -27,24 +27,30 @@ export function parseHealthChecks(healthchecks: unknown): HealthCheck[] {
   const web = asObject(healthchecks).web;
   if (web === undefined) return [];
   if (!Array.isArray(web)) throw new BuildpackError('app.json: healthchecks.web must be a list of checks.');
-  return web.map((check, index) => parseCheck(asObject(check), `healthchecks.web[${index}]`));
+  return web.map((check, index) =>
+    parseHealthCheck(asObject(check), (name) => `app.json: healthchecks.web[${index}].${name}`),
+  );
 }
 
-function parseCheck(check: Record<string, unknown>, where: string): HealthCheck {
+/** One check; `nameOf` says in an error where a setting stands. Throws `BuildpackError`. */
+export function parseHealthCheck(
+  check: Record<string, unknown>,
+  nameOf: (setting: string) => string,
+): HealthCheck {
   const number = (name: string, usual: number, [least, most]: [number, number]) => {
     const value = check[name] ?? usual;
     if (typeof value === 'number' && value >= least && value <= most) return value;
-    throw new BuildpackError(`app.json: ${where}.${name} must be a number from ${least} to ${most}.`);
+    throw new BuildpackError(`${nameOf(name)} must be a number from ${least} to ${most}.`);
   };
   const text = (name: string, usual: string) => {
     const value = check[name] ?? usual;
     if (typeof value === 'string' && value.length <= 1000 && !/[\0\r\n]/.test(value)) return value;
-    throw new BuildpackError(`app.json: ${where}.${name} must be a text of one line.`);
+    throw new BuildpackError(`${nameOf(name)} must be a text of one line.`);
   };
   const type = TYPES.find((known) => known === (check.type ?? 'startup'));
-  if (!type) throw new BuildpackError(`app.json: ${where}.type must be one of ${TYPES.join(', ')}.`);
+  if (!type) throw new BuildpackError(`${nameOf('type')} must be one of ${TYPES.join(', ')}.`);
   const path = text('path', '/');
-  if (!/^\/[!-~]*$/.test(path)) throw new BuildpackError(`app.json: ${where}.path must begin with "/".`);
+  if (!/^\/[!-~]*$/.test(path)) throw new BuildpackError(`${nameOf('path')} must begin with "/".`);
   return {
     type,
     path,

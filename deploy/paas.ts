@@ -17,7 +17,7 @@ import { AppCanaries } from './canary.ts';
 import { CronClock } from './cron/cron-clock.ts';
 import { CronJobs } from './cron/cron-jobs.ts';
 import { type ContainerSummary, Engine } from './engine.ts';
-import { AppChecks } from './formation/app-checks.ts';
+import { AppChecks, withSet } from './formation/app-checks.ts';
 import { appNetwork } from './formation/app-network.ts';
 import { DynoChecks } from './formation/dyno-checks.ts';
 import { DynoManager } from './formation/dyno-manager.ts';
@@ -47,6 +47,7 @@ import { AccessStore } from './store/access-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
 import { CertificateStore } from './store/certificate-store.ts';
+import { CheckStore } from './store/check-store.ts';
 import { CronStore } from './store/cron-store.ts';
 import { Database } from './store/database.ts';
 import { DomainStore } from './store/domain-store.ts';
@@ -89,7 +90,7 @@ export interface PaasOptions {
   webhookNetworks: string[];
   /** Milliseconds for a build. */
   buildTimeout: number;
-  /** Milliseconds for a web dyno to listen. */
+  /** Seconds for a web dyno to listen, where its app has no own. */
   bootTimeout: number;
   /** Bytes that a dyno or a step of a build may write; 0: no limit. */
   diskLimit: number;
@@ -133,7 +134,9 @@ export function openPaas(options: PaasOptions): Paas {
 
   const limitsOf = (app: string, type: string) => apps.limits(app)[type] ?? {};
 
+  const checkStore = new CheckStore(database);
   const checks = new DynoChecks({
+    checksOf: (release) => withSet(release.checks, checkStore.list(release.app)),
     hostOf: (app) => `${app}.${domain}`,
     say: (dyno, text) => runner.say(dyno, text),
   });
@@ -142,7 +145,7 @@ export function openPaas(options: PaasOptions): Paas {
     onReadiness: () => void publishRoutes().catch(() => {}),
     engine,
     logs,
-    bootTimeout: options.bootTimeout,
+    bootTimeoutOf: (app) => (checkStore.bootTimeout(app) ?? options.bootTimeout) * 1000,
     stopTimeout: 30,
     limitsOf,
     portsOf: (app, type) =>
@@ -357,7 +360,14 @@ export function openPaas(options: PaasOptions): Paas {
       lock,
       activity,
     }),
-    checks: new AppChecks({ releases, dynos, checks }),
+    checks: new AppChecks({
+      releases,
+      dynos,
+      checks,
+      store: checkStore,
+      activity,
+      bootTimeout: options.bootTimeout,
+    }),
     limits: new AppLimits({ store: apps, activity, engine, dynos, releases, lock }),
     maintenance: new AppMaintenance({ store: apps, activity, publishRoutes }),
     metrics: traffic,

@@ -1,10 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
-import type { HealthCheck } from '../buildpacks/health-checks.ts';
 import type { CronEntry } from './model/cron-entry.ts';
 import type { DynoLimits } from './model/dyno-limits.ts';
 import type { PortMapping } from './model/port-mapping.ts';
 import type { PreviewSettings } from './model/preview-settings.ts';
 import type { VisitorSettings } from './model/visitor-settings.ts';
+import type { Checks } from './platform/checks.ts';
 import type { Webhooks } from './platform/webhooks.ts';
 
 /**
@@ -190,22 +190,6 @@ export interface Pipelines {
   targets(app: string): string[];
   /** The app's current code as a release of a target, with the target's config. Throws as a deploy does. */
   promote(app: string, promotion: Promotion): Promise<void>;
-}
-
-export type CheckView = HealthCheck;
-
-export interface CheckResult {
-  dyno: string;
-  check: CheckView;
-  /** In words; undefined: it passed. */
-  problem: string | undefined;
-}
-
-export interface Checks {
-  /** Of the current release. */
-  list(app: string): CheckView[];
-  /** Each once, on each web dyno that is up. Throws `conflict` where there is none. */
-  run(app: string, signal: AbortSignal): Promise<CheckResult[]>;
 }
 
 export interface Idle {

@@ -50,7 +50,7 @@ const paas = openPaas({
   builds: buildCapacity({ cores: availableParallelism(), memory: totalmem() }),
   webhookNetworks: config.webhookNetworks,
   buildTimeout: config.buildTimeout * 1000,
-  bootTimeout: config.bootTimeout * 1000,
+  bootTimeout: config.bootTimeout,
   diskLimit: config.diskLimit,
   networkEnvironment: networkEnvironment(process.env, where.npmrc),
   log,

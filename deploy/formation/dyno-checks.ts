@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HealthCheck } from '../../buildpacks/health-checks.ts';
+import type { Release } from '../model/release.ts';
 import { type Dyno, WEB_PORT } from './dyno.ts';
 import { runHttpCheck } from './http-check.ts';
 
 export interface DynoChecksOptions {
   /** The host name under which an app's checks come. */
   hostOf: (app: string) => string;
+  /** Of a release, with what was set over them. */
+  checksOf: (release: Release) => HealthCheck[];
   say: (dyno: Dyno, text: string) => void;
 }
 
@@ -27,7 +30,7 @@ export class DynoChecks {
 
   /** The startup checks, one after the other. Why one failed, in words; undefined: all passed, or `signal` is aborted. */
   async startUp(dyno: Dyno, signal: AbortSignal): Promise<string | undefined> {
-    for (const check of checksOf(dyno, 'startup')) {
+    for (const check of this.#checksOf(dyno, 'startup')) {
       const problem = await this.#until(check, dyno, signal);
       if (signal.aborted) return undefined;
       if (problem !== undefined) return `${check.name} (${check.path}): ${problem}`;
@@ -37,7 +40,7 @@ export class DynoChecks {
 
   /** The readiness and liveness checks, until `signal` is aborted. */
   watch(dyno: Dyno, outcome: CheckOutcome, signal: AbortSignal): void {
-    for (const check of checksOf(dyno, 'readiness')) {
+    for (const check of this.#checksOf(dyno, 'readiness')) {
       void this.#repeat({ check, dyno, signal }, (problem) => {
         if (dyno.ready === (problem === undefined)) return;
         this.#options.say(
@@ -47,7 +50,7 @@ export class DynoChecks {
         outcome.onReady(dyno, problem === undefined);
       });
     }
-    for (const check of checksOf(dyno, 'liveness')) {
+    for (const check of this.#checksOf(dyno, 'liveness')) {
       void this.#repeat({ check, dyno, signal }, (problem) => {
         if (problem === undefined || signal.aborted) return;
         this.#options.say(dyno, sentence(check, problem));
@@ -62,7 +65,9 @@ export class DynoChecks {
     signal: AbortSignal,
   ): Promise<{ check: HealthCheck; problem: string | undefined }[]> {
     return Promise.all(
-      dyno.release.checks.map(async (check) => ({ check, problem: await this.#ask(check, dyno, signal) })),
+      this.#options
+        .checksOf(dyno.release)
+        .map(async (check) => ({ check, problem: await this.#ask(check, dyno, signal) })),
     );
   }
 
@@ -92,16 +97,16 @@ export class DynoChecks {
     }
   }
 
+  #checksOf(dyno: Dyno, type: HealthCheck['type']): HealthCheck[] {
+    return dyno.isWeb ? this.#options.checksOf(dyno.release).filter((check) => check.type === type) : [];
+  }
+
   #ask(check: HealthCheck, dyno: Dyno, signal: AbortSignal): Promise<string | undefined> {
     const address = dyno.container?.address;
     if (address === undefined) return Promise.resolve('it has no address');
     const host = this.#options.hostOf(dyno.app);
     return runHttpCheck(check, { address, port: WEB_PORT, host }, signal);
   }
-}
-
-function checksOf(dyno: Dyno, type: HealthCheck['type']): HealthCheck[] {
-  return dyno.isWeb ? dyno.release.checks.filter((check) => check.type === type) : [];
 }
 
 function sentence(check: HealthCheck, problem: string): string {

@@ -125,6 +125,11 @@ export class DynoManager {
     this.#retire(chosen);
   }
 
+  /** The health checks of an app have changed. */
+  checkAnew(app: string): void {
+    for (const dyno of this.list(app)) this.#options.runner.checkAnew(dyno);
+  }
+
   /** True where an app's web dynos are without containers until the next request. */
   isIdle(app: string): boolean {
     return this.list(app).some((dyno) => dyno.state === 'idle');

@@ -16,8 +16,8 @@ const LISTENS_WITHIN_MS = 20;
 export interface DynoRunnerOptions {
   engine: Engine;
   logs: AppLogs;
-  /** Milliseconds that a web dyno has to bind to $PORT. */
-  bootTimeout: number;
+  /** Milliseconds that a web dyno of an app has to bind to $PORT. */
+  bootTimeoutOf: (app: string) => number;
   /** Seconds between SIGTERM and SIGKILL. */
   stopTimeout: number;
   checks: DynoChecks;
@@ -92,7 +92,8 @@ export class DynoRunner {
   /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
   async waitUntilUp(dyno: Dyno): Promise<boolean> {
     const container = dyno.container!;
-    const { bootTimeout, engine, portsOf } = this.#options;
+    const { bootTimeoutOf, engine, portsOf } = this.#options;
+    const bootTimeout = bootTimeoutOf(dyno.app);
     const ports = dyno.isWeb ? [WEB_PORT] : portsOf(dyno.app, dyno.type);
     if (ports.length === 0) return this.#markUp(dyno);
     const over = new AbortController();
@@ -158,6 +159,16 @@ export class DynoRunner {
     await this.discard(container);
   }
 
+  /** Its readiness and liveness checks are others now. */
+  checkAnew(dyno: Dyno): void {
+    if (dyno.state !== 'up' || !dyno.isWeb) return;
+    if (!dyno.ready) {
+      dyno.ready = true;
+      this.#options.onReadiness();
+    }
+    this.#check(dyno);
+  }
+
   /** Removes what is left of an ended container. */
   async discard(container: DynoContainer): Promise<void> {
     await within(container.logged, 1000);
@@ -203,6 +214,8 @@ export class DynoRunner {
   #check(dyno: Dyno): void {
     const container = dyno.container!;
     const over = new AbortController();
+    container.checking?.abort();
+    container.checking = over;
     container.ended.then(() => over.abort());
     this.#options.checks.watch(
       dyno,

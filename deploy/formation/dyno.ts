@@ -107,6 +107,8 @@ export class DynoContainer {
   /** Resolves when all that it wrote is in the app's log. */
   logged: Promise<void> = Promise.resolve();
   exit: DynoExit | undefined;
+  /** Aborted, the checks that are repeated while it runs end. */
+  checking: AbortController | undefined;
   /** Why we ended it, in words. */
   killedFor: string | undefined;
 

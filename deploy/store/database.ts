@@ -174,6 +174,10 @@ const MIGRATIONS = [
      created_at INTEGER NOT NULL, next_at INTEGER, status INTEGER, reason TEXT
    ) STRICT;
    CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook, state, id);`,
+  `CREATE TABLE health_checks (
+     app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, name TEXT NOT NULL, settings TEXT NOT NULL, PRIMARY KEY (app, name)
+   ) STRICT;
+   ALTER TABLE apps ADD COLUMN boot_timeout INTEGER;`,
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -111,6 +111,9 @@ export class DeployLane extends Lane {
   protected async ask(what: string): Promise<Outcome> {
     this.paas.write(this.#folder, 'version.txt', what);
     await this.paas.commit(this.#folder, what);
+    // Another port after each start of main.
+    const url = `ssh://paas@127.0.0.1:${this.paas.sshPort}/${this.app}`;
+    await this.paas.git(this.#folder, 'remote', 'set-url', 'paas', url);
     return this.paas.push(this.#folder);
   }
 

@@ -46,6 +46,26 @@ describe('health checks', function () {
     assert.deepEqual(unready, []);
   });
 
+  it('that are set by command hold at once, over those of app.json, until they are unset', async () => {
+    await paas.paas(
+      'checks:set readiness --path /nowhere --status 599 --attempts 1 --wait 0.2 --timeout 1 -a checked',
+    );
+    assert.match(
+      await paas.paas('checks -a checked'),
+      /^readiness +readiness check +\/nowhere +599 .*command$/m,
+    );
+    assert.match(await paas.paas('checks -a checked'), /^liveness .*app\.json$/m);
+    await paas.waitForLog('checked', /readiness check failed 1 time: status \d+/, { flags: '-s paas' });
+    assert.equal((await paas.ssh('checks:run -a checked')).status, 1);
+    await paas.paas('checks:unset "readiness check" -a checked');
+    assert.match(await paas.paas('checks -a checked'), /^readiness .*app\.json$/m);
+    await eventually(async () => (await paas.get('checked')).status === 200);
+    const wrong = await paas.ssh('checks:set readiness --path nowhere -a checked');
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.stderr, /--path must begin with "\/"/);
+    assert.equal((await paas.ssh('checks:unset nothing -a checked')).status, 3);
+  });
+
   it('of the type startup refuse a push whose dynos do not pass, and the old release serves on', async () => {
     const app = { healthchecks: { web: [{ path: '/health', content: 'splendid', attempts: 2, wait: 0.1 }] } };
     paas.write(folder, 'app.json', JSON.stringify(app));

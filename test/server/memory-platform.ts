@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { parseAppName } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
+import type { CheckView } from '../../deploy/platform/checks.ts';
 import type {
   AppSummary,
   BuildView,
-  CheckView,
   CronJobView,
   EventQuery,
   KeyView,
@@ -117,6 +117,18 @@ export class MemoryPlatform implements Platform {
         check,
         problem: check.path === '/' ? undefined : 'status 500',
       })),
+    set: (app, wanted, user) => {
+      this.changes.push(`check ${app} ${JSON.stringify(wanted)} by ${user}`);
+      return this.storedChecks;
+    },
+    unset: (app, name, user) => {
+      this.changes.push(`no check ${app} ${name} by ${user}`);
+      return this.storedChecks;
+    },
+    bootTimeout: () => 60,
+    setBootTimeout: (app, seconds, user) => {
+      this.changes.push(`boot timeout ${app} ${seconds} by ${user}`);
+    },
   };
 
   readonly idle: Platform['idle'] = {

@@ -148,17 +148,36 @@ describe('checks', () => {
       initialDelay: 0,
       wait: 5,
       timeout: 5,
+      source: 'command' as const,
     };
     paas.platform.storedChecks = [check];
     assert.match(
       (await paas.run('checks -a blog')).stdout,
-      /^startup +startup check +\/ +below 400, "ok" +3 +5 s +5 s$/m,
+      /^startup +startup check +\/ +below 400, "ok" +3 +5 s +5 s +command$/m,
     );
     assert.equal((await paas.run('checks:run -a blog')).status, 0);
     paas.platform.storedChecks = [check, { ...check, path: '/broken' }];
     const { status, stdout } = await paas.run('checks:run -a blog');
     assert.equal(status, 1);
     assert.match(stdout, /^web\.1 +startup check +status 500$/m);
+  });
+
+  it('checks:set, checks:unset and checks:boot-timeout say what they change', async () => {
+    const { changes } = paas.platform;
+    assert.equal((await paas.run('checks:set readiness --path /r --wait 0.5 --delay 2 -a blog')).status, 0);
+    assert.equal(
+      changes.at(-1),
+      'check blog {"type":"readiness","path":"/r","wait":0.5,"initialDelay":2} by alice',
+    );
+    assert.equal((await paas.run('checks:set startup --wait soon -a blog')).status, 2);
+    assert.equal((await paas.run('checks:unset "startup check" -a blog')).status, 0);
+    assert.equal(changes.at(-1), 'no check blog startup check by alice');
+    assert.equal((await paas.run('checks:boot-timeout 2m -a blog')).status, 0);
+    assert.equal(changes.at(-1), 'boot timeout blog 120 by alice');
+    await paas.run('checks:boot-timeout default -a blog');
+    assert.equal(changes.at(-1), 'boot timeout blog undefined by alice');
+    assert.equal((await paas.run('checks:boot-timeout -a blog')).stdout, '60 s\n');
+    assert.equal((await paas.run('checks:boot-timeout soon -a blog')).status, 2);
   });
 
   it('says where checks come from when there are none', async () => {

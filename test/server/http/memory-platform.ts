@@ -313,7 +313,14 @@ export class MemoryPlatform implements Platform {
     abort: async () => 1,
   };
 
-  readonly checks: Platform['checks'] = { list: () => [], run: async () => [] };
+  readonly checks: Platform['checks'] = {
+    list: () => [],
+    run: async () => [],
+    set: () => [],
+    unset: () => [],
+    bootTimeout: () => 60,
+    setBootTimeout: () => {},
+  };
   readonly cron = {} as Platform['cron'];
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };
   readonly maintenance: Platform['maintenance'] = {
