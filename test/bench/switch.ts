@@ -1,8 +1,9 @@
-// Does anybody notice? A steady load while an app is deployed, rolled back and scaled, and while each process of the platform is
+// Does anybody notice? A steady load while an app is deployed, rolled back and scaled, gets canaries, and while each process of the platform is
 // restarted, half of the times (but for the router) by kill -9. Counts requests that failed, and answers of a release that had been
 // retired before the request was sent.
 //
-//   PER_SECOND=500 DEPLOYS=50 ROLLBACKS=50 SCALES=50 RESTARTS=10 npm run bench switch
+//   PER_SECOND=500 DEPLOYS=50 ROLLBACKS=50 SCALES=50 CANARIES=20 RESTARTS=10 npm run bench switch
+//   PAAS_ROUTERS=2 DEPLOYS=0 ROLLBACKS=0 SCALES=0 RESTARTS=0 npm run bench switch     a part of it, with two routers
 
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ const PER_SECOND = Number(process.env.PER_SECOND ?? 500);
 const DEPLOYS = Number(process.env.DEPLOYS ?? 50);
 const ROLLBACKS = Number(process.env.ROLLBACKS ?? 50);
 const SCALES = Number(process.env.SCALES ?? 50);
+const CANARIES = Number(process.env.CANARIES ?? 20);
 const RESTARTS = Number(process.env.RESTARTS ?? 10);
 const APP = 'switch';
 
@@ -79,6 +81,8 @@ async function run(): Promise<void> {
   await phase('deploys', DEPLOYS, (turn) => deploy(folder, `v-${turn}`), load);
   await phase('rollbacks', ROLLBACKS, () => rollBack(), load);
   await phase('scales', SCALES, (turn) => paas.paas(`ps:scale web=${1 + (turn % 3)} -a ${APP}`), load);
+  if (CANARIES > 0) await paas.paas(`releases:canary 50% -a ${APP}`);
+  await phase('canaries', CANARIES, (turn) => canary(folder, turn), load);
   for (const name of ['control', 'runtime', 'redis', 'router'] as const)
     await phase(`restarts of ${name}`, RESTARTS, (turn) => restart(name, turn), load);
   await load.end();
@@ -86,6 +90,8 @@ async function run(): Promise<void> {
   console.log(`\n${load.answers.length + load.failures.length} requests at ${PER_SECOND}/s`);
   console.log(`failed:                             ${load.failures.length}`);
   console.log(`answered by a retired release:      ${stale.length}`);
+  const byCanaries = load.answers.filter(({ version }) => version.startsWith('canary-')).length;
+  if (CANARIES > 0) console.log(`answered by canaries:               ${byCanaries}`);
   for (const failure of new Set(load.failures)) console.log(`  ${failure}`);
   if (load.failures.length + stale.length > 0) process.exitCode = 1;
 }
@@ -96,6 +102,20 @@ async function deploy(folder: string, version: string): Promise<void> {
   await switching(async () => {
     await paas.deploy(folder);
     return version;
+  });
+}
+
+/** Half of the visitors get it for a while; then all of them, or, every second time, nobody. */
+async function canary(folder: string, turn: number): Promise<void> {
+  const version = `canary-${turn}`;
+  const before = reigns.at(-1)!.version;
+  paas.write(folder, 'version.txt', version);
+  await paas.commit(folder, version);
+  await switching(async () => {
+    await paas.deploy(folder);
+    await sleep(200);
+    await paas.paas(`releases:${turn % 2 === 0 ? 'promote' : 'abort'} -a ${APP}`);
+    return turn % 2 === 0 ? version : before;
   });
 }
 
