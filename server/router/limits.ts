@@ -59,7 +59,7 @@ export const defaultLimits: Limits = {
   booting: 75_000,
   dashboard: 5_000,
   idleUpstream: 4_000,
-  idleUpstreams: 512,
+  idleUpstreams: 4_096,
   halfClosed: 2_000,
   linger: 2_000,
   farewell: 1_000,

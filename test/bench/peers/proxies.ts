@@ -101,7 +101,7 @@ export class Proxies {
         proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Request-Id $request_id;
         proxy_set_header X-Request-Start $msec; proxy_set_header Via "1.1 nginx"; }`;
     const server = `access_log ${this.#folder}/access.log;
-      upstream app { server 127.0.0.1:${app}; keepalive 512; keepalive_requests 1000000000; }
+      upstream app { server 127.0.0.1:${app}; keepalive 4096; keepalive_requests 1000000000; }
       upstream echo { server 127.0.0.1:${echo}; }
       server { listen 127.0.0.1:${port} backlog=4096; server_name ${APP_HOST}; ${location('app', '""')} }
       server { listen 127.0.0.1:${port}; server_name ${ECHO_HOST}; ${location('echo', 'upgrade')} }`;
