@@ -172,7 +172,9 @@ export class ClientConnection implements Client, Connection, WireUser {
 
   read(bytes: Buffer, length: number): void {
     if (this.#closeBy !== undefined) return;
-    if (this.#user) {
+    if (this.#user instanceof Tunnel) {
+      this.#user.fromClientRead(bytes, length);
+    } else if (this.#user) {
       this.#user.fromClient(bytes.subarray(0, length));
     } else if (this.#pending) {
       this.#readMore(bytes.subarray(0, length));

@@ -67,6 +67,11 @@ export class HandleWire implements Wire, HandleOwner {
     this.#wrote(request, this.#handle.writeLatin1String(request, text), undefined);
   }
 
+  writeRead(bytes: Buffer, length: number): void {
+    if (length <= SMALL) this.write(bytes.toString('latin1', 0, length));
+    else this.writeBoth('', bytes.subarray(0, length));
+  }
+
   writeBoth(head: string, bytes: Buffer): void {
     const length = head.length + bytes.length;
     if (length <= SMALL) {

@@ -45,6 +45,10 @@ export class SocketWire implements Wire {
     if (text.length > 0) this.#note(this.#socket.write(text, 'latin1'));
   }
 
+  writeRead(bytes: Buffer, length: number): void {
+    this.writeAll('', [bytes.subarray(0, length)]);
+  }
+
   writeBoth(head: string, bytes: Buffer): void {
     this.writeAll(head, [bytes]);
   }

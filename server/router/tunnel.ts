@@ -36,9 +36,14 @@ export class Tunnel implements ClientUser, UpstreamUser {
   }
 
   fromClient(chunk: Buffer): void {
+    this.fromClientRead(chunk, chunk.length);
+  }
+
+  /** The same with the first bytes of a read. */
+  fromClientRead(bytes: Buffer, length: number): void {
     this.#lastActivity = this.#router.clock.now;
     const { wire } = this.#connection;
-    wire.writeBoth('', chunk);
+    wire.writeRead(bytes, length);
     if (wire.blocked) this.#client.wire.pause();
   }
 
@@ -46,7 +51,7 @@ export class Tunnel implements ClientUser, UpstreamUser {
     this.#lastActivity = this.#router.clock.now;
     this.bytes += length;
     const { wire } = this.#client;
-    wire.writeBoth('', bytes.subarray(0, length));
+    wire.writeRead(bytes, length);
     if (wire.blocked) this.#connection.wire.pause();
   }
 

@@ -28,6 +28,8 @@ export interface Wire {
   readonly peer: string;
   /** `text`: one character a byte. */
   write(text: string): void;
+  /** Writes the first bytes of a read. */
+  writeRead(bytes: Buffer, length: number): void;
   /** Writes a head, if any, and bytes of a read in one system call. */
   writeBoth(head: string, bytes: Buffer): void;
   /** The same with bytes in several places. */
