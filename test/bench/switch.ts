@@ -76,7 +76,8 @@ try {
 
 async function run(): Promise<void> {
   const folder = await paas.checkout('node-plain', APP);
-  await deploy(folder, 'v-first');
+  // There is something to roll back to.
+  for (const version of ['v-first', 'v-second']) await deploy(folder, version);
   const load = new Load(paas);
   await phase('deploys', DEPLOYS, (turn) => deploy(folder, `v-${turn}`), load);
   await phase('rollbacks', ROLLBACKS, () => rollBack(), load);

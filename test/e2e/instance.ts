@@ -66,20 +66,28 @@ export class Instance {
     return instance;
   }
 
-  async startMain(): Promise<void> {
+  /** `passes`: a socket, as systemd passes them (sd_listen_fds(3)). */
+  async startMain({ passes }: { passes?: number } = {}): Promise<void> {
     const file = join(this.environment.PAAS_RUN!, 'endpoints.json');
     rmSync(file, { force: true });
     const main = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(ROOT, 'server', 'main.ts')],
+      'sh',
+      [
+        ...[
+          '-c',
+          `${passes === undefined ? '' : 'LISTEN_PID=$$ LISTEN_FDS=1 '}exec "$0" "$@"`,
+          process.execPath,
+        ],
+        ...['--disable-warning=ExperimentalWarning', join(ROOT, 'server', 'main.ts')],
+      ],
       {
         env: { ...process.env, ...this.environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', ...(passes === undefined ? [] : [passes])],
       },
     );
     this.#main = main;
     for (const stream of [main.stdout, main.stderr]) {
-      stream.on('data', (chunk) => {
+      stream?.on('data', (chunk) => {
         this.log += chunk;
       });
     }

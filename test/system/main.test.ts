@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { BoundSocket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
@@ -55,6 +57,27 @@ describe('main', function () {
     await instance.startMain();
     await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)));
     assert.equal((await instance.ssh('apps')).status, 0);
+  });
+
+  it('takes the socket that systemd holds: whoever connects while it starts anew waits', async () => {
+    await instance.stopMain();
+    const socket = new BoundSocket({ host: '127.0.0.1', port: 0 });
+    const { port } = socket.address() as { port: number };
+    // It listens from now on, though nobody accepts.
+    const script = 'require("net").createServer().listen({ fd: 3 }, () => process.exit())';
+    const listened = spawnSync(process.execPath, ['-e', script], {
+      stdio: ['ignore', 'ignore', 'inherit', socket.fd()],
+    });
+    assert.equal(listened.status, 0);
+    instance.environment.PAAS_HTTP = `127.0.0.1:${port}`;
+    await instance.startMain({ passes: socket.fd() });
+    const get = () => fetch(`http://127.0.0.1:${port}/`, { headers: { host: 'paas.localhost' } });
+    assert.ok((await get()).status < 500);
+    await instance.stopMain();
+    const early = get();
+    await instance.startMain({ passes: socket.fd() });
+    assert.ok((await early).status < 500);
+    socket.close();
   });
 
   it('stop ends everything; stop --apps leaves nothing in the kernel', async () => {
