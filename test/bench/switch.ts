@@ -16,6 +16,7 @@ const ROLLBACKS = Number(process.env.ROLLBACKS ?? 50);
 const SCALES = Number(process.env.SCALES ?? 50);
 const CANARIES = Number(process.env.CANARIES ?? 20);
 const RESTARTS = Number(process.env.RESTARTS ?? 10);
+const PROCESSES = (process.env.PROCESSES ?? 'control,runtime,redis,router').split(',') as ProcessName[];
 const APP = 'switch';
 
 /** A request that was answered: when it was sent, and by which version. */
@@ -84,7 +85,7 @@ async function run(): Promise<void> {
   await phase('scales', SCALES, (turn) => paas.paas(`ps:scale web=${1 + (turn % 3)} -a ${APP}`), load);
   if (CANARIES > 0) await paas.paas(`releases:canary 50% -a ${APP}`);
   await phase('canaries', CANARIES, (turn) => canary(folder, turn), load);
-  for (const name of ['control', 'runtime', 'redis', 'router'] as const)
+  for (const name of PROCESSES)
     await phase(`restarts of ${name}`, RESTARTS, (turn) => restart(name, turn), load);
   await load.end();
   const stale = load.answers.filter(isStale);
@@ -143,8 +144,9 @@ function isStale({ sentAt, version }: Answer): boolean {
 async function restart(name: ProcessName, turn: number): Promise<void> {
   const pid = paas.pid(name);
   process.kill(pid, turn % 2 === 0 || name === 'router' ? 'SIGTERM' : 'SIGKILL');
+  // Main starts what dies again and again with longer and longer pauses, up to half a minute.
   while (existsSync(`/proc/${pid}`)) await sleep(5);
-  for (let tries = 0; tries < 600 && !isBack(name, pid); tries += 1) await sleep(20);
+  for (let tries = 0; tries < 2000 && !isBack(name, pid); tries += 1) await sleep(20);
   await sleep(500);
 }
 
