@@ -39,7 +39,7 @@ async function main(argv: string[]): Promise<number> {
     sshArguments([name, ...extra, ...given], {
       host: target.host,
       terminal: command?.terminal === true && process.stdin.isTTY && process.stdout.isTTY,
-      input: !command || command.stdin?.(scan?.positionals ?? []) === true,
+      input: !command || command.stdin?.(scan?.positionals ?? [], scan?.flags ?? new Map()) === true,
     }),
     { interrupted: command?.interrupted, input: files.length > 0 ? readFiles(files) : undefined },
   );

@@ -22,8 +22,8 @@ export interface Command {
   access: Access;
   /** Has `--json`: one document, or one per line for a stream. */
   json?: true;
-  /** Reads standard input: always, or only with these arguments. */
-  stdin?: (args: string[]) => boolean;
+  /** Reads standard input: always, or only with these arguments and flags. */
+  stdin?: (args: string[], flags: ReadonlyMap<string, string>) => boolean;
   /** How many of the last arguments name files of the user's; the local client sends them, joined, in place of `-`. */
   files?: number;
   /** Gets a terminal where the client has one. */

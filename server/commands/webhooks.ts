@@ -44,8 +44,7 @@ const add: Command = {
   ],
   access: 'change',
   json: true,
-  stdin: (args) =>
-    args.some((arg, index) => arg === '--secret=-' || (arg === '-' && args[index - 1] === '--secret')),
+  stdin: (_args, flags) => flags.get('secret') === '-',
   async run(context) {
     const { platform, caller, app, args, out, json, flag } = context;
     const given = flag('secret');

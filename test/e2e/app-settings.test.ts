@@ -211,6 +211,20 @@ describe('what an operator sets on an app', function () {
     assert.match(back.stderr, /No app is in the stage after live's/);
   });
 
+  it('webhooks lead to no address of this machine or its network', async () => {
+    for (const url of [
+      'http://127.0.0.1:1/',
+      'http://localhost/',
+      'http://169.254.169.254/latest',
+      'http://[::1]/',
+    ]) {
+      const refused = await paas.ssh(`webhooks:add ${url} -a plain`);
+      assert.equal(refused.status, 2, url);
+      assert.match(refused.stderr, /which webhooks may not reach/);
+    }
+    assert.deepEqual(JSON.parse(await paas.paas('webhooks -a plain --json')), []);
+  });
+
   it('the audit trail says who did what, also of an app that is gone', async () => {
     await paas.paas('apps:create other');
     await paas.paas('apps:destroy other --confirm other');

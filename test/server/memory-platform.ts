@@ -305,7 +305,13 @@ export class MemoryPlatform implements Platform {
   };
 
   redirects: Platform['redirects'] = noRedirects;
-  webhooks: Platform['webhooks'] = noWebhooks;
+  webhooks: Platform['webhooks'] = {
+    ...noWebhooks,
+    add: (name, options) => {
+      this.changes.push(`webhook ${name} ${options.url} ${options.secret} by ${options.user}`);
+      return noWebhooks.add(name, options);
+    },
+  };
   ports: Platform['ports'] = noPorts;
   visitors: Platform['visitors'] = noVisitorRules;
   certificates: Platform['certificates'] = noCertificates;

@@ -116,6 +116,8 @@ describe('paas, the local client', function () {
     assert.equal((await paas(['run', 'exit 7'])).status, 7);
     await paas(['config:set', 'SECRET=-'], { input: 'hunter2\n' });
     assert.equal(fixture.platform.stored.get('blog')!.config.SECRET, 'hunter2');
+    await paas(['webhooks:add', 'https://example.com/hook', '--secret', '-'], { input: 'correct horse\n' });
+    assert.match(fixture.platform.changes.at(-1)!, /^webhook blog https:.* correct horse by /);
   });
 
   it('leaves standard input alone for commands that do not read it', async () => {

@@ -185,6 +185,45 @@ describe('checks', () => {
   });
 });
 
+describe('webhooks', () => {
+  it('webhooks:add takes its secret from standard input, or prints the one that was made, once', async () => {
+    const { changes } = paas.platform;
+    const made = await paas.run('webhooks:add https://example.com/hook -a blog');
+    assert.deepEqual([made.status, made.stdout], [0, 'made-for-you\n']);
+    const given = await paas.run('webhooks:add https://example.com/hook --secret - -a blog', {
+      input: 'horse\n',
+    });
+    assert.deepEqual([given.status, given.stdout], [0, '']);
+    assert.equal(changes.at(-1), 'webhook blog https://example.com/hook horse by alice');
+    assert.equal((await paas.run('webhooks:add https://example.com/hook --secret horse -a blog')).status, 2);
+    assert.equal((await paas.run('webhooks:add -a blog')).status, 2);
+  });
+
+  it('are listed with what came of their deliveries', async () => {
+    const at = new Date('2026-08-10T10:00:00Z');
+    paas.platform.webhooks.list = () => [
+      { id: 3, url: 'https://example.com/', createdAt: at, createdBy: 'bob' },
+    ];
+    const { url } = JSON.parse((await paas.run('webhooks -a blog --json')).stdout)[0];
+    assert.equal(url, 'https://example.com/');
+    assert.match(
+      (await paas.run('webhooks -a blog')).stdout,
+      /^3 +https:\/\/example\.com\/ +bob +2026-08-10/m,
+    );
+    const delivery = paas.platform.webhooks.redeliver('blog', 9, 'bob');
+    const failed = { ...delivery, state: 'failed' as const, attempts: 8, status: 503, reason: 'status 503' };
+    paas.platform.webhooks.deliveries = () => [failed];
+    assert.match(
+      (await paas.run('webhooks:deliveries -a blog')).stdout,
+      /^9 +1 +deploy +failed +8 +.* status 503$/m,
+    );
+    assert.equal(JSON.parse((await paas.run('webhooks:deliveries -a blog --json')).stdout)[0].status, 503);
+    assert.equal((await paas.run('webhooks:redeliver 9 -a blog')).status, 0);
+    assert.equal((await paas.run('webhooks:redeliver nine -a blog')).status, 2);
+    assert.equal((await paas.run('webhooks:remove 3 -a blog')).status, 0);
+  });
+});
+
 describe('releases:info and releases:output', () => {
   it('show what a release holds, and what its command said', async () => {
     const { stdout } = await paas.run('releases:info -a blog');
