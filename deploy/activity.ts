@@ -30,6 +30,12 @@ export class Activity implements Events {
     this.record(action);
   }
 
+  /** Of the platform itself; with an app it stands in its log as `paas[DYNO]`. */
+  happened({ dyno, ...action }: Omit<Action, 'user'> & { dyno: string }): void {
+    if (action.app !== undefined) this.#logs.append(action.app, { source: 'paas', dyno, text: action.text });
+    this.record({ ...action, user: dyno });
+  }
+
   /** Only into the audit trail: of an app whose log is gone. */
   record(action: Action): void {
     this.#added.emit('event', this.#store.add(action));

@@ -44,6 +44,7 @@ import { DetachedDynos } from './runs/detached-dynos.ts';
 import { OneOffDynos } from './runs/one-off-dynos.ts';
 import { ReleaseCommands } from './runs/release-commands.ts';
 import { AccessStore } from './store/access-store.ts';
+import { AcmeStore } from './store/acme-store.ts';
 import { AppStore } from './store/app-store.ts';
 import { BuildStore } from './store/build-store.ts';
 import { CertificateStore } from './store/certificate-store.ts';
@@ -60,6 +61,7 @@ import { ReleaseStore } from './store/release-store.ts';
 import { TrafficStore } from './store/traffic-store.ts';
 import { VisitorStore } from './store/visitor-store.ts';
 import { WebhookStore } from './store/webhook-store.ts';
+import { acmeCertificates } from './tls/acme-certificates.ts';
 import { AppCertificates } from './tls/certificates.ts';
 import { noAutomaticCertificates } from './tls/no-automatic-certificates.ts';
 import { AppTraffic } from './traffic.ts';
@@ -80,10 +82,12 @@ export interface PaasOptions {
   redisPrefix: string;
   router: Router;
   domain: string;
+  /** Where certificates come from by themselves; undefined: from nowhere. */
+  acme: { email: string; directory: string } | undefined;
   /** The platform's own ports, by what they are for, and the address at which the router listens. */
   ownPorts: { reserved: () => Record<string, number>; routerHost: string };
-  /** URL of a host name, with the router's port where it is not the usual one. */
-  urlOf: (hostname: string) => string;
+  /** URL of a host name, with the router's port where it is not the usual one. `secure`: it has a certificate. */
+  urlOf: (hostname: string, options: { secure: boolean }) => string;
   /** Builds at once, and bytes of memory that a step of one may take. */
   builds: BuildCapacity;
   /** CIDR: beside public addresses, webhooks may reach these. */
@@ -130,7 +134,10 @@ export function openPaas(options: PaasOptions): Paas {
   const repositories = new Repositories(options.repositories);
   const registry = new NpmRegistry({ folder: options.cache, npmrc: options.npmrc });
   const lock = new KeyedMutex();
-  const urlOf = (app: string) => options.urlOf(`${app}.${domain}`);
+  const urlOf = (app: string) => {
+    const host = `${app}.${domain}`;
+    return options.urlOf(host, { secure: certificates.isValid(host) });
+  };
 
   const limitsOf = (app: string, type: string) => apps.limits(app)[type] ?? {};
 
@@ -175,18 +182,29 @@ export function openPaas(options: PaasOptions): Paas {
     await Promise.all([routes.publish(), ports.publish()]);
   };
   const https = new HttpsStore(database);
+  const acme =
+    options.acme &&
+    acmeCertificates({
+      ...options.acme,
+      store: new AcmeStore(database),
+      certificates: () => certificates,
+      publish: (changed) => (changed === 'certificates' ? publishHosts() : publishRoutes()),
+      activity,
+    });
   const certificates: AppCertificates = new AppCertificates({
     apps,
     domains,
     domain,
     store: new CertificateStore(database),
-    automatic: noAutomaticCertificates,
+    https,
+    automatic: acme ?? noAutomaticCertificates,
     activity,
-    publishRoutes,
+    publishRoutes: () => publishHosts(),
   });
   /** After a change of host names. */
   const publishHosts = () => {
     certificates.refresh();
+    acme?.soon();
     return publishRoutes();
   };
   const inFlight = options.router.inFlight.bind(options.router);
@@ -264,6 +282,7 @@ export function openPaas(options: PaasOptions): Paas {
   const previews: AppPreviews = new AppPreviews({
     apps,
     visitors,
+    https,
     catalog,
     store: new PreviewStore(database),
     activity,
@@ -403,6 +422,7 @@ export function openPaas(options: PaasOptions): Paas {
       await queue.start();
       cron.useClock(clock);
       previews.start();
+      acme?.start();
       images.start();
       traffic.start();
       dispatcher.wake();
@@ -416,6 +436,7 @@ export function openPaas(options: PaasOptions): Paas {
       images.close();
       traffic.close();
       dispatcher.close();
+      await acme?.close();
       await queue.close();
       await clock.close();
       logs.close();

@@ -421,6 +421,17 @@ export interface Certificates {
   add(app: string | undefined, pem: string, user: string): Promise<HostCertificate[]>;
   /** The own certificate that is shown for a host, or has it among its names. Throws `not_found`. */
   remove(app: string | undefined, hostname: string, user: string): Promise<void>;
+  /** Whether certificates are ordered for the app's hosts, if the platform knows where. */
+  isAutomatic(app: string): boolean;
+  setAutomatic(app: string, on: boolean, user: string): Promise<void>;
+  /**
+   * Orders them now: of one host, or of all whose certificates come by themselves. `force`: also in place of one that has time. Returns those hosts.
+   * Throws `conflict` for one too many, `unavailable` where none came, with what the authority said.
+   */
+  renew(
+    app: string | undefined,
+    options: { hostname: string | undefined; force: boolean; user: string },
+  ): Promise<HostCertificate[]>;
 }
 
 export interface HttpsSettings {

@@ -6,6 +6,7 @@ import { PaasError } from './model/paas-error.ts';
 import type { PreviewSettings } from './model/preview-settings.ts';
 import type { Previews, PreviewView } from './platform.ts';
 import type { AppStore } from './store/app-store.ts';
+import type { HttpsStore } from './store/https-store.ts';
 import type { PreviewRecord, PreviewStore } from './store/preview-store.ts';
 import type { VisitorStore } from './store/visitor-store.ts';
 
@@ -17,6 +18,7 @@ const SWEEP_MS = 60_000;
 export interface AppPreviewsOptions {
   apps: AppStore;
   visitors: VisitorStore;
+  https: HttpsStore;
   catalog: AppCatalog;
   store: PreviewStore;
   activity: Activity;
@@ -69,7 +71,7 @@ export class AppPreviews implements Previews {
    * there are too many already, or another app has the name.
    */
   prepare(parent: string, branch: string, user: string): string | undefined {
-    const { apps, visitors, catalog, store, activity } = this.#options;
+    const { apps, visitors, https, catalog, store, activity } = this.#options;
     const settings = store.settings(parent);
     if (!settings) return undefined;
     const expiresAt = new Date(Date.now() + settings.ttl * 1000);
@@ -94,6 +96,8 @@ export class AppPreviews implements Previews {
     apps.setIdleAfter(app, IDLE_SECONDS);
     // It is no more open than its app.
     visitors.set(app, visitors.find(parent));
+    // Many come and go, and an authority limits what one domain may have: the others' names are below the same one.
+    https.set(app, { automatic: false });
     activity.note({ app: parent, user, action: 'previews:create', text: `Preview ${app} made` });
     return app;
   }

@@ -13,6 +13,8 @@ export interface Config {
   http: Address;
   /** undefined: HTTPS is off. */
   https: Address | undefined;
+  /** Where certificates come from by themselves; undefined: from nowhere. */
+  acme: { email: string; directory: string } | undefined;
   ssh: Address;
   /** Where Prometheus can ask besides the unix socket; undefined: nowhere. */
   metrics: Address | undefined;
@@ -59,6 +61,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     domain: parseDomain(env.PAAS_DOMAIN || 'localhost'),
     http: parseAddress('PAAS_HTTP', env.PAAS_HTTP || '0.0.0.0:80'),
     https: env.PAAS_HTTPS === 'off' ? undefined : parseAddress('PAAS_HTTPS', env.PAAS_HTTPS || '0.0.0.0:443'),
+    acme: parseAcme(env),
     ssh: parseAddress('PAAS_SSH', env.PAAS_SSH || '0.0.0.0:2222'),
     metrics:
       (env.PAAS_METRICS || 'off') === 'off' ? undefined : parseAddress('PAAS_METRICS', env.PAAS_METRICS!),
@@ -137,6 +140,25 @@ function parseAddress(name: string, value: string): Address {
   }
   return { host: match[1] ?? '0.0.0.0', port };
 }
+
+/** The address is what says that somebody wants it, and agrees to the authority's terms. */
+function parseAcme({
+  PAAS_ACME_EMAIL: email,
+  PAAS_ACME_DIRECTORY: directory = LETS_ENCRYPT,
+}: Record<string, string | undefined>): Config['acme'] {
+  if (!email || directory === 'off') return undefined;
+  if (!/^[^\s@,?]{1,64}@[^\s@,?]{1,190}$/.test(email))
+    throw new PaasError('invalid', `PAAS_ACME_EMAIL must be an e-mail address, not "${email}".`);
+  const url = URL.canParse(directory) ? new URL(directory) : undefined;
+  const isLocal = /^(localhost|127\.\d+\.\d+\.\d+)$/.test(url?.hostname ?? '');
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return { email, directory };
+  throw new PaasError(
+    'invalid',
+    `PAAS_ACME_DIRECTORY must be an https URL, or "off", not "${directory}". Without it: ${LETS_ENCRYPT}`,
+  );
+}
+
+const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
 
 function parseSeconds(name: string, value: string): number {
   if (!/^\d{1,4}$/.test(value) || Number(value) === 0) {

@@ -6,6 +6,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { networkEnvironment } from '../deploy/build/network-environment.ts';
 import { PaasError } from '../deploy/model/paas-error.ts';
 import { openPaas, type Paas } from '../deploy/paas.ts';
+import type { HostCertificate } from '../deploy/platform.ts';
 import { buildCapacity } from '../deploy/queue/build-capacity.ts';
 import type { DoctorFinding } from './commands/command.ts';
 import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';
@@ -38,6 +39,8 @@ const paas = openPaas({
     drain: async (dynos, milliseconds) => void (await routers.drain(dynos, milliseconds)),
   },
   domain: config.domain,
+  // A certificate is of no use where nothing speaks HTTPS.
+  acme: config.https && config.acme,
   ownPorts: {
     reserved: () => ({
       PAAS_HTTP: config.http.port,
@@ -69,7 +72,11 @@ const ssh = createSshServer({
     const { checkHost } = await import('./host/checks.ts');
     return (await checkHost(config)).map(toFinding);
   },
-  dashboardUrl: () => urlOf(`paas.${config.domain}`).replace(/\/$/, ''),
+  dashboardUrl: () => {
+    const [{ certificate }] = paas.certificates.list(undefined) as [HostCertificate];
+    const secure = certificate !== undefined && certificate.notAfter > new Date();
+    return urlOf(`paas.${config.domain}`, { secure }).replace(/\/$/, '');
+  },
   log,
 });
 const address = await ssh.listen();
@@ -130,8 +137,10 @@ function toFinding(check: Check): DoctorFinding {
 }
 
 /** The router's port is part of the URL unless it is the usual one. */
-function urlOf(hostname: string): string {
-  return `http://${hostname}${config.http.port === 80 ? '' : `:${config.http.port}`}/`;
+function urlOf(hostname: string, { secure } = { secure: false }): string {
+  const [scheme, usual, address] =
+    secure && config.https ? (['https', 443, config.https] as const) : (['http', 80, config.http] as const);
+  return `${scheme}://${hostname}${address.port === usual ? '' : `:${address.port}`}/`;
 }
 
 /** The first admin's keys, when nobody has one yet. */

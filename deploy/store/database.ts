@@ -178,6 +178,11 @@ const MIGRATIONS = [
      app TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, name TEXT NOT NULL, settings TEXT NOT NULL, PRIMARY KEY (app, name)
    ) STRICT;
    ALTER TABLE apps ADD COLUMN boot_timeout INTEGER;`,
+  `CREATE TABLE acme_accounts (directory TEXT PRIMARY KEY, key TEXT NOT NULL, url TEXT) STRICT;
+   CREATE TABLE acme_hosts (
+     hostname TEXT PRIMARY KEY, chain TEXT, key TEXT, failures INTEGER NOT NULL, next_at INTEGER NOT NULL, problem TEXT,
+     challenge TEXT NOT NULL, ordered_at TEXT NOT NULL, order_url TEXT, order_key TEXT
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -5,6 +5,7 @@ import { parsePlace } from '../model/place.ts';
 import type { Challenge, RouterTls } from '../model/router.ts';
 import type { Certificates, HostCertificate } from '../platform.ts';
 import type { CertificateStore } from '../store/certificate-store.ts';
+import type { HttpsStore } from '../store/https-store.ts';
 import { type Candidate, certificatesOf, chooseCertificates } from './certificate-choice.ts';
 import { covers } from './certificate-names.ts';
 import { HostOwners, type HostOwnersOptions } from './host-owners.ts';
@@ -17,10 +18,13 @@ export interface AutomaticCertificates {
   challenges(): Challenge[];
   /** Why a host has none, or none in place of the one that it has, and when that is tried again. */
   outlook(hostname: string): { problem: string | undefined; nextOrder: Date | undefined };
+  /** Orders one now. Resolves when it is there. Throws `conflict` where it would be one too many, `unavailable` where none came. */
+  renew(hostname: string, options: { force: boolean }): Promise<void>;
 }
 
 export interface AppCertificatesOptions extends HostOwnersOptions {
   store: CertificateStore;
+  https: HttpsStore;
   automatic: AutomaticCertificates;
   activity: Activity;
   publishRoutes: () => Promise<void>;
@@ -91,6 +95,73 @@ export class AppCertificates implements Certificates {
     await this.#changed({ app, user, action: 'certs:remove', text });
   }
 
+  isAutomatic(app: string): boolean {
+    return this.#options.https.find(this.#options.apps.find(app).name).automatic;
+  }
+
+  async setAutomatic(app: string, on: boolean, user: string): Promise<void> {
+    this.#options.https.set(this.#options.apps.find(app).name, { automatic: on });
+    await this.#changed({
+      app,
+      user,
+      action: 'certs:auto',
+      text: `Automatic certificates ${on ? 'on' : 'off'}`,
+    });
+  }
+
+  async renew(
+    app: string | undefined,
+    { hostname, force, user }: { hostname: string | undefined; force: boolean; user: string },
+  ): Promise<HostCertificate[]> {
+    const hosts = this.list(app).filter(({ kind }) => kind === 'none' || kind === 'automatic');
+    const wanted = hostname === undefined ? undefined : parsePlace(hostname).hostname;
+    const chosen = hosts.filter((host) =>
+      wanted === undefined ? isOrdered(host) : host.hostname === wanted,
+    );
+    if (chosen.length === 0) throw nothingToRenew(app, wanted);
+    const { activity, automatic } = this.#options;
+    const names = chosen.map((host) => host.hostname);
+    activity.record({
+      app,
+      user,
+      action: 'certs:renew',
+      text: `Certificate for ${names.join(', ')} asked for`,
+    });
+    for (const name of names) await automatic.renew(name, { force });
+    return this.list(app).filter((host) => names.includes(host.hostname));
+  }
+
+  /** Those that show no own certificate, nor the platform's, that is valid until then. */
+  hostsWithoutOwn(until: Date): string[] {
+    const { owners, chosen } = this.#show();
+    return owners.hosts().filter((host) => {
+      const shown = chosen.get(host);
+      return !shown || shown.kind === 'automatic' || shown.facts.notAfter <= until;
+    });
+  }
+
+  /** Whether a host shows a certificate that has not expired. */
+  isValid(hostname: string): boolean {
+    const shown = this.#show().chosen.get(hostname);
+    return shown !== undefined && shown.facts.notAfter > new Date();
+  }
+
+  /** Who hears of what happens to a host's certificate; undefined: nobody's host, or the platform's. */
+  appOf(hostname: string): string | undefined {
+    return this.#show().owners.appsOf(hostname)[0];
+  }
+
+  /** Why none is ordered for a host by its app's wish; undefined: one is. */
+  whyNotWanted(hostname: string): string | undefined {
+    const { owners } = this.#show();
+    const apps = owners.appsOf(hostname);
+    if (owners.isPassedThrough(hostname)) return 'TLS goes through to the app, which shows one itself';
+    if (apps.length === 0) return hostname === owners.dashboard ? undefined : 'no app has it';
+    return apps.some((app) => this.#options.https.find(app).automatic)
+      ? undefined
+      : 'automatic certificates are off: certs:auto on';
+  }
+
   /** For the router. */
   tls(): RouterTls {
     return { certificates: this.#show().tls, challenges: this.#options.automatic.challenges() };
@@ -100,12 +171,6 @@ export class AppCertificates implements Certificates {
   refresh(): void {
     this.#own.forget();
     this.#shown = undefined;
-  }
-
-  /** The hosts for which an own certificate, or the platform's, is shown that is valid until then. */
-  hasOwn(host: string, until: Date): boolean {
-    const shown = this.#show().chosen.get(host);
-    return shown !== undefined && shown.kind !== 'automatic' && shown.facts.notAfter > until;
   }
 
   #show() {
@@ -164,6 +229,21 @@ export class AppCertificates implements Certificates {
     else activity.note({ ...action, app: action.app });
     await this.#options.publishRoutes();
   }
+}
+
+/** Not one of those for which none is ever ordered. */
+function isOrdered({ nextOrder }: HostCertificate): boolean {
+  return nextOrder !== undefined;
+}
+
+function nothingToRenew(app: string | undefined, hostname: string | undefined): PaasError {
+  const whose = app ?? 'the platform';
+  return new PaasError(
+    'not_found',
+    hostname === undefined
+      ? `${whose} has no host whose certificate comes by itself.`
+      : `${whose} has no host ${quote(hostname)}, or it has a certificate that was given.`,
+  );
 }
 
 function isSame(one: string[], other: string[]): boolean {

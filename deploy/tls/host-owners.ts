@@ -14,13 +14,15 @@ export class HostOwners {
   readonly domain: string;
   /** Host name → its apps: several where they share it by paths, none for the platform's own. */
   readonly #apps = new Map<string, string[]>();
+  readonly #passedThrough = new Set<string>();
 
   constructor({ apps, domains, domain }: HostOwnersOptions) {
     this.domain = domain;
     this.dashboard = `paas.${domain}`;
     this.#apps.set(this.dashboard, []);
     for (const { name } of apps.list()) this.#apps.set(`${name}.${domain}`, [name]);
-    for (const { hostname, app } of domains.all()) {
+    for (const { hostname, app, passthrough } of domains.all()) {
+      if (passthrough !== undefined) this.#passedThrough.add(hostname);
       const present = this.#apps.get(hostname) ?? [];
       if (!present.includes(app)) this.#apps.set(hostname, [...present, app]);
     }
@@ -44,6 +46,11 @@ export class HostOwners {
       if (apps) return apps;
     }
     return [];
+  }
+
+  /** Whether TLS for a host goes to its app unread: the app shows a certificate of its own. */
+  isPassedThrough(host: string): boolean {
+    return this.#passedThrough.has(host);
   }
 
   /** Whether a host is one of the names below PAAS_DOMAIN. */

@@ -86,7 +86,67 @@ const remove: Command = {
   },
 };
 
-export const certsCommands: Command[] = [list, add, info, remove];
+const auto: Command = {
+  name: 'certs:auto',
+  summary:
+    "Have certificates for an app's hosts ordered and renewed by themselves; without arguments, show it",
+  details: [
+    'On for each app, where the operator has set PAAS_ACME_EMAIL. The certificate authority must reach the host at this machine, by HTTP on port 80 or by',
+    'HTTPS on port 443. Wildcards, and names that are not public, get none. `off`: no more are ordered; those that there are stay.',
+  ],
+  app: 'required',
+  args: [{ name: 'on|off', summary: 'on or off' }],
+  examples: ['certs:auto -a blog', 'certs:auto off -a blog', 'certs:auto blog on --json'],
+  access: 'change',
+  json: true,
+  async run({ platform, caller, app, args, out, json }) {
+    const [word] = args;
+    if (word !== undefined) {
+      if (word !== 'on' && word !== 'off')
+        throw new PaasError('invalid', `${quote(word)} is neither on nor off.`);
+      await out.action(
+        `Setting automatic certificates of ${app}`,
+        () => platform.certificates.setAutomatic(app, word === 'on', caller.user),
+        () => `done, ${word}`,
+      );
+    }
+    const automatic = platform.certificates.isAutomatic(app);
+    if (json) return out.json({ automatic });
+    if (word === undefined) out.line(automatic ? 'on' : 'off');
+  },
+};
+
+const renew: Command = {
+  name: 'certs:renew',
+  aliases: ['certs:auto:refresh'],
+  summary: 'Order certificates now: those that are missing or failed, or of one host',
+  details: [
+    'They come and are renewed by themselves, and after a failure are tried again at longer and longer intervals; this does not wait. Certificate',
+    'authorities limit orders for a name, so one host can have at most 4 an hour and 20 a week.',
+  ],
+  app: 'required',
+  args: [HOST],
+  flags: [{ name: 'force', summary: 'also in place of one that has time' }],
+  examples: ['certs:renew -a blog', 'certs:renew www.example.com -a blog --force'],
+  access: 'change',
+  json: true,
+  async run({ platform, caller, app, args, out, json, flag }) {
+    const renewed = await out.action(
+      `Ordering certificates for ${args[0] ?? app}`,
+      () =>
+        platform.certificates.renew(app, {
+          hostname: args[0],
+          force: flag('force') !== undefined,
+          user: caller.user,
+        }),
+      () => 'done',
+    );
+    if (json) return out.json(renewed);
+    out.lines(certificateTable(renewed));
+  },
+};
+
+export const certsCommands: Command[] = [list, add, info, remove, auto, renew];
 
 /** `app` undefined: the platform's. */
 export async function addCertificate(context: CommandContext, app: string | undefined): Promise<void> {

@@ -13,4 +13,18 @@ describe('parseConfig()', () => {
   for (const value of ['1M', '2', '2g', '1e3G', '9999G', '-1G', 'x']) {
     it(`refuses the disk limit "${value}"`, () => assert.throws(() => limit(value), /PAAS_DISK_LIMIT/));
   }
+
+  it('asks a certificate authority only where an address is set', () => {
+    const acme = (email?: string, directory?: string) =>
+      parseConfig({ PAAS_ACME_EMAIL: email, PAAS_ACME_DIRECTORY: directory }).acme;
+    assert.equal(acme(), undefined);
+    assert.equal(acme(undefined, 'https://ca.example.com/directory'), undefined);
+    assert.equal(acme('ops@example.com', 'off'), undefined);
+    assert.equal(acme('ops@example.com')?.directory, 'https://acme-v02.api.letsencrypt.org/directory');
+    assert.ok(acme('ops@example.com', 'http://127.0.0.1:14000/directory'));
+    for (const email of ['ops', 'a b@example.com', 'a@b,c@d', 'a@b?cc=x'])
+      assert.throws(() => acme(email), /PAAS_ACME_EMAIL/, email);
+    for (const directory of ['http://ca.example.com/', 'ftp://127.0.0.1/', 'x'])
+      assert.throws(() => acme('ops@example.com', directory), /PAAS_ACME_DIRECTORY/, directory);
+  });
 });

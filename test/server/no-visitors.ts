@@ -45,6 +45,9 @@ export const noCertificates: Platform['certificates'] = {
   list: () => [],
   add: async () => [],
   remove: async () => {},
+  isAutomatic: () => true,
+  setAutomatic: async () => {},
+  renew: async () => [],
 };
 
 /** Of a platform in memory: HTTP is as good as HTTPS. */

@@ -1,4 +1,5 @@
 import { placeText, unicodeOf } from '../../../deploy/model/place.ts';
+import type { HostCertificate } from '../../../deploy/platform.ts';
 import { tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
@@ -40,8 +41,10 @@ async function showWith(
   const app = exchange.platform.apps.find(exchange.param('app'));
   const domains = exchange.platform.domains.list(app.name);
   const origin = exchange.door.host.replace(/^[^:]*/, '');
+  const certificates = exchange.platform.certificates.list(app.name);
   const linked = domains.map((entry) => ({
     name: placeText(entry),
+    certificate: certificateText(certificates.find(({ hostname }) => hostname === entry.hostname)),
     unicode: unicodeOf(entry.hostname),
     builtIn: entry.builtIn,
     // A wildcard leads nowhere by itself.
@@ -50,6 +53,14 @@ async function showWith(
       : `${exchange.door.protocol}://${entry.hostname}${origin}${entry.path || '/'}`,
   }));
   await exchange.page('domains/list', { app, domains: linked, form, tab: 'domains' }, status);
+}
+
+/** What the page says of a domain's certificate. */
+function certificateText(entry: HostCertificate | undefined): { text: string; note: string | undefined } {
+  const { kind = 'none', certificate, problem, nextOrder } = entry ?? {};
+  if (!certificate) return { text: nextOrder && !problem ? 'being ordered' : 'none', note: problem };
+  const until = certificate.notAfter.toISOString().slice(0, 10);
+  return { text: `${kind === 'platform' ? "the platform's" : kind}, until ${until}`, note: problem };
 }
 
 function pathOf(app: string): string {

@@ -56,15 +56,17 @@ describe('commands of HTTPS, with the real store', () => {
     events = new EventStore(database);
     const domains = new DomainStore(database);
     const activity = new Activity(events, new AppLogs(folder));
+    const https = new HttpsStore(database);
     const publishRoutes = async () => void published++;
     const options = { apps, domains, domain: 'apps.example.com', activity, publishRoutes };
     certificates = new AppCertificates({
       ...options,
       store: new CertificateStore(database),
+      https,
       automatic: noAutomaticCertificates,
     });
     paas.platform.certificates = certificates;
-    paas.platform.https = new AppHttps({ ...options, store: apps, https: new HttpsStore(database) });
+    paas.platform.https = new AppHttps({ ...options, store: apps, https });
     paas.platform.domains = new AppDomains({
       ...options,
       store: apps,

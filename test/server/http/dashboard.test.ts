@@ -227,6 +227,36 @@ describe('createDashboard()', () => {
       assert.match(text, /typed\nvalue<\/textarea>/);
     });
 
+    it('shows the certificate of each domain, or why there is none', async () => {
+      const host = (hostname: string, problem?: string) => ({ hostname, problem, nextOrder: undefined });
+      client.platform.certificates = {
+        ...client.platform.certificates,
+        list: () => [
+          {
+            ...host('blog.localhost'),
+            kind: 'automatic',
+            certificate: {
+              hosts: ['blog.localhost'],
+              issuer: '<b>',
+              serialNumber: '1',
+              fingerprint: 'AB',
+              notBefore: new Date('2026-11-01'),
+              notAfter: new Date('2027-02-01'),
+            },
+          },
+          { ...host('www.example.com', 'DNS <i>does</i> not know it'), kind: 'none', certificate: undefined },
+        ],
+      };
+      await client.post('/apps/blog/domains', { hostname: 'www.example.com' });
+      const { text } = await client.ask('/apps/blog/domains');
+      assert.match(text, /<td>automatic, until 2027-02-01<\/td>/);
+      assert.match(
+        text,
+        /<td>none<br><span class="muted">DNS &lt;i&gt;does&lt;\/i&gt; not know it<\/span><\/td>/,
+      );
+      await client.post('/apps/blog/domains/remove', { hostname: 'www.example.com' });
+    });
+
     it('adds and removes domains', async () => {
       await client.post('/apps/blog/domains', { hostname: 'www.example.com' });
       assert.match((await client.ask('/apps/blog/domains')).text, /value="www\.example\.com"/);
