@@ -12,16 +12,22 @@ import { VolumeStore } from '../../../runtime/volumes/volume-store.ts';
 describe('makeMounts()', () => {
   let folder: string;
   let volumes: VolumeStore;
+  const trashes: Trash[] = [];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'paas-mounts-'));
     volumes = open();
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(async () => {
+    // It looks into its folder some time after something was discarded.
+    await Promise.all(trashes.splice(0).map((trash) => trash.emptied()));
+    rmSync(folder, { recursive: true });
+  });
 
   function open(): VolumeStore {
     const trash = new Trash(join(folder, 'trash'), async () => {});
     trash.open();
+    trashes.push(trash);
     const paths = { volumes: join(folder, 'volumes'), records: join(folder, 'records') };
     const store = new VolumeStore(paths, trash);
     store.open();
