@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { after, before, describe, it } from 'mocha';
@@ -148,8 +149,19 @@ describe('how visitors are led to apps, and kept from them', function () {
     await paas.waitForLog('site', /host=anything\.example .* dyno=web\.1 .* status=200/, {
       flags: '-d router',
     });
+    const asked: Promise<string>[] = [];
+    const timer = setInterval(() => asked.push(there('/y').then(({ body }) => body, String)), 5);
     await paas.paas('ps:restart web -a site');
-    assert.equal((await there('/y')).body, 'admin of web.1: /y');
+    const old = paas.pid('router');
+    process.kill(old, 'SIGTERM');
+    while (existsSync(`/proc/${old}`)) await new Promise((resolve) => setTimeout(resolve, 50));
+    clearInterval(timer);
+    const bodies = await Promise.all(asked);
+    assert.ok(bodies.length > 100, `${bodies.length}`);
+    assert.deepEqual(
+      bodies.filter((body) => body !== 'admin of web.1: /y'),
+      [],
+    );
     const low = await paas.ssh('ports:add http:81:web:5001 -a site');
     assert.match(low.stderr, /no right to listen on port 81/);
   });
