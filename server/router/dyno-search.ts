@@ -46,6 +46,7 @@ export class DynoSearch {
   #tried: Set<UpstreamPool> | undefined;
   #connectError: 'H19' | 'H21' = 'H21';
   #onlyFresh = false;
+  #hasLeft = false;
 
   constructor(router: RouterContext, options: { exchange: Exchange; request: RequestRelay }) {
     this.#router = router;
@@ -81,6 +82,21 @@ export class DynoSearch {
     this.#onlyFresh = true;
     this.#leavePool();
     this.start();
+  }
+
+  /**
+   * Whether another dyno can be asked in place of the one that closed the connection without a word; asks that one no more. Once: a
+   * request that ends dynos must not end all of them.
+   */
+  leaveDyno(): boolean {
+    const pool = this.#pool!;
+    const isOther = (dyno: Dyno) => dyno.pool !== pool && !this.#tried?.has(dyno.pool);
+    if (this.#hasLeft || !this.app || this.app.canary || !this.app.dynos.some(isOther)) return false;
+    pool.health.failed(this.#router.clock.now);
+    this.#tried ??= new Set();
+    this.#tried.add(pool);
+    this.#hasLeft = true;
+    return true;
   }
 
   connected(): void {

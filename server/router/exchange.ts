@@ -1,5 +1,5 @@
 import { errorPage } from './app.ts';
-import { FramingError, UNTIL_CLOSE } from './body-framing.ts';
+import { FramingError, NO_BODY, UNTIL_CLOSE } from './body-framing.ts';
 import type { Client, ClientResponse, ClientUser } from './client.ts';
 import { DynoSearch } from './dyno-search.ts';
 import {
@@ -285,10 +285,16 @@ export class Exchange implements ClientUser, UpstreamUser {
     }
   }
 
-  /** A kept connection may have been closed by the dyno just as it was used: the request was not seen there. */
+  /**
+   * A kept connection may have been closed by the dyno just as it was used: the request was not seen there. One that was seen, and can be
+   * repeated without harm, is another dyno's to answer.
+   */
   #lostBeforeResponse(): void {
-    const isStale = this.#connection!.reused && this.#partialHead === undefined;
-    if (!isStale || !this.#request.isRepeatable) {
+    const isUnseen = this.#connection!.reused && this.#partialHead === undefined;
+    const { isRepeatable, head } = this.#request;
+    const another = () =>
+      head.body === NO_BODY && this.#partialHead === undefined && this.#search.leaveDyno();
+    if (!isRepeatable || !(isUnseen || another())) {
       this.#failDyno(this.#partialHead ? 'H18' : 'H13');
       return;
     }

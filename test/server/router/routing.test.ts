@@ -212,6 +212,30 @@ describe('what an operator sets for an app, at the router', () => {
     assert.match(await askPort(other.port, 'x'), /^HTTP\/1\.1 200 /);
   });
 
+  it('asks another dyno, once, where one closes without a word, and the request can be repeated', async () => {
+    const router = await TestRouter.start();
+    const closer = () => RawBackend.start((socket) => socket.end());
+    const [first, second, good] = [await closer(), await closer(), await RawBackend.start()];
+    cleanups.push(() => router.stop(), ...[first, second, good].map((backend) => () => backend.stop()));
+    const requests = () => [first, second, good].map(({ received }) => received.length);
+    router.serve([first.port, good.port]);
+    for (let i = 0; i < 4; i++) assert.match(await ask(router), /^HTTP\/1\.1 200 /);
+    assert.ok(first.received.length > 0);
+    router.serve([first.port, second.port]);
+    const before = first.received.length;
+    assert.match(await ask(router), /^HTTP\/1\.1 503 /);
+    await router.line(/code=H13 /);
+    assert.deepEqual(requests().slice(0, 2), [before + 1, 1]);
+    router.serve([second.port]);
+    assert.match(await ask(router), /^HTTP\/1\.1 503 /);
+    router.serve([second.port, good.port]);
+    const post = 'POST / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+    const statuses = new Set(
+      [await sendRaw(router.port, post), await sendRaw(router.port, post)].map((text) => text.slice(9, 12)),
+    );
+    assert.deepEqual([...statuses].sort(), ['200', '503']);
+  });
+
   it('a visitor of a sticky app stays with a dyno, and gets another when that is gone', async () => {
     const { router, backends } = await start({ sticky: true }, 3);
     const first = await ask(router);
