@@ -46,6 +46,7 @@ const paas = openPaas({
       PAAS_HTTP: config.http.port,
       PAAS_SSH: config.ssh.port,
       ...(config.https && { PAAS_HTTPS: config.https.port }),
+      ...(config.metrics && { PAAS_METRICS: config.metrics.port }),
     }),
     routerHost: config.http.host,
   },
