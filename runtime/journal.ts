@@ -12,6 +12,8 @@ import {
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { syncFolder } from './durable-file.ts';
+import { reserve } from './syscall/descriptors.ts';
+import { SystemCallError } from './syscall/system-call.ts';
 
 /** The values to write instead of everything so far. */
 export type Snapshot<T> = () => Iterable<T>;
@@ -22,6 +24,8 @@ export type Snapshot<T> = () => Iterable<T>;
  *
  * When the file has grown, a new one is begun with a snapshot; the old one is removed once the new one is on the disk. Until then both are
  * there and are read in order, so values must mean the same when they are read twice.
+ *
+ * Room on the disk for the growth is taken in advance: on a full disk, what makes room can still be noted. Only then `add` fails.
  */
 export class Journal<T> {
   readonly #folder: string;
@@ -49,9 +53,15 @@ export class Journal<T> {
     return numbers.flatMap((number) => parseLines<T>(readFileSync(this.#path(number), 'utf8')));
   }
 
-  /** Begins a new file with a snapshot. */
+  /** Begins a new file with a snapshot; on a full disk it goes on with the last one. */
   begin(): void {
-    this.#renew();
+    try {
+      this.#renew();
+    } catch (error) {
+      if (!isFull(error) || this.#number === 0) throw error;
+      console.error(`Could not renew "${this.#folder}", going on with what is there:`, error);
+      this.#goOn();
+    }
   }
 
   /** Throws if it could not be written; then it was not added. */
@@ -92,7 +102,26 @@ export class Journal<T> {
     this.#fd = fd;
     this.#number++;
     this.#limit = this.#size + this.#growth;
+    this.#reserve();
     this.#sync({ obsolete: this.#number, fd: old });
+  }
+
+  /** Behind the last whole line. */
+  #goOn(): void {
+    const text = readFileSync(this.#path(this.#number));
+    this.#fd = openSync(this.#path(this.#number), 'r+');
+    this.#size = text.lastIndexOf('\n') + 1;
+    ftruncateSync(this.#fd, this.#size);
+    this.#limit = this.#size + this.#growth;
+  }
+
+  /** Where there is no room, or the file system cannot do it, `add` finds out. */
+  #reserve(): void {
+    try {
+      reserve(this.#fd, { offset: this.#size, length: this.#growth });
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+    }
   }
 
   /** Off the event loop, one after the other. `obsolete`: files before this one are not needed afterwards. */
@@ -136,6 +165,10 @@ function appendAll(fd: number, text: string, size: number): number {
     ftruncateSync(fd, size);
     throw error;
   }
+}
+
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function parseLines<T>(text: string): T[] {

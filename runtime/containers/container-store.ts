@@ -121,9 +121,17 @@ export class ContainerStore {
     this.#trash.remove(this.folder(id));
   }
 
+  /** What cannot be recorded has not happened. The journal may ask for all entries, this one among them. */
   #add(entry: Entry): void {
+    const before = this.#known.get(entry.id);
+    if (before) this.#known.set(entry.id, { ...before });
     this.#apply(entry);
-    this.#journal.add(entry);
+    try {
+      this.#journal.add(entry);
+    } catch (error) {
+      if (before) this.#known.set(entry.id, before);
+      throw error;
+    }
   }
 
   #apply(entry: Entry): void {

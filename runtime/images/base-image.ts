@@ -24,6 +24,11 @@ export function registerBaseImage(folder: string, stores: { images: ImageStore; 
     parent: undefined,
     created: new Date(Math.floor(stat.mtimeMs)).toISOString(),
   });
-  stores.images.add(image, BASE_REFERENCE);
+  // A start on a full disk has nothing to write.
+  if (!isNamed(stores.images, image.id)) stores.images.add(image, BASE_REFERENCE);
   return image;
+}
+
+function isNamed(images: ImageStore, id: string): boolean {
+  return images.get(id)?.tags[BASE_REFERENCE] !== undefined && images.find(BASE_REFERENCE).id === id;
 }

@@ -20,6 +20,11 @@ export function punchHole(fd: number, range: { offset: number; length: number })
   systemCall('fallocate', fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range.offset, range.length);
 }
 
+/** Takes blocks for this range from the file system, so that writing there finds room; the file's size stays. Throws ENOSPC, EOPNOTSUPP. See fallocate(2). */
+export function reserve(fd: number, range: { offset: number; length: number }): void {
+  systemCall('fallocate', fd, FALLOC_FL_KEEP_SIZE, range.offset, range.length);
+}
+
 /** The ranges of a file that are no holes; see lseek(2). */
 export function dataRanges(fd: number): { offset: number; length: number }[] {
   const ranges = [];
