@@ -26,6 +26,9 @@ const SCENARIOS: Scenario[] = [
   { name: '64 KB, 32 connections', connections: 32, path: '/large', kind: 'kept' },
   { name: '64 KB, 256 connections', connections: 256, path: '/large', kind: 'kept' },
   { name: 'a connection for each request', connections: 32, path: '/small', kind: 'each' },
+  { name: 'TLS, 12 bytes, 32 connections', connections: 32, path: '/small', kind: 'kept', tls: true },
+  { name: 'TLS, 64 KB, 32 connections', connections: 32, path: '/large', kind: 'kept', tls: true },
+  { name: 'TLS, a connection for each request', connections: 32, path: '/small', kind: 'each', tls: true },
   { name: 'WebSocket echo', connections: 32, path: '/', kind: 'echo' },
 ];
 
@@ -40,9 +43,10 @@ try {
 }
 
 async function run(scenario: Scenario): Promise<void> {
-  const samples = new Map<Peer, Sample[]>(proxies.list.map((proxy) => [proxy, []]));
+  const peers = proxies.list.filter(({ tlsPort }) => !scenario.tls || tlsPort !== undefined);
+  const samples = new Map<Peer, Sample[]>(peers.map((proxy) => [proxy, []]));
   // Node compiles what is used much; measured before, it would be the compiler's time.
-  for (const proxy of proxies.list) await measure(proxy, scenario, Number(values.warm));
+  for (const proxy of peers) await measure(proxy, scenario, Number(values.warm));
   for (let round = 0; round < Number(values.rounds); round += 1) {
     for (const [proxy, list] of samples) list.push(await measure(proxy, scenario, SECONDS));
   }

@@ -10,6 +10,8 @@ export interface Scenario {
   path: string;
   /** A connection for each request, or WebSocket messages instead of requests. */
   kind: 'kept' | 'each' | 'echo';
+  /** By HTTPS. */
+  tls?: true;
 }
 
 export interface Sample {
@@ -58,7 +60,8 @@ async function wrk(
     `Host: ${APP_HOST}`,
     ...(scenario.kind === 'each' ? ['-H', 'Connection: close'] : []),
   ];
-  const url = `http://127.0.0.1:${proxy.port}${scenario.path}`;
+  const from = scenario.tls ? `https://127.0.0.1:${proxy.tlsPort}` : `http://127.0.0.1:${proxy.port}`;
+  const url = from + scenario.path;
   const argv = ['wrk', '-t1', `-c${scenario.connections}`, `-d${seconds}s`, '--latency', ...headers, url];
   const [program, ...args] = pinned(argv, LOAD_CORE);
   const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });

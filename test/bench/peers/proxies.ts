@@ -1,12 +1,22 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { RouterClient } from '../../../server/router-client.ts';
 
 export const APP_HOST = 'app.localhost';
+const ADDRESS = '127.0.0.1';
 export const ECHO_HOST = 'echo.localhost';
 /** Bytes of `/large`. */
 export const LARGE = 64 * 1024;
@@ -14,6 +24,8 @@ export const LARGE = 64 * 1024;
 export interface Peer {
   name: string;
   port: number;
+  /** Of HTTPS; undefined: not set up here. */
+  tlsPort?: number;
   pid: number;
 }
 
@@ -67,33 +79,35 @@ export class Proxies {
       PAAS_DATA: run,
       PAAS_RUN: run,
       PAAS_HTTP: '127.0.0.1:0',
-      PAAS_HTTPS: 'off',
+      PAAS_HTTPS: '127.0.0.1:0',
     };
     // As main starts it.
     const router = this.#spawn([process.execPath, '--max-semi-space-size=1', ROUTER], PROXY_CORE, env);
     const [text] = await once(router.stdout!, 'data');
-    const port = Number(/:(\d+)"/.exec(String(text))![1]);
+    const [port, tlsPort] = [...String(text).matchAll(/:(\d+)"/g)].map((match) => Number(match[1]));
     const client = new RouterClient({ socketPath: join(run, 'control', 'router.sock') });
-    const route = (name: string, host: string, to: number) => ({
+    const route = (name: string, hosts: string[], to: number) => ({
       app: name,
-      hosts: [host],
+      hosts,
       state: 'up' as const,
       dynos: [{ name: 'web.1', address: '127.0.0.1', port: to }],
     });
     await client.setRoutes({
       dashboard: { host: 'paas.localhost', socketPath: join(run, 'none.sock') },
-      apps: [route('app', APP_HOST, app), route('echo', ECHO_HOST, echo)],
+      // The load tool asks TLS for the address.
+      apps: [route('app', [APP_HOST, ADDRESS], app), route('echo', [ECHO_HOST], echo)],
+      certificates: [{ hosts: [ADDRESS], ...this.#certificate() }],
     });
     const socket = join(run, 'control', 'router.sock');
     // Somebody takes the log, as the others' goes into a file; control's work on it is another process's.
     const reader = ['curl', '-sN', '--unix-socket', socket, '-o', '/dev/null', 'http://router/logs'];
     this.#spawn(reader, LOAD_CORE);
-    this.list.push({ name: 'router', port, pid: router.pid! });
+    this.list.push({ name: 'router', port: port!, tlsPort: tlsPort!, pid: router.pid! });
   }
 
   async #startNginx({ app, echo }: { app: number; echo: number }): Promise<void> {
     if (!hasProgram('nginx')) throw new Error('nginx is not installed (apt-get install nginx-light)');
-    const port = await freePort();
+    const [port, tlsPort] = [await freePort(), await freePort()];
     const location = (upstream: string, connection: string) => `location / {
         proxy_pass http://${upstream}; proxy_http_version 1.1; proxy_set_header Host $host;
         proxy_set_header Connection ${connection}; proxy_set_header Upgrade $http_upgrade;
@@ -103,10 +117,24 @@ export class Proxies {
     const server = `access_log ${this.#folder}/access.log;
       upstream app { server 127.0.0.1:${app}; keepalive 4096; keepalive_requests 1000000000; }
       upstream echo { server 127.0.0.1:${echo}; }
-      server { listen 127.0.0.1:${port} backlog=4096; server_name ${APP_HOST}; ${location('app', '""')} }
+      ssl_certificate ${this.#folder}/site.crt; ssl_certificate_key ${this.#folder}/site.key; ssl_session_cache shared:tls:1m;
+      server { listen 127.0.0.1:${port} backlog=4096; listen 127.0.0.1:${tlsPort} ssl; server_name ${APP_HOST}; ${location('app', '""')} }
       server { listen 127.0.0.1:${port}; server_name ${ECHO_HOST}; ${location('echo', 'upgrade')} }`;
     const pid = await this.#nginx('nginx', { server, core: PROXY_CORE, port });
-    this.list.push({ name: 'nginx', port, pid });
+    this.list.push({ name: 'nginx', port, tlsPort, pid });
+  }
+
+  /** ECDSA on P-256, as authorities make them today; the same for all. */
+  #certificate(): { chain: string; key: string } {
+    const files = ['-keyout', 'site.key', '-out', 'site.crt'];
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    const names = ['-subj', '/CN=bench', '-addext', `subjectAltName=IP:${ADDRESS}`];
+    execFileSync('openssl', ['req', '-x509', '-days', '2', ...key, ...files, ...names], {
+      cwd: this.#folder,
+      stdio: 'ignore',
+    });
+    const read = (name: string) => readFileSync(join(this.#folder, name), 'utf8');
+    return { chain: read('site.crt'), key: read('site.key') };
   }
 
   async #nginx(name: string, options: { server: string; core: number; port: number }): Promise<number> {
