@@ -39,7 +39,7 @@ export class PassthroughConnection implements Connection {
     this.#first = options.first;
     this.#since = this.#router.clock.now;
     this.#lastActivity = this.#since;
-    this.#client = new SocketWire(socket, { user: this.#fromClient() });
+    this.#client = new SocketWire(socket, { user: this.#fromClient(), pool: this.#router.buffers });
     this.peer = this.#client.peer;
     this.#client.pause();
     this.#search();

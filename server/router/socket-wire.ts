@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { BufferPool } from './buffer-pool.ts';
 import type { Wire, WireUser } from './wire.ts';
 
 /** A wire on one of Node's own sockets: what TLS is spoken on. */
@@ -9,13 +10,18 @@ export class SocketWire implements Wire {
   readonly #socket: Socket;
   /** The same, or below TLS. */
   readonly #raw: Socket;
+  readonly #pool: BufferPool;
   #paused = false;
   #error: Error | undefined;
 
   /** Takes it over; `raw` is the one below, where TLS is spoken. */
-  constructor(socket: Socket, { user, raw = socket }: { user: WireUser; raw?: Socket }) {
+  constructor(
+    socket: Socket,
+    { user, pool, raw = socket }: { user: WireUser; pool: BufferPool; raw?: Socket },
+  ) {
     this.#socket = socket;
     this.#raw = raw;
+    this.#pool = pool;
     this.peer = peerOf(raw);
     socket.on('data', (bytes: Buffer) => user.read(bytes, bytes.length));
     socket.on('end', () => {
@@ -53,14 +59,21 @@ export class SocketWire implements Wire {
     this.writeAll(head, [bytes]);
   }
 
-  /** As one, so that it becomes as few records of TLS as can be. `pieces` are copied: they last no longer than this call. */
+  /** As one, so that it becomes as few records of TLS as can be. */
   writeAll(head: string, pieces: Buffer[]): void {
     const length = pieces.reduce((sum, piece) => sum + piece.length, head.length);
-    if (length === 0) return;
-    const all = Buffer.allocUnsafe(length);
-    let at = all.write(head, 'latin1');
-    for (const piece of pieces) at += piece.copy(all, at);
-    this.#note(this.#socket.write(all));
+    if (length <= SMALL) {
+      this.write(pieces.reduce((text, piece) => text + piece.toString('latin1', 0, piece.length), head));
+    } else if (length <= this.#pool.size) {
+      this.#writePooled(head, pieces);
+    } else {
+      this.write(head);
+      for (const piece of pieces) {
+        for (let at = 0; at < piece.length; at += this.#pool.size) {
+          this.#writePooled('', [piece.subarray(at, at + this.#pool.size)]);
+        }
+      }
+    }
   }
 
   pause(): void {
@@ -92,6 +105,14 @@ export class SocketWire implements Wire {
     this.#raw.resetAndDestroy();
   }
 
+  /** `pieces` last no longer than this call. */
+  #writePooled(head: string, pieces: Buffer[]): void {
+    const buffer = this.#pool.take();
+    let at = buffer.write(head, 'latin1');
+    for (const piece of pieces) at += piece.copy(buffer, at);
+    this.#note(this.#socket.write(buffer.subarray(0, at), () => this.#pool.give(buffer)));
+  }
+
   #note(taken: boolean): void {
     if (!taken) this.blocked = true;
   }
@@ -101,3 +122,5 @@ export class SocketWire implements Wire {
 export function peerOf(socket: Socket): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
 }
+
+const SMALL = 16 * 1024;

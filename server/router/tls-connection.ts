@@ -156,7 +156,7 @@ export class TlsConnection implements Connection {
       this.#inner = new Http2Connection(socket, { ...shared, peer });
       return;
     }
-    const open = (user: WireUser) => new SocketWire(socket, { user, raw: this.#raw });
+    const open = (user: WireUser) => new SocketWire(socket, { user, pool: router.buffers, raw: this.#raw });
     this.#inner = new ClientConnection({ ...shared, open });
   }
 

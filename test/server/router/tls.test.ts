@@ -168,6 +168,24 @@ describe('HTTPS', function () {
     assert.match(String(await once(before, 'data')), /^HTTP\/1\.1 200/);
   });
 
+  it('takes 10,000 certificates, and makes something of those that are asked for alone', async () => {
+    await start();
+    const hosts = Array.from({ length: 10_000 }, (_, i) => `a${i}.localhost`);
+    const certificates = hosts.map((host) => ({
+      hosts: [host],
+      chain: `${own.chain}\n${host}\n`,
+      key: own.key,
+    }));
+    const before = process.memoryUsage();
+    const started = performance.now();
+    swap({ certificates }, { hosts });
+    const took = performance.now() - started;
+    await client({ servername: 'a9999.localhost', checkServerIdentity: () => undefined });
+    const after = process.memoryUsage();
+    assert.ok(took < 500, `${took} ms`);
+    assert.ok(after.rss - before.rss < 100_000_000, `${after.rss - before.rss} bytes`);
+  });
+
   it('resumes a session by its ticket', async () => {
     await start();
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
