@@ -4,11 +4,13 @@ import { flushCompileCache } from 'node:module';
 import { refuseSecond } from './api/sockets.ts';
 import { removeDeadInstances } from './containers/dead-instances.ts';
 import { LinuxKernel } from './containers/linux-kernel.ts';
+import { comeBeforeApps } from './priority.ts';
 import { startRuntime } from './runtime.ts';
 import { parseSettings, runtimePaths } from './settings.ts';
 import * as descriptors from './syscall/descriptors.ts';
 
 process.umask(0o022);
+comeBeforeApps();
 process.on('unhandledRejection', (error) => console.error('Nobody expected this:', error));
 
 const settings = parseSettings(process.env);

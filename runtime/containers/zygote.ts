@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { comeAsOthers } from '../priority.ts';
 import { memoryFile } from '../syscall/files.ts';
 import { receiveMessage, socketPair } from '../syscall/messages.ts';
 import { onceReadable } from '../syscall/readiness.ts';
@@ -49,6 +50,7 @@ export class Zygote {
       cwd: '/',
       detached: true,
     });
+    comeAsOthers(this.#child.pid);
     this.#child.unref();
     this.#child.once('error', (error) => this.#fail(error));
     this.#child.once('exit', () => this.#fail(new Error('The zygote has ended.')));

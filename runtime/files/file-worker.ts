@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
+import { comeAsOthers } from '../priority.ts';
 import type { Change, FileJob, Outcome, Packed, PackJob, Unpacked, UnpackJob } from './job.ts';
 
 const PROGRAM = fileURLToPath(new URL('process.ts', import.meta.url));
@@ -70,6 +71,7 @@ async function run(job: FileJob, io: Descriptors): Promise<unknown> {
     env: process.env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE } : {},
     cwd: '/',
   });
+  comeAsOthers(child.pid);
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   try {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { describe, it } from 'mocha';
 import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namespace.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
@@ -124,6 +126,17 @@ describe('users of execs and containers', function () {
   };
   const WHO = 'echo $(id -u) $(id -g) $(id -G)';
 
+  it('get a processor after the runtime, and like everybody else', async () => {
+    const container = await engine.docker.createContainer({ Image: BASE, Cmd: ['sleep', '99'] });
+    await container.start();
+    const { State } = await container.inspect();
+    const exec = await container.exec({ Cmd: ['cut', '-d ', '-f19', '/proc/self/stat'], AttachStdout: true });
+    const stream = await exec.start({});
+    assert.match(await text(stream), /\b0\n$/);
+    assert.deepEqual([niceOf(State.Pid), niceOf(engine.pid)], ['0', '-10']);
+    await container.remove({ force: true });
+  });
+
   it(`are exactly those that were asked for, or refused: ${REFUSED.length} refused, ${Object.keys(ACCEPTED).length} accepted (CVE-2026-30892, 2024-40635)`, async () => {
     const holder = await engine.docker.createContainer({
       Image: BASE,
@@ -148,3 +161,8 @@ describe('users of execs and containers', function () {
     }
   });
 });
+
+/** Of a process, or the first thread of one; see proc_pid_stat(5). */
+function niceOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')[16];
+}
