@@ -107,7 +107,7 @@ struct failure {
 
 enum {
   NR_write = 1, NR_close = 3, NR_fstat = 5, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
-  NR_nanosleep = 35, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_fork = 57, NR_execve = 59, NR_wait4 = 61,
+  NR_nanosleep = 35, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_clone = 56, NR_execve = 59, NR_wait4 = 61,
   NR_kill = 62, NR_flock = 73, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
   NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_fallocate = 285, NR_dup3 = 292,
   NR_clone3 = 435, NR_close_range = 436,
@@ -123,6 +123,8 @@ enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP
 enum { AT_FDCWD = -100 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
 #define CLONE_PIDFD 0x1000UL
+#define CLONE_VM 0x100UL
+#define CLONE_VFORK 0x4000UL
 #define CLONE_INTO_CGROUP 0x200000000UL
 
 struct stat_result { u64 device, inode, links; u32 mode, uid, gid, unused; u64 special; long size, block_size, blocks; u64 times[9]; };
@@ -146,7 +148,6 @@ static long call(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
   return result;
 }
 
-#define call0(n) call(n, 0, 0, 0, 0, 0, 0)
 #define call1(n, a) call(n, (u64)(a), 0, 0, 0, 0, 0)
 #define call2(n, a, b) call(n, (u64)(a), (u64)(b), 0, 0, 0, 0)
 #define call3(n, a, b, c) call(n, (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
@@ -222,11 +223,18 @@ static __attribute__((noreturn)) void supervise(long app, int is_pid_1, u64 list
   }
 }
 
-/* Returns in the app's process only. */
+/*
+ * Returns in the app's process only. As vfork(2): the new process has our memory, stack and all, until it executes the app, and we stand
+ * still meanwhile. So nothing that we still need may be on the stack afterwards.
+ */
 static long spawn(int is_pid_1, u64 list_size) {
+  static int kept_is_pid_1;
+  static u64 kept_list_size;
+  kept_is_pid_1 = is_pid_1;
+  kept_list_size = list_size;
   set_signal_mask(~0UL);
-  long app = call0(NR_fork);
-  if (app > 0) supervise(app, is_pid_1, list_size);
+  long app = call2(NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
+  if (app > 0) supervise(app, kept_is_pid_1, kept_list_size);
   if (app == 0) {
     call1(NR_close, EXIT_FILE);
     set_signal_mask(0);
