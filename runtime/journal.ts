@@ -80,9 +80,11 @@ export class Journal<T> {
   /** Resolves when all that was added is on the disk. */
   async close(): Promise<void> {
     if (this.#fd < 0) return;
-    clearTimeout(this.#timer);
-    this.#sync();
-    await this.#syncing;
+    // What is added while the rest goes to the disk comes with another round.
+    do {
+      this.#sync();
+      await this.#syncing;
+    } while (this.#timer);
     closeSync(this.#fd);
     this.#fd = -1;
   }
@@ -126,6 +128,7 @@ export class Journal<T> {
 
   /** Off the event loop, one after the other. `obsolete`: files before this one are not needed afterwards. */
   #sync(after?: { obsolete: number; fd: number }): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     const fd = this.#fd;
     this.#syncing = this.#syncing
