@@ -37,7 +37,8 @@ export class SandboxPool {
   take(): Promise<Sandbox> {
     this.#demand.note(Date.now());
     for (let ready = this.#ready.shift(); ready; ready = this.#ready.shift()) {
-      this.#checkIn(CALM_MILLISECONDS);
+      if (this.#ready.length < FEW) this.fill();
+      else this.#checkIn(CALM_MILLISECONDS);
       if (ready.alive) return Promise.resolve(ready);
       this.#options.discard(ready);
     }
@@ -126,5 +127,7 @@ export class SandboxPool {
 /** So many at a time: the next waits for these some milliseconds. */
 const BATCH = 8;
 const TRIES = 3;
+/** With so few left, more are made in the middle of a rush, too: the next would have to wait for one. */
+const FEW = 4;
 const CALM_MILLISECONDS = 250;
 const SHRINK_MILLISECONDS = 60_000;
