@@ -5,6 +5,7 @@ import { openPipe } from '../syscall/descriptors.ts';
 import { onceReadable } from '../syscall/readiness.ts';
 import { planBaseNamespace } from './plan/base-namespace.ts';
 import { planHolding, planSuccess } from './plan/helper-plan.ts';
+import { SetupError } from './setup-error.ts';
 import { type Born, Zygote, type ZygoteRequest } from './zygote.ts';
 
 export interface ProcessMakerOptions {
@@ -22,6 +23,7 @@ export class ProcessMaker {
   #zygote: Zygote;
   readonly #nowhere = openSync('/dev/null', 'r+');
   #baseNamespace = -1;
+  #closed = false;
 
   static async open(options: ProcessMakerOptions): Promise<ProcessMaker> {
     const maker = new ProcessMaker(options);
@@ -40,7 +42,9 @@ export class ProcessMaker {
   }
 
   /** As `Zygote.launch`; a zygote that died is replaced. Without an exit file of the caller's, the exit status is lost unless the operations bring one. */
-  launch(request: Omit<ZygoteRequest, 'exitFile'> & { exitFile?: number }): Promise<Born> {
+  async launch(request: Omit<ZygoteRequest, 'exitFile'> & { exitFile?: number }): Promise<Born> {
+    // What is still under way must start no zygote anew, nor use descriptors that are another's by now.
+    if (this.#closed) throw new SetupError(125, 'Could not make a process: the runtime is ending.');
     if (!this.#zygote.alive) this.#zygote = this.#newZygote();
     return this.#zygote.launch({ exitFile: this.#nowhere, ...request });
   }
@@ -61,6 +65,7 @@ export class ProcessMaker {
 
   /** Containers go on; the zygote ends with the last of them. */
   close(): void {
+    this.#closed = true;
     this.#zygote.close();
     closeSync(this.#baseNamespace);
     closeSync(this.#nowhere);

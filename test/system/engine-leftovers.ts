@@ -46,10 +46,10 @@ export function kernelTraces(root: string): string[] {
   ];
 }
 
-/** The control groups of the instance with this PAAS_RUN that are more than a place for a process that waits for a container. */
-export function usedGroups(run: string): string[] {
+/** The control groups of the instance with this PAAS_RUN that are one of these, or have a process that waits for no container. */
+export function usedGroups(run: string, groups: Set<string>): string[] {
   return processGroups(run)
-    .filter(({ pids }) => !isParked(pids))
+    .filter(({ name, pids }) => groups.has(name) || (pids.length > 0 && !isParked(pids)))
     .map(({ name }) => name);
 }
 

@@ -37,6 +37,8 @@ export class KernelFixture {
   kernel!: LinuxKernel;
   /** Of every container that was ever started; networks made in advance are not among them. */
   readonly interfaces = new Set<string>();
+  /** Control groups of every container that was started. */
+  readonly groups = new Set<string>();
   readonly #running = new Set<string>();
   readonly #exits = new Map<string, PromiseWithResolvers<ContainerExit>>();
 
@@ -115,6 +117,7 @@ export class KernelFixture {
     this.#running.add(spec.id);
     try {
       const process = await this.kernel.start(spec);
+      this.groups.add(process.group!);
       if (process.address) this.interfaces.add(this.interfaceTo(process.address));
       return process;
     } finally {

@@ -319,9 +319,9 @@ async function leftovers(containers: KernelFixture): Promise<string[]> {
 }
 
 /** What containers of the instance have in the kernel; what is made in advance for others apart. */
-function found({ folder, interfaces: ofContainers }: KernelFixture): string[] {
+function found({ folder, groups, interfaces: ofContainers }: KernelFixture): string[] {
   const interfaces = readdirSync('/sys/class/net').filter((name) => ofContainers.has(name));
-  return [...interfaces, ...usedGroups(folder)];
+  return [...interfaces, ...usedGroups(folder, groups)];
 }
 
 /** Our side of a terminal. At the end of the other side, reading fails with EIO. */
