@@ -45,7 +45,8 @@ describe('Lifecycle, through the API', () => {
     await until(async () => (await logOf(container)).includes('tick'), 'output');
     await container.pause();
     const pid = (await state(container)).Pid;
-    assert.match(readFileSync(`/proc/${pid}/status`, 'latin1'), /^State:\tT/m);
+    // Between its fork and its child's exec a shell stands still only a little later.
+    await until(async () => /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')), 'the pause');
     assert.deepEqual([(await state(container)).Status, (await state(container)).Paused], ['paused', true]);
     await assert.rejects(container.pause(), { statusCode: 409 });
     await assert.rejects(container.start(), { statusCode: 409 });
