@@ -1,4 +1,4 @@
-import { closeSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, readlinkSync, readSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { ensureInit } from '../init/build.ts';
 import type { FirewallOptions } from '../network/firewall-table.ts';
@@ -10,12 +10,12 @@ import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
 import { attachLoopDevice, mountDetached } from '../syscall/loop-devices.ts';
 import { openProcess, processStartTime, signalProcess } from '../syscall/processes.ts';
 import { onceReadable } from '../syscall/readiness.ts';
-import { openDetachedTerminal, openTerminalOf } from '../syscall/terminals.ts';
+import { openTerminalOf } from '../syscall/terminals.ts';
 import { loopDevicesOf } from './disk/loop-usage.ts';
-import { etcFiles } from './etc-files.ts';
 import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
 import { Exits, parseExitStatus } from './exits.ts';
+import { HeldDescriptors, stdioOf } from './held-descriptors.ts';
 import { InstanceClaim } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 import type {
@@ -32,17 +32,17 @@ import type {
   StartedProcess,
   ViewSpec,
 } from './kernel.ts';
-import { planLaunch } from './launch-plan.ts';
 import { claimOutputFolder } from './output-folder.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
 import type { Sandbox } from './sandbox.ts';
+import { type LaunchParts, launchIn, openDisk, withTypes } from './sandbox-launch.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
 import { raiseSharedCounts } from './shared-counts.ts';
-import { giveOutput, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
+import { hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
 
 /** Of which instance, and where. */
 export interface LinuxKernelOptions {
@@ -71,7 +71,7 @@ export class LinuxKernel implements Kernel {
   readonly #userNamespace: UserNamespace;
   readonly #claim: InstanceClaim;
   #closed = false;
-  readonly #filter = compileFilter(filterRules());
+  readonly #parts: LaunchParts;
 
   /** Gets the machine ready: init's program, firewall, cgroups, zygote. Needs root. Throws `conflict` if a runtime runs for this instance. */
   static async open(options: LinuxKernelOptions, claimed?: InstanceClaim): Promise<LinuxKernel> {
@@ -127,6 +127,7 @@ export class LinuxKernel implements Kernel {
     this.#exits = new Exits((id) => parts.cgroups.oomKills(parts.sandboxes.groupOf(id)));
     this.#userNamespace = parts.userNamespace;
     this.#host = parts.host;
+    this.#parts = { ...parts, filter: compileFilter(filterRules()) };
   }
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
@@ -177,7 +178,7 @@ export class LinuxKernel implements Kernel {
   async exec(id: string, spec: ExecSpec): Promise<ExecProcess> {
     const container = this.#exits.process(id);
     if (!container) throw new SetupError(125, `Container ${id} is not running.`);
-    using open = new Descriptors();
+    using open = new HeldDescriptors();
     const userNamespace = hasUserNamespace(container.pid);
     const terminal =
       'terminal' in spec.stdio
@@ -188,14 +189,14 @@ export class LinuxKernel implements Kernel {
     open.add({ exit: exit.write });
     const group = this.#sandboxes.groupOf(id);
     const cgroups = open.add(this.#cgroups.open(group));
-    const stdio = terminal ? open.add({ terminal: terminal.slave }) : openStdio(spec.stdio);
+    const stdio = terminal ? open.add({ terminal: terminal.slave }) : stdioOf(spec.stdio);
     try {
       if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
       const { pid, pidfd, ready } = await this.#processes.launch({
         cloneFlags: 0,
         operations: planExec(spec, {
           host: this.#host,
-          filter: this.#filter,
+          filter: this.#parts.filter,
           userNamespace,
           cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
         }),
@@ -232,7 +233,7 @@ export class LinuxKernel implements Kernel {
   async openView(spec: ViewSpec): Promise<RootView> {
     const disk = 'disk' in spec.rootfs ? await openDisk(spec.rootfs) : undefined;
     try {
-      const binds = spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) }));
+      const binds = withTypes(spec.binds);
       return await mountView(this.#processes, { ...spec, binds, disk: disk?.disk, host: this.#host });
     } finally {
       if (disk) closeSync(disk.descriptor);
@@ -309,7 +310,7 @@ export class LinuxKernel implements Kernel {
     try {
       const { network } = sandbox;
       const ports = network ? await this.#traffic.admit(spec.id, network, spec.traffic) : [];
-      const terminal = await this.#launch(spec, sandbox);
+      const terminal = await launchIn(sandbox, spec, this.#parts);
       this.#exits.watch(spec.id, { pid: sandbox.pid, pidfd: sandbox.pidfd, exitFile: spec.exitFile });
       return {
         pid: sandbox.pid,
@@ -325,73 +326,6 @@ export class LinuxKernel implements Kernel {
       throw error;
     }
   }
-
-  /** Returns the master of the container's terminal, if it has one. */
-  async #launch(asked: LaunchSpec, sandbox: Sandbox): Promise<number | undefined> {
-    const { spec, mappedFolders } = this.#userNamespace.decide(asked);
-    using open = new Descriptors();
-    const disk = await openDisk(spec.rootfs);
-    if (disk) open.add({ disk: disk.descriptor });
-    const terminal = 'terminal' in spec.stdio ? openDetachedTerminal(terminalOwner(spec)) : undefined;
-    const stdio = terminal
-      ? open.add({ terminals: terminal.fileSystem, terminal: terminal.slave })
-      : openStdio(spec.stdio);
-    try {
-      if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
-      if (spec.userNamespace) giveOutput(spec);
-      await sandbox.launch({
-        operations: planLaunch(spec, {
-          host: this.#host,
-          mappedFolders,
-          ...(disk && { disk: disk.disk }),
-          binds: spec.binds.map((bind) => ({ ...bind, isFolder: isFolder(bind.source) })),
-          etcFiles: etcFiles({
-            hostname: spec.hostname,
-            address: sandbox.network?.address,
-            extraHosts: spec.extraHosts,
-            resolvConf: sandbox.network ? this.#traffic.resolvConf(spec.traffic.dns) : '',
-          }),
-          filter: this.#filter,
-          limits: this.#cgroups.planLimits(sandbox.group, spec.limits),
-        }),
-        descriptors: {
-          ...(spec.userNamespace && { 'user namespace': this.#userNamespace.descriptor! }),
-          ...stdio,
-        },
-      });
-      return terminal?.master;
-    } catch (error) {
-      if (terminal) closeSync(terminal.master);
-      throw error;
-    }
-  }
-}
-
-/** Descriptors that are closed at the end of a block. */
-class Descriptors implements Disposable {
-  readonly #all: number[] = [];
-
-  add<T extends Record<string, number>>(descriptors: T): T {
-    this.#all.push(...Object.values(descriptors));
-    return descriptors;
-  }
-
-  [Symbol.dispose](): void {
-    for (const descriptor of this.#all) closeSync(descriptor);
-  }
-}
-
-function openStdio(stdio: ExecSpec['stdio']): Record<string, number> {
-  if ('terminal' in stdio) return {};
-  const { stdin, stdout, stderr } = stdio;
-  return { ...(stdin === undefined ? {} : { stdin }), stdout, stderr };
-}
-
-/** The device that a container's disk is, and a descriptor that keeps it until it is mounted. */
-async function openDisk({ disk, volatile }: Pick<LaunchSpec['rootfs'], 'disk' | 'volatile'>) {
-  if (!disk) return undefined;
-  const { path, descriptor } = await attachLoopDevice(disk.image);
-  return { disk: { device: path, folder: disk.folder, volatile }, descriptor };
 }
 
 /** The process, unless another has its number by now. */
@@ -413,12 +347,6 @@ function pidNamespace(pid: number | undefined): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isFolder(source: string): boolean {
-  const stat = statSync(source, { throwIfNoEntry: false });
-  if (!stat) throw new SetupError(125, `There is no "${source}" to mount.`);
-  return stat.isDirectory();
 }
 
 /** What the helper of an exec writes at the end: the exit status; nothing if it was killed with the container. */
