@@ -25,6 +25,7 @@ export function neededPackages(
   if (options.distribution !== 'debian') needed.push(KEYRING);
   if (purpose !== 'start') needed.push(SSH);
   // Ubuntu's chromium is a snap, and it has no docker-compose 1.29 any more: their tests are skipped there.
+  if (purpose === 'test') needed.push(IPTABLES);
   if (purpose === 'test' && options.distribution === 'debian') needed.push(CHROMIUM, COMPOSE);
   return needed;
 }
@@ -96,6 +97,12 @@ const CHROMIUM: HostPackage = {
   name: 'chromium',
   files: ['/usr/bin/chromium'],
   why: 'the tests of the dashboard',
+};
+
+const IPTABLES: HostPackage = {
+  name: 'iptables',
+  files: ['/usr/sbin/iptables'],
+  why: 'the tests beside firewalls of others',
 };
 
 const COMPOSE: HostPackage = {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { Journal } from '../../runtime/journal.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { DOCKER } from './engine-suite.ts';
 
 describe('a runtime on a full disk', function () {
   this.timeout(60_000);
@@ -13,7 +14,7 @@ describe('a runtime on a full disk', function () {
   const filler = join(engine.root, 'filler');
 
   before(async function () {
-    if (missingForContainers()) return this.skip();
+    if (missingForContainers() || !existsSync(DOCKER)) return this.skip();
     mkdirSync(engine.root);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', engine.root]);
     await engine.start();
