@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
 import { BASE } from './engine-process.ts';
-import { engineSuite } from './engine-suite.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 describe('a container with a disk of its own', function () {
   this.timeout(120_000);
-  const engine = engineSuite(['/dev/loop-control']);
+  const engine = engineSuite(['/dev/loop-control', DOCKER]);
 
   afterEach(async () => {
     const left = await eventually(

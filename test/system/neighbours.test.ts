@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { ATTACKER_LIMITS, ATTACKS, startApp, Visitor } from '../fixtures/neighbours.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
+import { DOCKER } from './engine-suite.ts';
 
 const ATTACK_MILLISECONDS = 3000;
 /** Two log files, the raw file that is read behind the app, and the disk of the container. */
@@ -19,7 +21,7 @@ describe('the neighbour of an app that wants everything', function () {
   let address: string;
 
   before(async function () {
-    if (missingForContainers()) return this.skip();
+    if (missingForContainers() || !existsSync(DOCKER)) return this.skip();
     engine = new EngineProcess();
     await engine.start();
     address = await startApp(engine.docker, BASE);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { BASE } from './engine-process.ts';
-import { engineSuite } from './engine-suite.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 import { WorldServer } from './world-server.ts';
 
 /** Asks for two seconds as fast as it can, and says how often, and how many answers came. */
@@ -14,7 +14,7 @@ while (defined $s->recv(my $m, 512)) { $answered++ } } print "$sent $answered\\n
 describe('names in containers', function () {
   this.timeout(90_000);
   const world = new WorldServer();
-  const engine = engineSuite();
+  const engine = engineSuite([DOCKER]);
 
   before(() => world.open());
   afterEach(() => engine.client('network', 'prune', '-f'));

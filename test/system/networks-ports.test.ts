@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { tableName } from '../../runtime/network/firewall-table.ts';
 import { BASE } from './engine-process.ts';
-import { engineSuite } from './engine-suite.ts';
+import { DOCKER, engineSuite } from './engine-suite.ts';
 
 /** Answers on TCP port 80 by saying from whom it was asked. */
 const GREETER =
@@ -61,7 +61,7 @@ describe('published ports', function () {
   const own = Object.values(networkInterfaces())
     .flat()
     .find((entry) => entry?.family === 'IPv4' && !entry.internal)!.address;
-  const engine = engineSuite();
+  const engine = engineSuite([DOCKER]);
   /** Below those that the system gives to anybody; another for each test run. */
   const port = 10_000 + (process.pid % 900) * 10;
 

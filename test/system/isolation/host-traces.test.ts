@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import type { Operation, OperationArgument } from '../../../runtime/init/operation-list.ts';
 import { BASE } from '../engine-process.ts';
-import { engineSuite } from '../engine-suite.ts';
+import { DOCKER, engineSuite } from '../engine-suite.ts';
 import { isolationSuite } from './isolation-suite.ts';
 import { ALLOW_ALL, without } from './weakened.ts';
 
@@ -25,7 +25,7 @@ const EVERYTHING = `
 
 describe('a container knows nothing of the host', function () {
   this.timeout(60_000);
-  const engine = engineSuite();
+  const engine = engineSuite([DOCKER]);
 
   /** What of the host comes up in a text. */
   function traces(text: string): string[] {

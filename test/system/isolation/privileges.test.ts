@@ -6,7 +6,7 @@ import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namesp
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { AT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
 import { BASE } from '../engine-process.ts';
-import { engineSuite } from '../engine-suite.ts';
+import { DOCKER, engineSuite } from '../engine-suite.ts';
 import { isolationSuite } from './isolation-suite.ts';
 import { without } from './weakened.ts';
 
@@ -88,7 +88,7 @@ describe('privileges in a container', () => {
 
 describe('users of execs and containers', function () {
   this.timeout(60_000);
-  const engine = engineSuite();
+  const engine = engineSuite([DOCKER]);
 
   const REFUSED = [
     '-1',

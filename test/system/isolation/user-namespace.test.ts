@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'mocha';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { outsideId } from '../../../runtime/containers/plan/user-namespace-plan.ts';
 import { BASE } from '../engine-process.ts';
-import { engineSuite } from '../engine-suite.ts';
+import { DOCKER, engineSuite } from '../engine-suite.ts';
 import { APP_USER, KernelFixture, whyNot } from '../kernel-fixture.ts';
 
 /** Root inside, as a step of a build. */
@@ -150,7 +150,7 @@ describe('a container with a user namespace', () => {
 
 describe('user namespaces by the Engine API', function () {
   this.timeout(60_000);
-  const engine = engineSuite();
+  const engine = engineSuite([DOCKER]);
 
   const firstUser = (text: string) => Number(text.trim().split(/\s+/)[1]);
   const MAP = ['cat', '/proc/self/uid_map'];
