@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { RouteFile } from '../../server/router/route-file.ts';
 import type { Instance } from './instance.ts';
 
 const EVERY_MS = 10;
@@ -12,7 +12,7 @@ export class RouteWatch {
   worst = { milliseconds: 0, server: '' };
   looks = 0;
   readonly #docker: Docker;
-  readonly #routes: string;
+  readonly #routes: RouteFile;
   readonly #since = new Map<string, number>();
   #watching = true;
   #ended: Promise<void>;
@@ -20,7 +20,7 @@ export class RouteWatch {
   constructor(paas: Instance) {
     const run = paas.environment.PAAS_RUN!;
     this.#docker = new Docker({ socketPath: join(run, 'docker.sock') });
-    this.#routes = join(run, 'control', 'routes.json');
+    this.#routes = new RouteFile(join(run, 'control', 'routes.json'));
     this.#ended = this.#watch();
   }
 
@@ -50,9 +50,7 @@ export class RouteWatch {
   }
 
   #routed(): string[] {
-    const { apps } = JSON.parse(readFileSync(this.#routes, 'utf8')) as {
-      apps: { dynos: { address: string }[] }[];
-    };
+    const { apps } = this.#routes.load()!;
     return apps.flatMap(({ dynos }) => dynos.map(({ address }) => address));
   }
 
