@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -88,7 +88,8 @@ describe('removeDeadInstances()', function () {
 function tracesOf(run: string, subnet: string): string[] {
   const tag = instanceTag(run);
   const output = (...argv: [string, ...string[]]) =>
-    execFileSync(argv[0], argv.slice(1), { encoding: 'utf8' });
+    // find(1) complains of what vanishes meanwhile, which is what these tests wait for.
+    spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' }).stdout;
   return [
     output('find', '/sys/fs/cgroup', '-name', `paas-${tag}`) && 'control group',
     output('nft', 'list', 'tables').includes(tag) && 'firewall',

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
@@ -40,8 +40,8 @@ export function kernelTraces(root: string): string[] {
     ...tables.filter((table) => table.includes(tag)),
     ...mountsBelow(root),
     ...loopFilesBelow(root),
-    ...execFileSync('find', ['/sys/fs/cgroup', '-name', `*${tag}*`], { encoding: 'utf8' })
-      .split('\n')
+    ...spawnSync('find', ['/sys/fs/cgroup', '-name', `*${tag}*`], { encoding: 'utf8' })
+      .stdout.split('\n')
       .filter(Boolean),
   ];
 }
