@@ -48,7 +48,7 @@ export class CgroupsV1 implements Cgroups {
     return { operations: [...groups.flatMap(planGroup), ...groups.flatMap(planJoining)], descriptors: {} };
   }
 
-  planLimits(id: string, limits: Limits): Operation[] {
+  setLimits(id: string, limits: Limits): Operation[] {
     if (wantsCpuset(limits)) this.#ensureCpuset(id);
     const none = { memory: Number.POSITIVE_INFINITY, memoryAndSwap: Number.POSITIVE_INFINITY };
     const writes = planLimitsV1(limits, none).filter((write) => !isOfNewGroup(write) && this.#knows(write));

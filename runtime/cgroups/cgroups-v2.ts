@@ -7,7 +7,7 @@ import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import { type GroupEntry, planControl } from './group-plan.ts';
+import type { GroupEntry } from './group-plan.ts';
 import { isOfNewGroup, planLimitsV2 } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
@@ -42,11 +42,11 @@ export class CgroupsV2 implements Cgroups {
     return { operations: [], descriptors: this.open(id) };
   }
 
-  planLimits(id: string, limits: Limits): Operation[] {
-    const { path } = this.#group(id);
-    return planLimitsV2(limits)
-      .filter((write) => !isOfNewGroup(write) && (!write.optional || this.#top.has(write.file)))
-      .flatMap((write) => planControl(path, write));
+  /** All of it from here: whose namespace begins at the group must not change its limits (cgroups(7), "nsdelegate"). */
+  setLimits(id: string, limits: Limits): Operation[] {
+    const group = this.#group(id);
+    for (const write of planLimitsV2(limits)) if (!isOfNewGroup(write)) group.apply(write);
+    return [];
   }
 
   /** The kernel would obey at once, by killing: v1 refuses instead. */

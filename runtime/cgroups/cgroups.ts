@@ -12,8 +12,8 @@ export interface Cgroups {
   readonly features: LimitFeatures;
   /** What makes a group and gets a new process in; an empty leftover of the same name is taken over. */
   enter(id: string): GroupEntry;
-  /** What sets the limits of a new group, as a process in it does it. */
-  planLimits(id: string, limits: Limits): Operation[];
+  /** Sets the limits of a new group. Returns what of it a process in the group has to do itself. */
+  setLimits(id: string, limits: Limits): Operation[];
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
   /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */

@@ -49,22 +49,24 @@ describe('CgroupsV2', () => {
     assert.match(written('', 'cgroup.subtree_control'), /^\+cpu(?!set)/);
   });
 
-  it('planLimits() writes limits, and leaves out what the kernel does not have and what a new group has', () => {
-    rmSync(join(root, 'paas-x/memory.swap.max'));
-    const limits = { memory: 1000, memorySwap: 1000, nanoCpus: 5e8, pids: 9, ioWeight: 10 };
+  it('setLimits() writes limits itself, and leaves out what the kernel does not have and what a new group has', () => {
     const { operations, descriptors } = cgroups.enter('two');
     closeSync(descriptors.cgroup!);
     assert.deepEqual(operations, []);
-    const writes = cgroups.planLimits('two', limits).map(({ args }) => args);
-    const opened = writes.map(([path]) => path);
-    const values = writes.map(([, , , value]) => value);
+    makeGroup(
+      'paas-x/two',
+      FILES.filter((file) => file !== 'memory.swap.max'),
+    );
+    assert.deepEqual(cgroups.setLimits('two', {}), []);
+    for (const file of FILES.filter((name) => name !== 'memory.swap.max'))
+      assert.equal(written('paas-x/two', file), '', file);
+    const limits = { memory: 1000, memorySwap: 1000, nanoCpus: 5e8, pids: 9, ioWeight: 10 };
+    assert.deepEqual(cgroups.setLimits('two', limits), []);
     const files = ['memory.max', 'pids.max', 'cpu.max', 'io.weight'];
     assert.deepEqual(
-      opened,
-      files.map((file) => join(root, 'paas-x/two', file)),
+      files.map((file) => written('paas-x/two', file)),
+      ['1000', '9', '50000 100000', '1'],
     );
-    assert.deepEqual(values, ['1000', '9', '50000 100000', '1']);
-    assert.deepEqual(cgroups.planLimits('two', {}), []);
   });
 
   it('update() refuses less memory than is used without the cache of files', () => {
