@@ -28,6 +28,7 @@ export class Sandboxes {
   readonly #groupOf = new Map<string, string>();
   /** Interfaces of an earlier runtime, until they are adopted. */
   readonly #unclaimed: Set<string>;
+  #closed = false;
 
   constructor(options: {
     tag: string;
@@ -69,6 +70,7 @@ export class Sandboxes {
 
   /** Lets go of what was made in advance; containers keep theirs. */
   close(): void {
+    this.#closed = true;
     void this.#pool.close();
   }
 
@@ -140,21 +142,22 @@ export class Sandboxes {
   }
 
   #discardGroup(name: string): void {
-    this.#groups.remove(name).catch(reportLeftover);
+    this.#groups.remove(name).catch((error) => this.#report(error));
   }
 
   #discardNetwork(name: string): void {
-    this.#removeNetwork(name).catch(reportLeftover);
+    this.#removeNetwork(name).catch((error) => this.#report(error));
+  }
+
+  /** At the end the next runtime removes the rest. */
+  #report(error: unknown): void {
+    if (!this.#closed) console.error('What a sandbox that nobody uses had could not be removed:', error);
   }
 
   async #removeNetwork(name: string): Promise<void> {
     await this.#interfaces.remove(name);
     this.#addresses.free(name);
   }
-}
-
-function reportLeftover(error: unknown): void {
-  console.error('What a sandbox that nobody uses had could not be removed:', error);
 }
 
 /**
