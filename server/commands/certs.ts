@@ -5,6 +5,7 @@ import type { HostCertificate } from '../../deploy/platform.ts';
 import { certificateFields, certificateTable } from './certificate-text.ts';
 import { readInput } from './client-input.ts';
 import type { Argument, Command, CommandContext } from './command.ts';
+import { parseOnOff } from './on-off.ts';
 
 const HOST: Argument = { name: 'HOST', summary: 'e.g. www.example.com' };
 
@@ -102,11 +103,10 @@ const auto: Command = {
   async run({ platform, caller, app, args, out, json }) {
     const [word] = args;
     if (word !== undefined) {
-      if (word !== 'on' && word !== 'off')
-        throw new PaasError('invalid', `${quote(word)} is neither on nor off.`);
+      const automatic = parseOnOff(word);
       await out.action(
         `Setting automatic certificates of ${app}`,
-        () => platform.certificates.setAutomatic(app, word === 'on', caller.user),
+        () => platform.certificates.setAutomatic(app, automatic, caller.user),
         () => `done, ${word}`,
       );
     }

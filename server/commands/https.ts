@@ -1,8 +1,7 @@
-import { quote } from '../../deploy/model/app-name.ts';
-import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { HttpsSettings } from '../../deploy/platform.ts';
 import type { Command } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { parseOnOff } from './on-off.ts';
 import { fieldList } from './text-table.ts';
 
 const show: Command = {
@@ -32,12 +31,11 @@ const redirect: Command = {
   access: 'change',
   json: true,
   async run({ platform, caller, app, args, out, json }) {
-    const [word] = args;
-    if (word !== 'on' && word !== 'off')
-      throw new PaasError('invalid', `${quote(word!)} is neither on nor off.`);
+    const word = args[0]!;
+    const redirect = parseOnOff(word);
     await out.action(
       `Setting the redirect to HTTPS of ${app}`,
-      () => platform.https.setRedirect(app, word === 'on', caller.user),
+      () => platform.https.setRedirect(app, redirect, caller.user),
       () => `done, ${word}`,
     );
     if (json) await out.json(toJson(platform.https.find(app)));

@@ -1,6 +1,5 @@
-import { quote } from '../../deploy/model/app-name.ts';
-import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { Command } from './command.ts';
+import { parseOnOff } from './on-off.ts';
 
 /** For apps that keep sessions in the memory of a dyno. */
 export const stickyCommand: Command = {
@@ -18,11 +17,10 @@ export const stickyCommand: Command = {
   async run({ platform, caller, app, args, out, json }) {
     const [word] = args;
     if (word !== undefined) {
-      if (word !== 'on' && word !== 'off')
-        throw new PaasError('invalid', `${quote(word)} is neither on nor off.`);
+      const wanted = parseOnOff(word);
       await out.action(
         `Setting sticky sessions of ${app}`,
-        () => platform.visitors.setSticky(app, word === 'on', caller.user),
+        () => platform.visitors.setSticky(app, wanted, caller.user),
         () => 'done',
       );
     }
