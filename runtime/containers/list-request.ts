@@ -24,8 +24,11 @@ export async function sendParkedList(socket: number, request: ListRequest): Prom
   } else {
     const long = encodeOperations(request.operations, ['list', ...names]);
     const list = memoryFile('operations', long, { sealed: false });
-    sendMessage(socket, { bytes: [header(0, long.length, 1)], descriptors: [list, ...descriptors] });
-    closeSync(list);
+    try {
+      sendMessage(socket, { bytes: [header(0, long.length, 1)], descriptors: [list, ...descriptors] });
+    } finally {
+      closeSync(list);
+    }
   }
   await outcome(socket, request.operations);
 }

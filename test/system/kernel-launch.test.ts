@@ -85,6 +85,14 @@ describe('LinuxKernel', () => {
     assert.deepEqual(output.split('\n'), expected);
   });
 
+  it('start() gives an environment that is longer than what fits into one message', async () => {
+    const long = Array.from({ length: 4 }, (_, index) => `LONG_${index}=${'x'.repeat(100_000)}`);
+    const { output } = await containers.run('printf %s "$LONG_0$LONG_3" | wc -c', {
+      env: ['PATH=/usr/bin:/bin', ...long],
+    });
+    assert.equal(output, '200000\n');
+  });
+
   it('start() writes to the upper folder alone', async () => {
     const spec = containers.spec('echo new > /tmp/file; cat /tmp/file');
     await containers.start(spec);
