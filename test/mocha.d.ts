@@ -37,7 +37,13 @@ declare module 'mocha' {
 
   interface Runner {
     stats?: Stats;
-    on(event: 'pending', listener: (test: { title: string; titlePath(): string[] }) => void): void;
+    on(event: 'pending' | 'pass', listener: (test: Titled) => void): void;
+    on(event: 'retry', listener: (test: Titled, error: Error) => void): void;
+  }
+
+  interface Titled {
+    title: string;
+    titlePath(): string[];
   }
 
   interface Stats {
@@ -52,6 +58,7 @@ declare module 'mocha' {
       slow?: number;
       reporter?: string;
       forbidOnly?: boolean;
+      retries?: number;
       fgrep?: string;
     });
     addFile(path: string): this;

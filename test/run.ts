@@ -1,6 +1,7 @@
 // Runs the tests with mocha, and ends with a plain line: `N passed, N failed`.
 //   node test/run.ts [--rootless] [--grep TEXT] [FILE OR FOLDER …]
 // --rootless: not the folders system/ and e2e/, which need root or take their time.
+// In CI a test that failed runs once more, and is listed at the end if it passed then: that is one to mend, and no reason to keep what was pushed.
 // Files that need no root spend half of their time waiting, and share nothing: several run at once. The others have the machine, one after another.
 import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -34,17 +35,20 @@ interface Result {
   pending: number;
   /** The names of the outermost suites of which something was skipped. */
   skipped: string[];
+  /** The tests that passed at the second try alone, each with why the first failed. */
+  unsteady: string[];
 }
 
 /** `jobs`: so many files at once, each in a process that is used again. What they print comes file by file. */
 async function run(chosen: string[], jobs: number): Promise<Result> {
-  if (chosen.length === 0) return { passed: 0, failed: 0, pending: 0, skipped: [] };
+  if (chosen.length === 0) return { passed: 0, failed: 0, pending: 0, skipped: [], unsteady: [] };
   const Mocha = await loadMocha();
   const mocha = new Mocha({
     timeout: 60_000,
     slow: 2_000,
     reporter: 'spec',
     forbidOnly: Boolean(process.env.CI),
+    retries: process.env.CI ? 1 : 0,
     ...(values.grep && { fgrep: values.grep }),
     ...(jobs > 1 && { parallel: true, jobs }),
   });
@@ -52,11 +56,21 @@ async function run(chosen: string[], jobs: number): Promise<Result> {
   if (jobs === 1) await mocha.loadFilesAsync();
   return new Promise((done) => {
     const skipped = new Set<string>();
+    const first = new Map<string, string>();
+    const unsteady: string[] = [];
     const runner = mocha.run((failed) => {
       const { passes = 0, pending = 0 } = runner.stats ?? {};
-      done({ passed: passes, failed, pending, skipped: [...skipped] });
+      done({ passed: passes, failed, pending, skipped: [...skipped], unsteady });
     });
     runner.on('pending', (test) => skipped.add(test.titlePath()[0] ?? test.title));
+    runner.on('retry', (test, error) =>
+      first.set(test.titlePath().join(' '), error.message.split('\n', 1)[0] ?? ''),
+    );
+    runner.on('pass', (test) => {
+      const title = test.titlePath().join(' ');
+      const why = first.get(title);
+      if (why !== undefined) unsteady.push(`${title}: ${why}`);
+    });
   });
 }
 
@@ -66,6 +80,8 @@ function report(parts: Result[]): void {
   // Among a thousand lines nobody sees what did not run.
   for (const suite of parts.flatMap(({ skipped }) => skipped))
     process.stdout.write(`skipped here: ${suite}\n`);
+  for (const test of parts.flatMap(({ unsteady }) => unsteady))
+    process.stdout.write(`passed at the second try only: ${test}\n`);
   // Something that a test left open must not keep us here; what it says must come out first.
   const pending = sum('pending') > 0 ? `, ${sum('pending')} skipped` : '';
   process.stdout.write(`${sum('passed')} passed, ${sum('failed')} failed${pending}\n`, () =>
