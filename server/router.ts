@@ -3,6 +3,7 @@ import { parseConfig, paths, routerPaths } from './config.ts';
 import { freeMemoryWhenIdle } from './idle-memory.ts';
 import { ControlApi } from './router/control-api.ts';
 import { defaultLimits } from './router/limits.ts';
+import { mainAsKeeper, PortSockets } from './router/port-sockets.ts';
 import { maxConnections, ProxyServer } from './router/proxy-server.ts';
 import { RouteFile } from './router/route-file.ts';
 import { RouteMap } from './router/route-map.ts';
@@ -14,7 +15,7 @@ import { Traffic } from './router/traffic.ts';
  * The router's process: serves by the last route table until control sends a new one. Says
  * `ready {"http":"ADDRESS:PORT","https":"ADDRESS:PORT"}` on stdout when it listens, and `leaving` when another one may take over;
  * everything else goes to stderr. SIGTERM: lets requests in progress end. PAAS_HTTP_FD, PAAS_HTTPS_FD: sockets that are bound
- * already, instead of PAAS_HTTP and PAAS_HTTPS. PAAS_ROUTER: which of several it is; the first is 1.
+ * already, instead of PAAS_HTTP and PAAS_HTTPS. PAAS_PORT_FDS: the same for ports of apps, `8080=5,8081=6`. PAAS_ROUTER: which of several it is; the first is 1.
  */
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
@@ -25,7 +26,14 @@ async function main(): Promise<void> {
   const log = new RouterLog();
   const traffic = new Traffic();
   const file = new RouteFile(own.routes);
-  const server = new ProxyServer({ routes, log, traffic, limits, ticketKeys: new TicketKeys(ticketKeys) });
+  const server = new ProxyServer({
+    routes,
+    log,
+    traffic,
+    limits,
+    ticketKeys: new TicketKeys(ticketKeys),
+    portSockets: new PortSockets({ keeper: mainAsKeeper(), descriptors: process.env.PAAS_PORT_FDS }),
+  });
   const control = new ControlApi({ routes, file, log, traffic });
 
   restore(file, routes);

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { type Address, type Config, type Endpoints, paths, routerNumbers, routerPaths } from '../config.ts';
 import { ensureOwnFile, replaceFile } from './files.ts';
+import { KeptPorts } from './kept-ports.ts';
 import { readNpmSettings } from './npm-settings.ts';
 import type { HeldSocket, PassedSockets } from './passed-sockets.ts';
 import { answersOnSocket, redisAnswers } from './probes.ts';
-import { type Ready, Service } from './service.ts';
+import { type Ready, Service, type ServiceOptions } from './service.ts';
 import {
   precompileCommand,
   routerName,
@@ -28,6 +29,8 @@ export class PlatformInstance {
   /** Where the router listens. Held here, clients wait in its queue while one router follows another. */
   #http: HeldSocket | undefined;
   #https: HeldSocket | undefined;
+  /** The same for ports of the apps' own, by router. */
+  readonly #ports = new Map<ServiceName, KeptPorts>();
   #dashboard: string | undefined;
   #stopping = false;
 
@@ -86,6 +89,7 @@ export class PlatformInstance {
     this.#https?.close();
     this.#http = undefined;
     this.#https = undefined;
+    for (const ports of this.#ports.values()) ports.close();
   }
 
   get #routers(): ServiceName[] {
@@ -121,18 +125,32 @@ export class PlatformInstance {
     const made = new Service({
       name,
       command: () => serviceCommand(name, this.#config, this.#around),
+      ...(routerNumber(name) && this.#routerSockets(name)),
       log: (line) => {
         const text = name === 'redis' ? redisNews(line) : line;
         if (text) this.#log(name, text);
       },
       onReady: (ready) => this.#learn(name, ready),
-      ...(routerNumber(name) && { passes: this.#sockets().map((socket) => socket.fd()) }),
       ...(name === 'redis' && {
         answers: (signal: AbortSignal) => redisAnswers(paths(this.#config).redisSocket, signal),
       }),
     });
     this.#services.set(name, made);
     return made;
+  }
+
+  /** What a router gets from main beside its command, and main from it. */
+  #routerSockets(name: ServiceName): Pick<ServiceOptions, 'command' | 'passes' | 'onMessage'> {
+    const ports = new KeptPorts();
+    this.#ports.set(name, ports);
+    return {
+      command: () => {
+        const { argv, env } = serviceCommand(name, this.#config, this.#around);
+        return { argv, env: { ...env, PAAS_PORT_FDS: ports.inOrder(FIRST_PASSED + this.#sockets().length) } };
+      },
+      passes: () => [...this.#sockets().map((socket) => socket.fd()), ...ports.descriptors],
+      onMessage: (message, socket) => ports.note(message, socket),
+    };
   }
 
   #hold(address: Address): HeldSocket {
@@ -186,6 +204,9 @@ export class PlatformInstance {
     else replaceFile(npmrc, settings, { mode: 0o600, owner: this.#user });
   }
 }
+
+/** The descriptor that a service gets as its first one. */
+const FIRST_PASSED = 3;
 
 /** A line of Redis without its prefix; empty for what it says at every start and end. */
 function redisNews(line: string): string {

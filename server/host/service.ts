@@ -12,8 +12,10 @@ export interface ServiceOptions {
   name: string;
   /** Asked anew at every start. */
   command: () => Command;
-  /** Descriptors that it gets as 3 and following. */
-  passes?: number[];
+  /** Descriptors that it gets as 3 and following; asked anew at every start. */
+  passes?: () => number[];
+  /** It gets a channel to main (Node's own, IPC), on which it may send messages and sockets. */
+  onMessage?: (message: unknown, socket: unknown) => void;
   /** For a program that does not print `ready {json}`: resolves when it answers. */
   answers?: (signal: AbortSignal) => Promise<void>;
   log: (line: string) => void;
@@ -28,6 +30,7 @@ export interface ServiceOptions {
  *        ◄── stdout ─ `ready {"http":"127.0.0.1:8080"}`   once, when it listens
  *        ◄── stdout ─ `leaving`   it only ends what it has begun: the next one is started beside it
  *        ◄── stdout, stderr ─ anything else: its log
+ *        ◄── messages, sockets (`onMessage`)
  *        ── SIGTERM ─► ends by itself; SIGKILL if it takes too long
  */
 export class Service {
@@ -88,11 +91,19 @@ export class Service {
   }
 
   #run(): { ready: Promise<Ready>; ended: Promise<string> } {
-    const { argv, env } = this.#options.command();
+    const { command, passes, onMessage } = this.#options;
+    const { argv, env } = command();
     const [file, ...args] = argv;
+    const stdio: StdioOptions = [
+      'ignore',
+      'pipe',
+      'pipe',
+      ...(passes?.() ?? []),
+      ...(onMessage ? [IPC] : []),
+    ];
     // Detached (a session of its own): Ctrl-C in the terminal reaches main alone, which stops the others in order.
-    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(this.#options.passes ?? [])];
     const child = spawn(file, args, { env, stdio, detached: true, cwd: '/' });
+    if (onMessage) child.on('message', onMessage);
     this.#children.add(child);
     const over = new AbortController();
     // 'exit', not 'close': what the runtime leaves behind on purpose may still hold the pipes.
@@ -148,6 +159,7 @@ async function end(child: ChildProcess, grace: number): Promise<void> {
   clearTimeout(force);
 }
 
+const IPC = 'ipc' as const;
 const LEAVING = 'ends what it has begun';
 const PAUSES = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
 const HEALTHY_AFTER = 60_000;

@@ -36,8 +36,6 @@ export interface Limits {
   linger: number;
   /** How long an idle connection may still bring a request after SIGTERM, which then is its last. */
   farewell: number;
-  /** How long ports of the apps' own are listened at after SIGTERM, beside the next router. */
-  overlap: number;
   /** How long requests in progress may take after SIGTERM. */
   shutdown: number;
   /** How often all of these times are looked at. */
@@ -63,7 +61,6 @@ export const defaultLimits: Limits = {
   halfClosed: 2_000,
   linger: 2_000,
   farewell: 1_000,
-  overlap: 2_000,
   shutdown: 30_000,
   sweep: 250,
 };

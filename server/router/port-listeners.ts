@@ -1,5 +1,7 @@
+import { closeSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { takeConnections } from './listener.ts';
+import type { PortSockets } from './port-sockets.ts';
 import type { StreamHandle } from './stream-handle.ts';
 
 export interface PortListenersOptions {
@@ -7,11 +9,12 @@ export interface PortListenersOptions {
   host: string;
   backlog: number;
   accept: (connection: StreamHandle, port: number) => void;
+  sockets: PortSockets;
 }
 
 /**
- * Listens on the ports that apps have beside the router's own. The router that comes next may listen there while this one still
- * does (SO_REUSEPORT, socket(7)): the kernel gives each connection to one of them.
+ * Listens on the ports that apps have beside the router's own. Main keeps the sockets for the router that comes next; each of several
+ * routers has its own (SO_REUSEPORT, socket(7)): the kernel gives each connection to one of them.
  */
 export class PortListeners {
   readonly #options: PortListenersOptions;
@@ -23,17 +26,12 @@ export class PortListeners {
     this.#options = options;
   }
 
-  get isEmpty(): boolean {
-    return this.#servers.size === 0;
-  }
-
   /** Begins and ends to listen as these say; connections that stand go on. */
   set(ports: Iterable<number>): void {
     const wanted = new Set(ports);
-    for (const [port, server] of this.#servers) {
-      if (wanted.has(port)) continue;
-      this.#servers.delete(port);
-      server?.close();
+    const { sockets } = this.#options;
+    for (const port of [...this.#servers.keys(), ...sockets.inherited]) {
+      if (!wanted.has(port)) this.#close(port);
     }
     for (const port of wanted) if (!this.#servers.has(port)) this.#open(port);
   }
@@ -45,12 +43,24 @@ export class PortListeners {
     for (const [port, server] of this.#servers) if (!server) this.#open(port);
   }
 
-  close(): void {
-    this.set([]);
+  /** Accepts no more; whoever connects from now on is the next router's. */
+  leave(): void {
+    for (const server of this.#servers.values()) server?.close();
+    this.#servers.clear();
+  }
+
+  #close(port: number): void {
+    const { sockets } = this.#options;
+    this.#servers.get(port)?.close();
+    this.#servers.delete(port);
+    const fd = sockets.take(port);
+    if (fd !== undefined) closeSync(fd);
+    sockets.drop(port);
   }
 
   #open(port: number): void {
-    const { host, backlog, accept } = this.#options;
+    const { host, backlog, accept, sockets } = this.#options;
+    const fd = sockets.take(port);
     const isNew = !this.#servers.has(port);
     const server = createServer();
     this.#servers.set(port, server);
@@ -62,8 +72,9 @@ export class PortListeners {
       if (isNew) console.error(`router: cannot listen on port ${port} yet: ${error.message}`);
       if (this.#servers.get(port) === server) this.#servers.set(port, undefined);
     });
-    server.listen({ host, port, backlog, reusePort: true }, () => {
+    server.listen({ ...(fd === undefined ? { host, port, reusePort: true } : { fd }), backlog }, () => {
       takeConnections(server, (connection) => accept(connection, port));
+      if (fd === undefined) sockets.keep(port, server);
     });
   }
 }

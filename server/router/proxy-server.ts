@@ -10,6 +10,7 @@ import { HandleWire } from './handle-wire.ts';
 import type { Limits } from './limits.ts';
 import { takeConnections } from './listener.ts';
 import { PortListeners } from './port-listeners.ts';
+import { noSockets, type PortSockets } from './port-sockets.ts';
 import { RequestHeadReader } from './request-head.ts';
 import { RequestIds } from './request-ids.ts';
 import { ResponseHeadReader } from './response-head.ts';
@@ -29,6 +30,7 @@ export class ProxyServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #clients: ClientCounts;
+  readonly #portSockets: PortSockets;
   #ownPorts: PortListeners | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,8 +40,10 @@ export class ProxyServer {
     limits: Limits;
     traffic?: Traffic;
     ticketKeys?: TicketKeys;
+    portSockets?: PortSockets;
   }) {
-    const { ticketKeys = new TicketKeys(), traffic = new Traffic(), ...parts } = options;
+    const { ticketKeys = new TicketKeys(), traffic = new Traffic(), portSockets, ...parts } = options;
+    this.#portSockets = portSockets ?? noSockets;
     this.#router = {
       ...parts,
       traffic,
@@ -85,10 +89,7 @@ export class ProxyServer {
   async stop(): Promise<void> {
     this.#router.stopping = true;
     for (const server of this.#servers) server.close();
-    // Nobody holds these for the next router: it shall listen before this one ceases to.
-    const ports = this.#ownPorts;
-    if (ports && !ports.isEmpty) await delay(this.#router.limits.overlap);
-    ports?.close();
+    this.#ownPorts?.leave();
     for (const connection of this.#connections) connection.leave();
     const deadline = performance.now() + this.#router.limits.shutdown;
     // Closed now, one whose next request is on its way would seem to have lost it.
@@ -106,7 +107,7 @@ export class ProxyServer {
     const { routes } = this.#router;
     const accept = (connection: StreamHandle, port: number) =>
       this.#accept(connection, { scheme: 'http', port, isOwn: true });
-    const listeners = new PortListeners({ host, backlog: BACKLOG, accept });
+    const listeners = new PortListeners({ host, backlog: BACKLOG, accept, sockets: this.#portSockets });
     this.#ownPorts = listeners;
     const follow = () => {
       if (!this.#router.stopping) listeners.set(routes.ports.keys());

@@ -32,7 +32,7 @@ describe('RouterGroup', function () {
             ...{ PAAS_HTTP_FD: '3', PAAS_ROUTER: String(router) },
           },
         }),
-        passes: [socket.fd()],
+        passes: () => [socket.fd()],
         log: (line) => {
           const pid = /^pid (\d+)$/.exec(line)?.[1];
           if (pid) pids[router] = Number(pid);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, describe, it } from 'mocha';
+import { KeptPorts } from '../../../server/host/kept-ports.ts';
 import { Service } from '../../../server/host/service.ts';
 import { RouterClient } from '../../../server/router-client.ts';
 import { answerEach, delay, RawBackend, RawClient, sendRaw, tableOf } from './router-fixture.ts';
@@ -32,17 +33,22 @@ describe('a router that is replaced', function () {
     const { port: tlsPort } = secure.address() as { port: number };
     if (!options.shared) socket.close();
     const pids: number[] = [];
+    const ports = new KeptPorts();
+    const first = options.shared ? 5 : 3;
     const env = { PAAS_DATA: run, PAAS_RUN: run, PAAS_HTTP: `127.0.0.1:${port}`, PAAS_HTTPS: 'off' };
     const service = new Service({
       name: 'router',
       // Its process id comes with what it says.
       command: () => ({
         argv: ['sh', '-c', 'echo "pid $$"; exec "$0" "$1"', process.execPath, ROUTER],
-        env: options.shared
-          ? { ...env, PAAS_HTTPS: '127.0.0.1:0', PAAS_HTTP_FD: '3', PAAS_HTTPS_FD: '4' }
-          : env,
+        env: {
+          ...env,
+          PAAS_PORT_FDS: ports.inOrder(first),
+          ...(options.shared && { PAAS_HTTPS: '127.0.0.1:0', PAAS_HTTP_FD: '3', PAAS_HTTPS_FD: '4' }),
+        },
       }),
-      ...(options.shared && { passes: [socket.fd(), secure.fd()] }),
+      passes: () => [...(options.shared ? [socket.fd(), secure.fd()] : []), ...ports.descriptors],
+      onMessage: (message, handle) => ports.note(message, handle),
       log: (line) => {
         const pid = /^pid (\d+)$/.exec(line)?.[1];
         if (pid) pids.push(Number(pid));
@@ -54,6 +60,7 @@ describe('a router that is replaced', function () {
     let ready = 0;
     cleanups.push(async () => {
       await service.stop();
+      ports.close();
       if (options.shared) socket.close();
       secure.close();
       rmSync(run, { recursive: true });
@@ -64,17 +71,20 @@ describe('a router that is replaced', function () {
     );
     cleanups.push(() => backend.stop());
     const certificates = authority ? [{ hosts: ['app.localhost'], ...authority.issue('app.localhost') }] : [];
-    await new RouterClient({ socketPath: join(run, 'control', 'router.sock') }).setRoutes({
-      ...tableOf([backend.port]),
-      certificates,
-    });
-    const replace = async () => {
+    const client = new RouterClient({ socketPath: join(run, 'control', 'router.sock') });
+    const route = (own: number[]) => {
+      const dynos = [{ name: 'web.1', address: '127.0.0.1', port: backend.port }];
+      const atPorts = own.map((port) => ({ port, state: 'up' as const, dynos }));
+      return client.setRoutes({ ...tableOf([backend.port], { ports: atPorts }), certificates });
+    };
+    await route([]);
+    const replace = async (signal: NodeJS.Signals = 'SIGTERM') => {
       const before = ready;
-      process.kill(pids.at(-1)!, 'SIGTERM');
+      process.kill(pids.at(-1)!, signal);
       for (let waited = 0; ready === before && waited < 1000; waited++) await delay(20);
       assert.ok(ready > before, 'no next router');
     };
-    return { port, tlsPort, run, replace };
+    return { port, tlsPort, run, ports, route, replace };
   }
 
   it('refuses and resets no connection, be it new or kept', async () => {
@@ -119,6 +129,22 @@ describe('a router that is replaced', function () {
     }
   });
 
+  it('leaves the sockets of apps’ own ports to the next one, also when it is killed', async () => {
+    const { ports, route, replace } = await start({ shared: true });
+    const port = freePort();
+    await route([port]);
+    while (ports.descriptors.length === 0) await delay(10);
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      const replaced = replace(signal);
+      const asked = Array.from({ length: 10 }, () => sendRaw(port, GET_CLOSE));
+      for (const answer of await Promise.all(asked)) assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*ok$/);
+      await replaced;
+    }
+    await route([]);
+    while (ports.descriptors.length > 0) await delay(10);
+    await assert.rejects(sendRaw(port, GET_CLOSE), /ECONNREFUSED/);
+  });
+
   it('would refuse some if the socket were its own', async () => {
     const { port, replace } = await start({ shared: false });
     const load = new Load(port);
@@ -127,6 +153,13 @@ describe('a router that is replaced', function () {
     assert.ok(failed.length > 0);
   });
 });
+
+function freePort(): number {
+  const socket = new BoundSocket({ host: '127.0.0.1', port: 0 });
+  const { port } = socket.address() as { port: number };
+  socket.close();
+  return port;
+}
 
 /** Clients that come and go, and clients that stay. */
 class Load {

@@ -27,7 +27,6 @@ export class TestRouter {
       sweep: 20,
       linger: 300,
       farewell: 0,
-      overlap: 0,
       shutdown: 1000,
       ...limits,
     });
