@@ -31,6 +31,7 @@ interface RunningBuild {
   output: BuildOutput;
   stages: Stages;
   abort: AbortController;
+  onLive: () => void;
   /** Its end, where it was stopped from outside. */
   stopped: BuildEnd | undefined;
   queuedAt: number;
@@ -91,7 +92,7 @@ export class BuildManager implements Builds {
 
   /**
    * Queues a build and resolves with its end. `write` gets all that the pusher shall see; `signal`: the pusher went away; `replaced`:
-   * a newer push came, which only ends a build that has not begun.
+   * a newer push came, which only ends a build that has not begun; `onLive` is called in the transaction in which its release goes live.
    */
   async submit(options: {
     app: string;
@@ -100,6 +101,7 @@ export class BuildManager implements Builds {
     write: (text: string) => void;
     signal: AbortSignal;
     replaced: AbortSignal;
+    onLive: () => void;
   }): Promise<BuildView> {
     const view = this.#options.store.create({
       app: options.app,
@@ -116,6 +118,7 @@ export class BuildManager implements Builds {
       output,
       stages: new Stages(),
       abort,
+      onLive: options.onLive,
       stopped: undefined,
       queuedAt,
       ended,
@@ -161,7 +164,7 @@ export class BuildManager implements Builds {
   async run(id: number): Promise<void> {
     const running = this.#running.get(id);
     if (!running) return;
-    const { view, tree, output, stages, abort } = running;
+    const { view, tree, output, stages, abort, onLive } = running;
     stages.note('queue', performance.now() - running.queuedAt);
     this.#options.store.start(id);
     this.#note(running, 'builds:start', 'Build started');
@@ -171,7 +174,7 @@ export class BuildManager implements Builds {
     );
     try {
       abort.signal.throwIfAborted();
-      const push = { build: view, tree, output, stages, signal: abort.signal };
+      const push = { build: view, tree, output, stages, signal: abort.signal, onLive };
       const release = await Promise.race([deploy(push, this.#options), givenUp(abort.signal)]);
       this.#note(running, 'deploy', `Deploy ${view.commit.slice(0, 8)}`);
       this.#end(running, { state: 'succeeded', release: release.version });

@@ -69,15 +69,15 @@ export class AppCanaries implements Canaries {
     );
   }
 
-  /** Under the app's lock: boots web dynos of a pending release beside the current one. Throws as a deploy does. */
-  async begin(release: Release): Promise<void> {
+  /** Under the app's lock: boots web dynos of a pending release beside the current one, and records it with `commit`. Throws as a deploy does. */
+  async begin(release: Release, commit: () => void): Promise<void> {
     const { dynos, store, releases, logs } = this.#options;
     const { app, version } = release;
     const { canaryShare = 0 } = this.#options.apps.find(app);
     const wanted = releases.quantities(release).web ?? 0;
     try {
       await dynos.startCanary(release, Math.max(1, Math.ceil((wanted * canaryShare) / 100)), () => {
-        store.markCanary(release);
+        store.markCanary(release, commit);
       });
     } catch (error) {
       store.fail(release);

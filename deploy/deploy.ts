@@ -36,11 +36,17 @@ export interface Push {
   output: BuildOutput;
   stages: Stages;
   signal: AbortSignal;
+  /** In the transaction in which its release goes live. */
+  onLive: () => void;
 }
 
 /** The way of a push, from the source to the answer: every step in order, each timed for the build's record. */
 export async function deploy(push: Push, options: DeployOptions): Promise<Release> {
   const { build, output, stages, tree, signal } = push;
+  const goLive = () => {
+    signal.throwIfAborted();
+    push.onLive();
+  };
   const write = (text: string) => output.write(text);
   write(section('Building on the Debian 12 stack'));
   const buildpack = detect(tree);
@@ -76,13 +82,13 @@ export async function deploy(push: Push, options: DeployOptions): Promise<Releas
       });
       const release = await prepare(created, appJson.predeploy, push, options);
       if (options.canaries.wanted(build.app)) {
-        await stages.time('boot', () => options.canaries.begin(release));
+        await stages.time('boot', () => options.canaries.begin(release, goLive));
         const { share } = options.canaries.find(build.app);
         write(detail(`Released v${release.version} to ${share}% of the visitors`));
         write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
         return release;
       }
-      await stages.time('boot', () => options.releases.activate(release, () => signal.throwIfAborted()));
+      await stages.time('boot', () => options.releases.activate(release, goLive));
       write(detail(`Released v${release.version}`));
       write(detail(`${options.urlOf(build.app)} deployed`));
       return release;

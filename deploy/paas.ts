@@ -37,6 +37,7 @@ import type { BuildCapacity } from './queue/build-capacity.ts';
 import { BuildOutputs } from './queue/build-output.ts';
 import { BuildQueue } from './queue/build-queue.ts';
 import { GitService } from './receive/git-service.ts';
+import { OwedRefs } from './receive/owed-refs.ts';
 import { PushHook } from './receive/push-hook.ts';
 import { Repositories } from './receive/repositories.ts';
 import { AppConfig, KEPT_RELEASES, ReleaseManager } from './release-manager.ts';
@@ -54,6 +55,7 @@ import { Database } from './store/database.ts';
 import { DomainStore } from './store/domain-store.ts';
 import { EventStore } from './store/event-store.ts';
 import { HttpsStore } from './store/https-store.ts';
+import { OwedRefStore } from './store/owed-ref-store.ts';
 import { PipelineStore } from './store/pipeline-store.ts';
 import { PortStore } from './store/port-store.ts';
 import { PreviewStore } from './store/preview-store.ts';
@@ -132,6 +134,7 @@ export function openPaas(options: PaasOptions): Paas {
   const activity = new Activity(new EventStore(database), logs);
   const outputs = new BuildOutputs(join(options.logs, '.builds'));
   const repositories = new Repositories(options.repositories);
+  const owed = new OwedRefs({ store: new OwedRefStore(database), repositories, log });
   const registry = new NpmRegistry({ folder: options.cache, npmrc: options.npmrc });
   const lock = new KeyedMutex();
   const urlOf = (app: string) => {
@@ -396,11 +399,13 @@ export function openPaas(options: PaasOptions): Paas {
       store: apps,
       builds,
       repositories,
-      hook: new PushHook({ builds, repositories, previews }),
+      owed,
+      hook: new PushHook({ builds, repositories, previews, owed }),
     }),
 
     async start() {
       await repositories.prepare();
+      await owed.settle();
       await registry.prepare();
       builds.endUnfinished();
       releaseStore.failPending();

@@ -4,6 +4,7 @@ import { section } from '../model/words.ts';
 import type { Apps, Builds, Pushes, PushStreams } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
 import { startGit } from './git.ts';
+import type { OwedRefs } from './owed-refs.ts';
 import { type PushHead, readPushHead, withPresentRefs } from './push-head.ts';
 import type { PushHook } from './push-hook.ts';
 import { PushLine, type PushTurn } from './push-line.ts';
@@ -15,6 +16,7 @@ export interface GitServiceOptions {
   builds: Builds;
   repositories: Repositories;
   hook: PushHook;
+  owed: OwedRefs;
 }
 
 interface Exchange {
@@ -59,6 +61,7 @@ export class GitService implements Pushes {
       if (exchange.streams.stdin.destroyed) child.stdin!.end();
       const [status, accepted] = await Promise.all([ended, answered]);
       if (accepted) await this.#accept(app);
+      await this.#options.owed.settle(app);
       return status;
     } finally {
       child.kill();

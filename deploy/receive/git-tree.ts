@@ -1,4 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
+import { linkSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { SourceTree } from '../../buildpacks/source-tree.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { type Quarantine, runGit, startGit } from './git.ts';
@@ -65,8 +67,34 @@ export class GitTree implements SourceTree {
     return (await this.#reader.read(entry.blob)).toString();
   }
 
+  /**
+   * Has what was pushed outlive its quarantine, whatever becomes of git: it is linked into the repository, where git finds it when
+   * it moves it there itself.
+   */
+  keepObjects(): void {
+    const { GIT_OBJECT_DIRECTORY } = this.quarantine;
+    if (GIT_OBJECT_DIRECTORY === undefined) return;
+    const from = resolve(this.repository, GIT_OBJECT_DIRECTORY);
+    const entries = readdirSync(from, { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    // git takes a pack for whole when its index is there.
+    files.sort((a, b) => Number(a.endsWith('.idx')) - Number(b.endsWith('.idx')));
+    for (const file of files) link(file, join(this.repository, 'objects', relative(from, file)));
+  }
+
   close(): void {
     this.#reader?.close();
+  }
+}
+
+function link(file: string, name: string): void {
+  mkdirSync(dirname(name), { recursive: true });
+  try {
+    linkSync(file, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // by its name it is the same
   }
 }
 

@@ -6,7 +6,9 @@ import { problem, section } from '../model/words.ts';
 import type { AppPreviews } from '../previews.ts';
 import { isAncestor } from './git.ts';
 import { GitTree } from './git-tree.ts';
+import type { OwedRefs } from './owed-refs.ts';
 import {
+  DEPLOY_BRANCHES,
   decidePush,
   type PushDecision,
   type PushQuestion,
@@ -21,6 +23,7 @@ export interface PushHookOptions {
   builds: BuildManager;
   repositories: Repositories;
   previews: AppPreviews;
+  owed: OwedRefs;
 }
 
 /** A push that has come as far as its hook. */
@@ -76,7 +79,7 @@ export class PushHook {
       for (const note of decision.notes) push.write(section(note));
       const deployed =
         decision.commit === undefined ||
-        (await this.#build(push.app, { commit: decision.commit, question }, push));
+        (await this.#build(push.app, { commit: decision.commit, branches: DEPLOY_BRANCHES, question }, push));
       return deployed && (await this.#preview({ branches: decision.branches, question }, push));
     } catch (error) {
       push.write(
@@ -102,12 +105,14 @@ export class PushHook {
   /** True where the build succeeded. */
   async #build(
     app: string,
-    what: { commit: string; question: PushQuestion },
+    what: { commit: string; branches: string[]; question: PushQuestion },
     { app: repository, write, user, signal, replaced }: Answering,
   ): Promise<boolean> {
     const path = this.#options.repositories.path(repository);
     const tree = await GitTree.open(path, what.commit, what.question.quarantine);
-    const build = await this.#options.builds.submit({ app, user, tree, write, signal, replaced });
+    const refs = what.question.refs.filter(({ ref }) => what.branches.includes(ref));
+    const onLive = () => this.#options.owed.note(repository, refs, tree);
+    const build = await this.#options.builds.submit({ app, user, tree, write, signal, replaced, onLive });
     return build.state === 'succeeded';
   }
 
@@ -130,7 +135,7 @@ export class PushHook {
     const { name, commit } = pushed[0]!;
     const preview = previews.prepare(app, name, user)!;
     write(section(`Preview of the branch ${name}: ${preview}`));
-    return this.#build(preview, { commit: commit!, question }, push);
+    return this.#build(preview, { commit: commit!, branches: [`refs/heads/${name}`], question }, push);
   }
 }
 

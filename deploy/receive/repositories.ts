@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renameSynced } from '../synced-rename.ts';
 import { GIT, gitEnvironment, runGit } from './git.ts';
+import type { RefChange } from './pushed-refs.ts';
 
 /** What HEAD names, for those who clone. */
 const DEPLOY_BRANCH = 'main';
@@ -87,6 +88,21 @@ export class Repositories {
     });
     const lines = listing.toString().split('\n').filter(Boolean);
     return new Map(lines.map((line) => line.split(' ') as [string, string]));
+  }
+
+  /** Whether a push has moved its ref: git leaves what it has just moved in a file of its own (gitrepository-layout(5)). */
+  async isAt(app: string, { ref, new: commit }: RefChange): Promise<boolean> {
+    const text = await readFile(join(this.path(app), ref), 'utf8').catch(() => '');
+    return text.trim() === commit;
+  }
+
+  /** Moves a ref as a push would have. Throws `internal` where it is not at `old` (any more), or not all of the commit is there. */
+  async move(app: string, { ref, old, new: commit }: RefChange): Promise<void> {
+    const cwd = this.path(app);
+    const complete = ['rev-list', '--objects', '--quiet', commit, '--not', '--all'];
+    await runGit(complete, { cwd, maxMilliseconds: 60_000 });
+    await runGit(['-c', 'core.fsync=all', 'update-ref', ref, commit, old], { cwd });
+    await this.syncRefs(app);
   }
 
   /** Brings the refs of an accepted push to the disk: git syncs what is in them, but not the rename that ends an update. */

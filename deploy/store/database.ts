@@ -183,6 +183,10 @@ const MIGRATIONS = [
      hostname TEXT PRIMARY KEY, chain TEXT, key TEXT, failures INTEGER NOT NULL, next_at INTEGER NOT NULL, problem TEXT,
      challenge TEXT NOT NULL, ordered_at TEXT NOT NULL, order_url TEXT, order_key TEXT
    ) STRICT;`,
+  `CREATE TABLE owed_refs (
+     repository TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, ref TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
+     PRIMARY KEY (repository, ref)
+   ) STRICT;`,
 ];
 
 function migrate(db: DatabaseSync): void {

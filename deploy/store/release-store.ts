@@ -97,9 +97,10 @@ export class ReleaseStore {
     return row && toRelease(row);
   }
 
-  /** It takes the place of an earlier one. */
-  markCanary(release: Release): void {
+  /** It takes the place of an earlier one, and what `commit` writes is in the same step. */
+  markCanary(release: Release, commit: () => void = () => {}): void {
     this.#db.transaction(() => {
+      commit();
       this.endCanaries(release.app);
       this.#setState(release, 'canary');
     });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,6 +31,24 @@ describe('faults', function () {
   };
   const answersCommands = () =>
     until('commands are answered', async () => (await paas.ssh('apps')).status === 0);
+
+  /** An app whose push ends long after its release serves. */
+  const slowAfterwards = async () => {
+    const app = `after${slowApps++}`;
+    const checkout = await paas.checkout('node-plain', app);
+    await paas.deploy(checkout);
+    paas.write(checkout, 'app.json', JSON.stringify({ scripts: { dokku: { postdeploy: 'sleep 60' } } }));
+    await paas.commit(checkout, 'slow afterwards');
+    return { checkout, app };
+  };
+  let slowApps = 0;
+  const startPush = (cwd: string, flags: string[]) =>
+    spawn('git', ['push', ...flags, 'paas', 'main'], {
+      cwd,
+      env: paas.gitEnvironment(),
+      stdio: 'ignore',
+      detached: true,
+    });
 
   const hasBuild = async (app: string, state: RegExp) => {
     const builds: { state: string }[] = JSON.parse(await paas.paas(`builds -a ${app} --json`));
@@ -101,6 +120,36 @@ describe('faults', function () {
     assert.equal((await paas.get('slow')).status, 200);
   });
 
+  for (const [fault, strike] of [
+    ['control is killed', () => paas.kill('control')],
+    ['the client goes away', (push: ChildProcess) => process.kill(-push.pid!, 'SIGINT')],
+  ] as const) {
+    it(`${fault} when the release serves already: the branch is at what serves, forced or not`, async () => {
+      const { checkout, app } = await slowAfterwards();
+      for (const version of ['second', 'forced']) {
+        if (version === 'forced') await paas.git(checkout, 'reset', '-q', '--hard', 'HEAD~1');
+        paas.write(checkout, 'version.txt', `${fault} ${version}`);
+        await paas.commit(checkout, version);
+        const push = startPush(checkout, version === 'forced' ? ['-f'] : []);
+        await until('it serves', async () => (await paas.get(app)).body.includes(version), 60_000);
+        assert.equal(push.exitCode, null);
+        await strike(push);
+        await until('the push is over', async () => push.exitCode !== null || push.signalCode !== null);
+        await answersCommands();
+        const head = (await paas.git(checkout, 'rev-parse', 'HEAD')).stdout.trim();
+        await until('the branch is there', async () =>
+          (await paas.git(checkout, 'ls-remote', 'paas', 'main')).stdout.startsWith(head),
+        );
+        assert.match((await paas.push(checkout)).stderr, /Everything up-to-date/);
+      }
+      await paas.git(checkout, 'fetch', '-q', 'paas');
+      await paas.git(checkout, 'fsck', '--full', '--strict', 'paas/main');
+      paas.write(checkout, 'app.json', '{}');
+      await paas.commit(checkout, 'after it');
+      await paas.deploy(checkout);
+    });
+  }
+
   it('a client that goes away in mid-build cancels the build', async () => {
     paas.write(
       folder,
@@ -108,13 +157,7 @@ describe('faults', function () {
       JSON.stringify({ scripts: { start: 'node server.js', build: 'sleep 60' } }),
     );
     await paas.commit(folder, 'slow build');
-    const { spawn } = await import('node:child_process');
-    const push = spawn('git', ['push', 'paas', 'main'], {
-      cwd: folder,
-      env: paas.gitEnvironment(),
-      stdio: 'ignore',
-      detached: true,
-    });
+    const push = startPush(folder, []);
     await until('the build runs', () => hasBuild('plain', /building/), 60_000);
     process.kill(-push.pid!, 'SIGINT');
     await until(
