@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Replaces a file in one step, and it is on the disk when this returns: whoever reads it, also after a power cut, sees the old content or the new. */
@@ -27,6 +27,15 @@ export async function replaceFileAfter(
   await sync();
   renameSync(`${path}.tmp`, path);
   syncFolder(dirname(path));
+}
+
+/** What is not there is no error. (`rmSync` of Node 26 does not tell which error it was.) */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 /** Makes renames and removals in a folder last. */

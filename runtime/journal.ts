@@ -1,6 +1,7 @@
 import {
   closeSync,
   fdatasync,
+  fdatasyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { diskTrouble } from './disk-trouble.ts';
 import { syncFolder } from './durable-file.ts';
 import { reserve } from './syscall/descriptors.ts';
 import { SystemCallError } from './syscall/system-call.ts';
@@ -26,6 +28,8 @@ export type Snapshot<T> = () => Iterable<T>;
  * there and are read in order, so values must mean the same when they are read twice.
  *
  * Room on the disk for the growth is taken in advance: on a full disk, what makes room can still be noted. Only then `add` fails.
+ *
+ * What the disk refused once is lost, whatever it says later (fsync(2)): then `add` fails until all of it stands in a new file that is on the disk.
  */
 export class Journal<T> {
   readonly #folder: string;
@@ -35,6 +39,10 @@ export class Journal<T> {
   #fd = -1;
   #size = 0;
   #limit = 0;
+  /** Files before this one's, open until nothing of them is needed any more. */
+  #old: number[] = [];
+  /** What the disk said when it did not take what was added. */
+  #refusal: { error: unknown; until: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> = Promise.resolve();
 
@@ -53,19 +61,20 @@ export class Journal<T> {
     return numbers.flatMap((number) => parseLines<T>(readFileSync(this.#path(number), 'utf8')));
   }
 
-  /** Begins a new file with a snapshot; on a full disk it goes on with the last one. */
+  /** Begins a new file with a snapshot; on a full disk, or one that can only be read, it goes on with the last one. */
   begin(): void {
     try {
       this.#renew();
     } catch (error) {
-      if (!isFull(error) || this.#number === 0) throw error;
+      if (!diskTrouble(error) || this.#number === 0) throw error;
       console.error(`Could not renew "${this.#folder}", going on with what is there:`, error);
-      this.#goOn();
+      this.#goOn(error);
     }
   }
 
   /** Throws if it could not be written; then it was not added. */
   add(value: T): void {
+    if (this.#refusal) this.#beginAgain(this.#refusal);
     this.#size += appendAll(this.#fd, `${JSON.stringify(value)}\n`, this.#size);
     this.#timer ??= setTimeout(() => this.#sync(), SYNC_MILLISECONDS).unref();
     if (this.#size < this.#limit) return;
@@ -85,36 +94,67 @@ export class Journal<T> {
       this.#sync();
       await this.#syncing;
     } while (this.#timer);
-    closeSync(this.#fd);
+    for (const fd of [this.#fd, ...this.#old.splice(0)]) closeSync(fd);
     this.#fd = -1;
   }
 
   #renew(): void {
+    this.#goOnWith(this.#writeNext());
+    this.#sync({ obsolete: this.#number });
+  }
+
+  /** `finish` brings it to the disk, if that must be seen before anybody relies on it. */
+  #writeNext(finish: (fd: number) => void = () => {}): { fd: number; size: number } {
     const path = this.#path(this.#number + 1);
-    const fd = openSync(path, 'wx', 0o600);
+    const fd = openSync(path, 'w', 0o600);
     try {
       const lines = Array.from(this.#snapshot(), (value) => `${JSON.stringify(value)}\n`);
-      this.#size = appendAll(fd, lines.join(''), 0);
+      const size = appendAll(fd, lines.join(''), 0);
+      finish(fd);
+      return { fd, size };
     } catch (error) {
       closeSync(fd);
       rmSync(path);
       throw error;
     }
-    const old = this.#fd;
+  }
+
+  #goOnWith({ fd, size }: { fd: number; size: number }): void {
+    if (this.#fd >= 0) this.#old.push(this.#fd);
     this.#fd = fd;
+    this.#size = size;
     this.#number++;
-    this.#limit = this.#size + this.#growth;
+    this.#limit = size + this.#growth;
     this.#reserve();
-    this.#sync({ obsolete: this.#number, fd: old });
   }
 
   /** Behind the last whole line. */
-  #goOn(): void {
-    const text = readFileSync(this.#path(this.#number));
-    this.#fd = openSync(this.#path(this.#number), 'r+');
-    this.#size = text.lastIndexOf('\n') + 1;
-    ftruncateSync(this.#fd, this.#size);
+  #goOn(trouble: unknown): void {
+    const path = this.#path(this.#number);
+    const isReadOnly = (trouble as NodeJS.ErrnoException).code === 'EROFS';
+    this.#size = readFileSync(path).lastIndexOf('\n') + 1;
     this.#limit = this.#size + this.#growth;
+    this.#fd = openSync(path, isReadOnly ? 'r' : 'r+');
+    if (isReadOnly) this.#refuse(trouble);
+    else ftruncateSync(this.#fd, this.#size);
+  }
+
+  #refuse(error: unknown): void {
+    this.#refusal = { error, until: performance.now() + SYNC_MILLISECONDS };
+  }
+
+  /** With everything in a new file, seen to be on the disk. Does not ask a disk that is slow to refuse at every turn. */
+  #beginAgain({ error, until }: { error: unknown; until: number }): void {
+    if (performance.now() < until) throw error;
+    try {
+      this.#goOnWith(this.#writeNext(fdatasyncSync));
+      syncFolder(this.#folder);
+      this.#refusal = undefined;
+      this.#sync({ obsolete: this.#number });
+    } catch (again) {
+      this.#refuse(again);
+      throw again;
+    }
   }
 
   /** Where there is no room, or the file system cannot do it, `add` finds out. */
@@ -127,20 +167,23 @@ export class Journal<T> {
   }
 
   /** Off the event loop, one after the other. `obsolete`: files before this one are not needed afterwards. */
-  #sync(after?: { obsolete: number; fd: number }): void {
+  #sync(after?: { obsolete: number }): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const fd = this.#fd;
     this.#syncing = this.#syncing
       .then(() => promisify(fdatasync)(fd))
-      .then(() => after && this.#removeBefore(after))
-      .catch((error) => console.error(`Could not bring "${this.#folder}" to the disk:`, error));
+      .then(() => after && this.#removeBefore(after.obsolete))
+      .catch((error) => {
+        console.error(`Could not bring "${this.#folder}" to the disk:`, error);
+        this.#refuse(error);
+      });
   }
 
-  #removeBefore({ obsolete, fd }: { obsolete: number; fd: number }): void {
+  #removeBefore(obsolete: number): void {
     syncFolder(this.#folder);
     for (const number of this.#numbers()) if (number < obsolete) rmSync(this.#path(number));
-    if (fd >= 0) closeSync(fd);
+    for (const fd of this.#old.splice(0)) closeSync(fd);
   }
 
   #numbers(): number[] {
@@ -168,10 +211,6 @@ function appendAll(fd: number, text: string, size: number): number {
     ftruncateSync(fd, size);
     throw error;
   }
-}
-
-function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function parseLines<T>(text: string): T[] {

@@ -39,6 +39,15 @@ export class Trash {
     this.#empty();
   }
 
+  /** As `discard`, for what an earlier process left: where it cannot be taken away, it is in nobody's way. */
+  tidy(path: string): void {
+    try {
+      this.discard(path);
+    } catch (error) {
+      console.error(`Could not remove "${path}":`, error);
+    }
+  }
+
   /** Removes the folder in the background. For a path that is never used again, and that the next process knows to be needless. */
   remove(path: string): void {
     this.#condemned.push(path);

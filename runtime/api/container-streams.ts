@@ -6,10 +6,11 @@ import { publishContainerEvent } from '../containers/container-events.ts';
 import { parseDetachKeys, UntilDetached } from '../containers/detach-keys.ts';
 import type { Engine } from '../containers/engine.ts';
 import { parseStamp } from '../containers/log-record.ts';
+import { diskTrouble } from '../disk-trouble.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Exchange } from './exchange.ts';
 import type { Route } from './router.ts';
-import { frame, frameStream, STDERR, STDOUT } from './stream-frame.ts';
+import { frame, frameStream, STDERR, STDOUT, SYSTEM_ERROR } from './stream-frame.ts';
 import { acceptWebSocket } from './web-socket.ts';
 
 /** Streams of a terminal come as they are, others in frames. */
@@ -52,8 +53,21 @@ async function logs(container: Container, exchange: Exchange): Promise<void> {
   }
   const isFramed = !container.config.process.Tty;
   const output = exchange.stream(isFramed ? MULTIPLEXED_STREAM : RAW_STREAM);
-  await writeLog(container, { exchange, output, isFramed, follow: exchange.flag('follow') });
-  output.end();
+  try {
+    await writeLog(container, { exchange, output, isFramed, follow: exchange.flag('follow') });
+    output.end();
+  } catch (error) {
+    // The head of the answer is out.
+    const notice = Buffer.from(`The log cannot be read. ${inWords(error)}`);
+    output.end(isFramed ? frame(SYSTEM_ERROR, notice) : `\r\npaas: ${notice}\r\n`);
+  }
+}
+
+function inWords(error: unknown): string {
+  const { message } = error as Error;
+  const trouble = diskTrouble(error);
+  if (!trouble) console.error('A log cannot be read:', error);
+  return trouble ? `${trouble} (${message})` : message;
 }
 
 async function writeLog(

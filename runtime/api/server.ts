@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Access } from '../containers/container-config.ts';
+import { diskTrouble } from '../disk-trouble.ts';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
 import { Exchange } from './exchange.ts';
@@ -21,15 +22,6 @@ const STATUS: Record<EngineErrorCode, number> = {
   internal: 500,
   unsupported: 501,
   unavailable: 503,
-};
-
-/** What of the disk's own errors a person has to know. */
-const DISK_TROUBLE: Record<string, string> = {
-  ENOSPC:
-    'There is no space left on the disk of the runtime’s data. Make room (docker system df, docker system prune) and try again.',
-  EDQUOT: 'The quota on the disk of the runtime’s data is used up. Make room and try again.',
-  EIO: 'The disk of the runtime’s data reports errors. Look into the kernel’s log (dmesg).',
-  EROFS: 'The disk of the runtime’s data can only be read. Look into the kernel’s log (dmesg).',
 };
 
 /** An HTTP server with the Engine API; every request through it has the rights of `access`. */
@@ -90,14 +82,17 @@ function versionOf(path: string): number {
 function answerError(exchange: Exchange, error: unknown): void {
   const { code, exitCode, message } = error as { code?: string; exitCode?: number; message: string };
   // A process that could not be started for reasons in the image or the request (126, 127) is the client's matter.
-  const full = DISK_TROUBLE[code ?? ''];
-  const status =
-    exitCode !== undefined ? 400 : (STATUS[(full ? 'unavailable' : code) as EngineErrorCode] ?? 500);
+  const trouble = diskTrouble(error);
+  const status = trouble
+    ? STATUS.unavailable
+    : exitCode !== undefined
+      ? 400
+      : (STATUS[code as EngineErrorCode] ?? 500);
   if (status === 500) console.error(`${exchange.request.method} ${exchange.request.url}:`, error);
   if (exchange.answered) exchange.request.destroy();
   else
     exchange.send(status, {
-      message: full ? `${full} (${message})` : `${message}${hintOf(exitCode, message)}`,
+      message: trouble ? `${trouble} (${message})` : `${message}${hintOf(exitCode, message)}`,
     });
 }
 

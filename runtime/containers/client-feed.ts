@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 /** More than this never waits in memory for a client. */
 const MAX_UNTAKEN = 1024 * 1024;
 const BLOCK = 64 * 1024;
+const TOO_SLOW = 'this client does not take the output fast enough and gets no more of it';
 
 /** How far a client may be behind; a test may want less. */
 export interface FeedLimits {
@@ -60,7 +61,7 @@ export class ClientFeed {
   take(chunk: Buffer, position: number): void {
     this.#live = position;
     if (this.#behind) {
-      if (position - this.#behind.position > this.#limits.behind) this.#drop();
+      if (position - this.#behind.position > this.#limits.behind) this.#drop(TOO_SLOW);
     } else if (this.#rawPath !== undefined && this.#client.stream.writableLength > MAX_UNTAKEN) {
       this.fallBehind(position - chunk.length);
     } else {
@@ -92,9 +93,13 @@ export class ClientFeed {
   #goOn(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#behind) {
-      if (!this.#readOn(this.#behind)) this.#catchUp();
-      else if (this.#client.stream.writableNeedDrain) break;
+    try {
+      while (this.#behind) {
+        if (!this.#readOn(this.#behind)) this.#catchUp();
+        else if (this.#client.stream.writableNeedDrain) break;
+      }
+    } catch (error) {
+      return void this.#drop(`the output cannot be read any more: ${(error as Error).message}`);
     }
     if (this.#ended && this.#behind) this.#expectProgress();
     else if (this.#ended) this.#client.stream.end();
@@ -115,12 +120,12 @@ export class ClientFeed {
   }
 
   #expectProgress(): void {
-    this.#timer ??= setTimeout(() => this.#drop(), this.#limits.patience);
+    this.#timer ??= setTimeout(() => this.#drop(TOO_SLOW), this.#limits.patience);
   }
 
-  #drop(): void {
+  #drop(reason: string): void {
     this.#close();
-    this.#client.drop('this client does not take the output fast enough and gets no more of it');
+    this.#client.drop(reason);
   }
 
   #close(): void {

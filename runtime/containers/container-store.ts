@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeFile } from '../durable-file.ts';
 import { Journal } from '../journal.ts';
 import type { Trash } from '../trash.ts';
 import type { ContainerConfig } from './container-config.ts';
@@ -47,7 +48,7 @@ export class ContainerStore {
     for (const id of readdirSync(this.#folder)) {
       const known = this.#known.get(id) ?? this.#readOldFiles(id);
       if (known) this.#known.set(id, known);
-      else this.#trash.discard(this.folder(id));
+      else this.#trash.tidy(this.folder(id));
     }
     for (const id of this.#known.keys()) mkdirSync(this.folder(id), { recursive: true, mode: 0o700 });
     this.#journal.begin();
@@ -98,7 +99,7 @@ export class ContainerStore {
     const folder = this.folder(id);
     if (options.fresh) this.#trash.discard(join(folder, 'upper'));
     this.#trash.discard(join(folder, 'work'));
-    rmSync(join(folder, 'exit'), { force: true });
+    removeFile(join(folder, 'exit'));
   }
 
   /** Takes away something in the container's folder. */

@@ -112,8 +112,7 @@ export class Engine {
     const running = this.#containers.all().filter((container) => container.running);
     await this.forwards.open();
     await this.kernel.cleanUp(new Set(running.map((container) => container.id)));
-    this.layers.removeUnused(this.#usedLayers());
-    this.#removeForeignOutput();
+    this.#tidyUp();
     this.lifecycle.open(this.#containers.all());
   }
 
@@ -262,6 +261,16 @@ export class Engine {
       if (mount.type !== 'volume' || !mount.anonymous || this.usersOfVolume(mount.name).length > 0) continue;
       const volume = volumes.list('root').find(({ name }) => name === mount.name);
       if (volume) volumes.remove(volume);
+    }
+  }
+
+  /** What an earlier runtime left on the disk is in nobody's way: that it cannot be removed is no reason not to start. */
+  #tidyUp(): void {
+    try {
+      this.layers.removeUnused(this.#usedLayers());
+      this.#removeForeignOutput();
+    } catch (error) {
+      console.error('Could not remove what nobody needs any more:', error);
     }
   }
 

@@ -246,7 +246,10 @@ export class Lifecycle {
   async #end(container: Container, exit: ContainerExit): Promise<void> {
     const now = new Date();
     this.#options.health.end(container);
-    await takeLastOutput(container);
+    // Whatever becomes of its output, it has ended.
+    await takeLastOutput(container).catch((error) =>
+      console.error(`Could not take the last output of ${container.id}:`, error),
+    );
     this.#options.launcher.disconnect(container);
     this.#release(container);
     const { RestartPolicy, AutoRemove } = container.config.host;
@@ -285,7 +288,7 @@ export class Lifecycle {
     try {
       this.#options.store.saveState(container.id, state);
     } catch (error) {
-      // On a full disk life goes on; the next runtime finds out by itself what has become of the process.
+      // On a full or broken disk life goes on; the next runtime finds out by itself what has become of the process.
       console.error(`Could not save the state of ${container.id}:`, error);
     }
   }

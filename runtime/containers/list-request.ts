@@ -4,7 +4,7 @@ import { openPipe } from '../syscall/descriptors.ts';
 import { memoryFile } from '../syscall/files.ts';
 import { sendMessage } from '../syscall/messages.ts';
 import { onceReadable } from '../syscall/readiness.ts';
-import { describeCall, errnoName } from '../syscall/system-call.ts';
+import { describeCall, errnoName, SystemCallError } from '../syscall/system-call.ts';
 import { SetupError } from './setup-error.ts';
 
 /** A list of operations for a process of ours: a new one of the zygote's, or one that waits. The protocol is drawn in init.c. */
@@ -100,9 +100,12 @@ function setupError(failed: Operation | undefined, errno: number): SetupError {
   const shown = operation.args.filter(
     (argument) => !(argument && typeof argument === 'object' && 'strings' in argument),
   );
+  // Layers are on the data's disk, too, and nothing else that a container needs reports errors of its own.
+  const ofDisk = operation.onDataDisk || reason === 'EIO';
   return new SetupError(
     exitCode,
     `Could not ${operation.purpose}: ${inWords(reason)} (${describeCall(operation.call, shown)}: ${reason}).`,
+    ofDisk ? { cause: new SystemCallError(operation.call, errno) } : {},
   );
 }
 
@@ -116,6 +119,8 @@ const WORDS: Record<string, string> = {
   ENOMEM: 'out of memory',
   EAGAIN: 'too many processes',
   ENOSPC: 'no space left',
+  EROFS: 'it can only be read',
+  EIO: 'the disk reports an error',
 };
 
 function inWords(errno: string): string {

@@ -41,20 +41,17 @@ export class LogFiles {
     return this.#positions;
   }
 
-  /** Opens the log for writing, if there is one; the first record makes it. */
+  /** Opens the log for writing, if there is one; the first record makes it. One that the disk does not give is put aside. */
   open(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
     const path = join(this.#folder, 'log');
     if (!existsSync(path)) return;
-    this.#fd = openSync(path, 'r+');
-    this.#size = fstatSync(this.#fd).size;
-    if (this.#size < HEADER_LENGTH) {
-      this.#writePositions([0, 0]);
-      this.#size = HEADER_LENGTH;
-    } else {
-      this.#positions = readPositions(this.#fd);
-      this.#endTornRecord();
+    try {
+      this.#takeUp(path);
+    } catch (error) {
+      console.error(`The log "${path}" cannot be gone on with:`, error);
+      this.#putAside(path);
     }
   }
 
@@ -93,6 +90,28 @@ export class LogFiles {
   readerAfter(generation: number): LogFileReader | undefined {
     const next = Math.max(generation + 1, this.#generation - 1);
     return this.#openForReading(next) ?? this.#openForReading(this.#generation);
+  }
+
+  #takeUp(path: string): void {
+    this.#fd = openSync(path, 'r+');
+    this.#size = fstatSync(this.#fd).size;
+    if (this.#size < HEADER_LENGTH) {
+      this.#writePositions([0, 0]);
+      this.#size = HEADER_LENGTH;
+    } else {
+      this.#positions = readPositions(this.#fd);
+      this.#endTornRecord();
+    }
+  }
+
+  #putAside(path: string): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    try {
+      renameSync(path, join(this.#folder, 'log.1'));
+    } catch (error) {
+      console.error(`Could not put "${path}" aside:`, error);
+    }
   }
 
   #openForReading(generation: number): LogFileReader | undefined {

@@ -1,4 +1,5 @@
-import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { removeFile } from '../durable-file.ts';
 
 /** Gives a range of a file back to the file system. */
 export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
@@ -12,6 +13,8 @@ const PUNCH_SIZE = 1024 * 1024;
 /** More unread output than this is skipped: the log could not hold it anyway. */
 const MAX_BACKLOG = 32 * 1024 * 1024;
 const KEPT_OF_BACKLOG = 1024 * 1024;
+/** After an error of the disk. */
+const RETRY_MILLISECONDS = 1000;
 
 /** Shared by all: what is read is passed on before anybody else reads. */
 const block = Buffer.allocUnsafeSlow(BLOCK);
@@ -40,6 +43,7 @@ export class RawOutput {
   #timer: NodeJS.Timeout | undefined;
   #lastTurn = 0;
   #draining = false;
+  #isTroubled = false;
 
   constructor(path: string, options: { listener: RawOutputListener; punchHole: PunchHole }) {
     this.#path = path;
@@ -90,20 +94,28 @@ export class RawOutput {
   async drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#draining = true;
-    this.#noticeTruncation();
-    this.#skipFlood();
-    do await new Promise(setImmediate);
-    while (this.backlog > 0 && this.#readTurn());
+    try {
+      this.#noticeTruncation();
+      this.#skipFlood();
+      do await new Promise(setImmediate);
+      while (this.backlog > 0 && this.#readTurn());
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
-  /** Also removes the file: all of it was read. */
+  /** Also removes the file: all of it was read. What cannot be removed now is taken away by the next runtime, or emptied by the next start. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
     this.#isOpen = false;
-    rmSync(this.#path, { force: true });
+    try {
+      removeFile(this.#path);
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
   #begin(position: number): void {
@@ -111,16 +123,32 @@ export class RawOutput {
     this.#position = position;
     this.#freed = 0;
     this.#draining = false;
+    this.#isTroubled = false;
   }
 
   #turn(): void {
     this.#timer = undefined;
-    if (!this.#isOpen || this.#draining || this.backlog === 0) return;
-    this.#noticeTruncation();
-    this.#skipFlood();
-    const more = this.#readTurn();
-    this.#lastTurn = performance.now();
-    if (more) this.#schedule(0);
+    if (!this.#isOpen || this.#draining) return;
+    try {
+      if (this.backlog === 0) return;
+      this.#noticeTruncation();
+      this.#skipFlood();
+      const more = this.#readTurn();
+      this.#isTroubled = false;
+      this.#lastTurn = performance.now();
+      if (more) this.#schedule(0);
+    } catch (error) {
+      // The disk's: one container's output must not end the runtime.
+      this.#report(error);
+      this.#schedule(RETRY_MILLISECONDS);
+    }
+  }
+
+  /** Once, not for each try. */
+  #report(error: unknown): void {
+    if (!this.#isTroubled)
+      console.error(`The output in "${this.#path}" cannot be read or given back:`, error);
+    this.#isTroubled = true;
   }
 
   #schedule(milliseconds: number): void {
@@ -148,8 +176,12 @@ export class RawOutput {
 
   #free(needless: number): void {
     if (needless - this.#freed < PUNCH_SIZE) return;
-    this.#punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
-    this.#freed = needless;
+    try {
+      this.#punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
+      this.#freed = needless;
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
   /** `echo x >/dev/stdout` does that: what stands in the file now has not been read. */

@@ -124,6 +124,7 @@ const CODES: Record<string, EngineErrorCode> = {
   ENOTDIR: 'invalid',
   ELOOP: 'invalid',
   ENOSPC: 'unavailable',
+  EIO: 'unavailable',
   EROFS: 'forbidden',
   Z_DATA_ERROR: 'invalid',
   Z_BUF_ERROR: 'invalid',

@@ -32,7 +32,7 @@ export class ImageLoader {
 
   constructor(options: ImageLoaderOptions) {
     this.#options = options;
-    options.trash.discard(options.incoming);
+    options.trash.tidy(options.incoming);
     mkdirSync(options.incoming, { recursive: true, mode: 0o700 });
   }
 

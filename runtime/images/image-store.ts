@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { replaceFileAfter, replaceFileDurably, syncFolder } from '../durable-file.ts';
+import { removeFile, replaceFileAfter, replaceFileDurably, syncFolder } from '../durable-file.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Image } from './image.ts';
 import { normalizeReference } from './reference.ts';
@@ -22,7 +22,7 @@ export class ImageStore {
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);
       const image = name.endsWith('.json') ? readImage(path) : undefined;
-      if (!image) rmSync(path);
+      if (!image) removeIfPossible(path);
       else if (image.layers.every(hasLayer)) this.#images.set(image.id, image);
       else this.#incomplete.push(image);
     }
@@ -79,7 +79,7 @@ export class ImageStore {
   }
 
   remove(id: string): void {
-    rmSync(this.#path(id), { force: true });
+    removeFile(this.#path(id));
     syncFolder(this.#folder);
     this.#images.delete(id);
   }
@@ -121,9 +121,20 @@ export class ImageStore {
   }
 }
 
-function readImage(path: string): Image | undefined {
+/** What is left of a record that was being written does no harm. */
+function removeIfPossible(path: string): void {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Image;
+    removeFile(path);
+  } catch (error) {
+    console.error(`Could not remove "${path}":`, error);
+  }
+}
+
+/** Undefined for one that a power cut tore. Throws what the disk says: an image must not go because its record cannot be read today. */
+function readImage(path: string): Image | undefined {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return JSON.parse(text) as Image;
   } catch (error) {
     console.error(`Could not read the image record "${path}", it is removed: ${(error as Error).message}`);
     return undefined;

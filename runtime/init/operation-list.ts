@@ -12,6 +12,8 @@ export interface Operation {
   result?: string;
   /** This errno is no failure, e.g. `EEXIST`; or none is, by `any`. */
   tolerate?: string;
+  /** It makes something on the disk of the runtime's data: that this disk is full, or can only be read, is not the container's fault. */
+  onDataDisk?: true;
 }
 
 export type OperationArgument =

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Access } from '../containers/container-config.ts';
-import { replaceFileDurably, syncFolder } from '../durable-file.ts';
+import { removeFile, replaceFileDurably, syncFolder } from '../durable-file.ts';
 import { EngineError } from '../engine-error.ts';
 import { builtInNetworks, type Network } from './network.ts';
 
@@ -90,7 +90,7 @@ export class NetworkCatalog {
     if (network.origin === 'everybody') {
       throw new EngineError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
     }
-    rmSync(this.#fileOf(network), { force: true });
+    removeFile(this.#fileOf(network));
     syncFolder(this.#folder);
     this.#networks.delete(network.id);
   }

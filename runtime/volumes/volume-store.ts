@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Access } from '../containers/container-config.ts';
-import { replaceFileDurably, syncFolder } from '../durable-file.ts';
+import { diskTrouble } from '../disk-trouble.ts';
+import { removeFile, replaceFileDurably, syncFolder } from '../durable-file.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Trash } from '../trash.ts';
 
@@ -49,7 +50,8 @@ export class VolumeStore {
 
   open(): void {
     for (const folder of Object.values(this.#paths)) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(this.#paths.volumes, 0o700);
+    // The folder may be an older version's, or the administrator's.
+    if ((lstatSync(this.#paths.volumes).mode & 0o777) !== 0o700) chmodSync(this.#paths.volumes, 0o700);
     for (const name of readdirSync(this.#paths.volumes)) {
       // What a killed runtime had only begun to fill.
       if (name.startsWith('.')) rmSync(join(this.#paths.volumes, name), { recursive: true, force: true });
@@ -135,7 +137,7 @@ export class VolumeStore {
 
   remove(volume: Volume): void {
     this.#trash.discard(this.path(volume.name));
-    rmSync(this.#record(volume.name), { force: true });
+    removeFile(this.#record(volume.name));
     this.#volumes.delete(volume.name);
   }
 
@@ -157,7 +159,9 @@ export class VolumeStore {
   #read(name: string): Volume {
     try {
       return JSON.parse(readFileSync(this.#record(name), 'utf8')) as Volume;
-    } catch {
+    } catch (error) {
+      // Whose volume it is must not be guessed because the disk does not say it today.
+      if (diskTrouble(error)) throw error;
       const created = lstatSync(this.path(name)).birthtime.toISOString();
       return { name, created, labels: {}, anonymous: false, origin: 'platform', fresh: false };
     }

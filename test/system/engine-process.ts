@@ -54,12 +54,14 @@ export class EngineProcess {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    for (let attempt = 0; attempt < 1200; attempt++) {
-      const answer = await this.docker.ping().catch(() => undefined);
-      if (answer) return;
+    // On a slow machine it takes its time; what it must not do is end.
+    while (!(await this.docker.ping().catch(() => undefined))) {
+      const { exitCode, signalCode } = this.#child;
+      if (exitCode !== null || signalCode) {
+        throw new Error(`The runtime did not start: it ended with ${signalCode ?? exitCode}.`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error('The runtime did not start.');
   }
 
   /** What another runtime of the same instance says and exits with. */
@@ -131,6 +133,8 @@ export class EngineProcess {
   #environment(): NodeJS.ProcessEnv {
     return {
       PATH: process.env.PATH,
+      // Without it each start compiles all that it loads.
+      ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
       PAAS_DATA: join(this.root, 'data'),
       PAAS_RUN: join(this.root, 'run'),
       PAAS_SUBNET: this.subnet,

@@ -23,6 +23,7 @@ export function planExitFile(path: string): Operation[] {
       args: [AT.FDCWD, path, OPEN.WRONLY | OPEN.CREAT | OPEN.TRUNC | OPEN.CLOEXEC, 0o600],
       purpose,
       result: 'exit file',
+      onDataDisk: true,
     },
     { call: 'dup3', args: [{ result: 'exit file' }, EXIT_FILE, OPEN.CLOEXEC], purpose },
     { call: 'close', args: [{ result: 'exit file' }], purpose },

@@ -25,6 +25,7 @@ export function planUpper({ upper, work }: Rootfs): Operation[] {
     args: [AT.FDCWD, path, mode],
     purpose: `make the folder "${path}"`,
     tolerate: 'EEXIST',
+    onDataDisk: true,
   });
   return [folder(upper, 0o755), folder(work, 0o700)];
 }
