@@ -5,6 +5,7 @@ import { Journal } from '../journal.ts';
 import type { Trash } from '../trash.ts';
 import type { ContainerConfig } from './container-config.ts';
 import type { Health } from './health.ts';
+import { ReadyFolders } from './ready-folders.ts';
 import type { ContainerState } from './state.ts';
 
 export interface StoredContainer {
@@ -34,10 +35,12 @@ export class ContainerStore {
   readonly #trash: Trash;
   readonly #known = new Map<string, StoredContainer>();
   readonly #journal: Journal<Entry>;
+  readonly #ready: ReadyFolders;
 
   constructor(paths: { containers: string; records: string }, trash: Trash) {
     this.#folder = paths.containers;
     this.#trash = trash;
+    this.#ready = new ReadyFolders(paths.containers, trash);
     this.#journal = new Journal(paths.records, { snapshot: () => this.#entries() });
   }
 
@@ -52,6 +55,7 @@ export class ContainerStore {
     }
     for (const id of this.#known.keys()) mkdirSync(this.folder(id), { recursive: true, mode: 0o700 });
     this.#journal.begin();
+    this.#ready.open();
     return [...this.#known.values()].map(({ config, state, health }) => ({
       ...{ config, state },
       ...(health && { health }),
@@ -59,18 +63,24 @@ export class ContainerStore {
   }
 
   /** Resolves when everything is on the disk. */
-  close(): Promise<void> {
-    return this.#journal.close();
+  async close(): Promise<void> {
+    await this.#ready.close();
+    await this.#journal.close();
   }
 
   folder(id: string): string {
     return `${this.#folder}/${id}`;
   }
 
+  /** The id of the next container. */
+  nextId(): string {
+    return this.#ready.nextId();
+  }
+
   /** Makes the container's folder and its record. */
   create({ config, state }: StoredContainer): void {
     const { id } = config;
-    mkdirSync(this.folder(id), { mode: 0o700 });
+    this.#ready.take(id);
     try {
       this.#journal.add({ id, config });
     } catch (error) {

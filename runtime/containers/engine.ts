@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
@@ -18,7 +17,7 @@ import { ContainerIndex } from './container-index.ts';
 import { ContainerNetworks } from './container-networks.ts';
 import { ContainerOutput, STDERR_SUFFIX } from './container-output.ts';
 import { containerSize } from './container-size.ts';
-import type { ContainerStore } from './container-store.ts';
+import type { ContainerStore, StoredContainer } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
 import type { Descriptors } from './descriptors.ts';
 import { completeRecord } from './earlier-version.ts';
@@ -32,10 +31,8 @@ import { updateLimits } from './limit-update.ts';
 import { discardUnsupported } from './limits.ts';
 import { makeMounts, mountsOf } from './mount-points.ts';
 import type { OutputWatcher } from './output-watcher.ts';
-
 import { runProbe } from './probe.ts';
 import { readMachine } from './request/machine.ts';
-
 import type { User } from './user.ts';
 
 export interface EngineOptions {
@@ -140,7 +137,7 @@ export class Engine {
     const image = this.images.find(imageName);
     const { asked, mounts, ...request } = parseCreateRequest(body, image.config, this.#machine);
     const { limits: host, warnings } = discardUnsupported(request.host, this.kernel.limitFeatures);
-    const id = randomBytes(32).toString('hex');
+    const id = this.#options.store.nextId();
     const config: ContainerConfig = {
       id,
       name: this.#containers.claimName(options.name ?? id.slice(0, 12)),
@@ -156,8 +153,9 @@ export class Engine {
     // What comes to nothing must leave no volume.
     this.launcher.userOf(config, config.process.User);
     config.mounts = makeMounts(mounts, { ...this.#options, access: options.access });
-    const container = new Container({ config, state: { status: 'created' } }, this.#outputOf(config));
-    this.#options.store.create(container);
+    const stored: StoredContainer = { config, state: { status: 'created' } };
+    this.#options.store.create(stored);
+    const container = new Container(stored, this.#outputOf(config));
     this.#containers.add(container);
     this.#publish(container, 'create');
     return { container, warnings };

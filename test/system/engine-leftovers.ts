@@ -15,7 +15,7 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
   return [
     ...(await strayProcesses(docker, { root, running: running.map(({ Id }) => Id) })),
     ...readdirSync(folder('containers'))
-      .filter((id) => !known.has(id))
+      .filter((id) => !known.has(id) && !isReady(join(folder('containers'), id)))
       .map((id) => `folder of ${id}`),
     ...readdirSync(folder('output'))
       .filter((id) => !known.has(id.slice(0, 64)))
@@ -29,6 +29,13 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
       .map((file) => `loop device of ${file}`),
     ...(containers.length === 0 && images.length === 1 ? unusedLayers(folder('layers')) : []),
   ];
+}
+
+/** Whether a container's folder was made in advance, and nothing has begun in it. */
+function isReady(folder: string): boolean {
+  const isEmpty = (name: string) =>
+    existsSync(join(folder, name)) && readdirSync(join(folder, name)).length === 0;
+  return isEmpty('upper') && isEmpty('work') && readFileSync(join(folder, 'exit'), 'utf8') === '';
 }
 
 /** What the kernel has of an instance that has been taken down. */

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Demand } from '../network/demand.ts';
+import type { Trash } from '../trash.ts';
+
+/**
+ * Containers' folders made in advance, with the three things in them that every first start needs (`upper`, `work`, `exit`): making all of
+ * it would be a tenth of a container's start. They are made off the event loop. What an earlier process made is not used: it may be half done.
+ */
+export class ReadyFolders {
+  readonly #folder: string;
+  readonly #trash: Trash;
+  readonly #demand = new Demand({ least: LEAST, most: MOST });
+  /** Their names: the ids of the containers to come. */
+  readonly #ready: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #filling: Promise<void> | undefined;
+  #lastTaken = 0;
+  /** What was taken is about to be replaced. */
+  #isBusy = false;
+  #closed = false;
+
+  /** `folder`: where they are, beside those that are taken. */
+  constructor(folder: string, trash: Trash) {
+    this.#folder = folder;
+    this.#trash = trash;
+  }
+
+  /** Begins to make some. */
+  open(): void {
+    this.#checkIn(CALM_MILLISECONDS);
+  }
+
+  /** The id of the container that is made next, whose folder is ready; or a new one. */
+  nextId(): string {
+    return this.#ready[0] ?? newId();
+  }
+
+  /** Gives the container its folder. Throws if none can be made. */
+  take(id: string): void {
+    this.#lastTaken = Date.now();
+    this.#demand.note(this.#lastTaken);
+    if (this.#ready[0] === id) this.#ready.shift();
+    else mkdirSync(this.#path(id), { mode: 0o700 });
+    if (!this.#isBusy) this.#checkIn(CALM_MILLISECONDS);
+  }
+
+  /** Takes away those that nobody took. Resolves when nothing is made any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#filling;
+    for (const id of this.#ready.splice(0)) this.#trash.remove(this.#path(id));
+  }
+
+  #path(id: string): string {
+    return join(this.#folder, id);
+  }
+
+  #checkIn(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#isBusy = milliseconds === CALM_MILLISECONDS;
+    this.#timer = setTimeout(() => this.#check(), milliseconds).unref();
+  }
+
+  /** Not in the middle of a rush: what is ready serves that better than half a processor that makes more. */
+  #check(): void {
+    const isRush = Date.now() - this.#lastTaken < CALM_MILLISECONDS;
+    if (isRush && this.#ready.length > 0) {
+      this.#checkIn(CALM_MILLISECONDS);
+      return;
+    }
+    this.#isBusy = false;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+      if (this.#ready.length > LEAST && !this.#closed && !this.#isBusy) this.#checkIn(SHRINK_MILLISECONDS);
+    });
+  }
+
+  async #fill(): Promise<void> {
+    const target = () => this.#demand.target(Date.now());
+    while (!this.#closed && this.#ready.length < target()) {
+      const id = newId();
+      try {
+        await make(this.#path(id));
+        this.#ready.push(id);
+      } catch {
+        // A full disk, mostly: whoever needs a folder will be told.
+        this.#trash.remove(this.#path(id));
+        return;
+      }
+    }
+    for (const id of this.#ready.splice(target())) this.#trash.remove(this.#path(id));
+  }
+}
+
+function newId(): string {
+  return randomBytes(32).toString('hex');
+}
+
+async function make(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 });
+  await mkdir(join(path, 'upper'), { mode: 0o755 });
+  await mkdir(join(path, 'work'), { mode: 0o700 });
+  await writeFile(join(path, 'exit'), '', { mode: 0o600 });
+}
+
+const LEAST = 8;
+const MOST = 1024;
+const CALM_MILLISECONDS = 250;
+const SHRINK_MILLISECONDS = 60_000;
