@@ -9,7 +9,7 @@ import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type GroupEntry, planControl, planGroup, planJoining } from './group-plan.ts';
-import { type ControlWriteV1, isOfNewGroup, planLimitsV1 } from './limit-plan.ts';
+import { type ControlWriteV1, memoryOf, planLimitsV1, withoutKnown } from './limit-plan.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
@@ -48,12 +48,12 @@ export class CgroupsV1 implements Cgroups {
     return { operations: [...groups.flatMap(planGroup), ...groups.flatMap(planJoining)], descriptors: {} };
   }
 
-  setLimits(id: string, limits: Limits): Operation[] {
+  setLimits(id: string, limits: Limits, before: Limits): Operation[] {
     if (wantsCpuset(limits)) this.#ensureCpuset(id);
-    const none = { memory: Number.POSITIVE_INFINITY, memoryAndSwap: Number.POSITIVE_INFINITY };
-    const writes = planLimitsV1(limits, none).filter((write) => !isOfNewGroup(write) && this.#knows(write));
+    const writes = withoutKnown(planLimitsV1(limits, memoryOf(before)), planLimitsV1(before, memoryOf({})));
+    const known = writes.filter((write) => this.#knows(write));
     return [
-      ...writes.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
+      ...known.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
       ...(wantsCpuset(limits) && this.#mounts.has('cpuset')
         ? [...planJoining(this.#group('cpuset', id).path), newCgroupNamespace()]
         : []),

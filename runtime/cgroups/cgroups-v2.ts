@@ -8,7 +8,7 @@ import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import type { GroupEntry } from './group-plan.ts';
-import { isOfNewGroup, planLimitsV2 } from './limit-plan.ts';
+import { planLimitsV2, withoutKnown } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
@@ -43,9 +43,9 @@ export class CgroupsV2 implements Cgroups {
   }
 
   /** All of it from here: whose namespace begins at the group must not change its limits (cgroups(7), "nsdelegate"). */
-  setLimits(id: string, limits: Limits): Operation[] {
+  setLimits(id: string, limits: Limits, before: Limits): Operation[] {
     const group = this.#group(id);
-    for (const write of planLimitsV2(limits)) if (!isOfNewGroup(write)) group.apply(write);
+    for (const write of withoutKnown(planLimitsV2(limits), planLimitsV2(before))) group.apply(write);
     return [];
   }
 

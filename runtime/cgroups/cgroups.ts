@@ -12,8 +12,11 @@ export interface Cgroups {
   readonly features: LimitFeatures;
   /** What makes a group and gets a new process in; an empty leftover of the same name is taken over. */
   enter(id: string): GroupEntry;
-  /** Sets the limits of a new group. Returns what of it a process in the group has to do itself. */
-  setLimits(id: string, limits: Limits): Operation[];
+  /**
+   * Sets the limits of a group in which nothing of a container runs yet. `before`: those that it has, all of them `revocableLimits`.
+   * Returns what of it a process in the group has to do itself.
+   */
+  setLimits(id: string, limits: Limits, before: Limits): Operation[];
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
   /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */

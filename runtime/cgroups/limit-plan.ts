@@ -1,5 +1,5 @@
 import type { Limits } from '../containers/kernel.ts';
-import { cpuBandwidth, cpuWeight, ioWeight, memoryAndSwap, PERIOD_MICROSECONDS } from './limit-values.ts';
+import { cpuBandwidth, cpuWeight, ioWeight, memoryAndSwap } from './limit-values.ts';
 
 /** What to write into which control file of a group. */
 export interface ControlWrite {
@@ -9,19 +9,17 @@ export interface ControlWrite {
   optional?: boolean;
 }
 
-/** Whether a new group has it so already. */
-export function isOfNewGroup({ file, value }: ControlWrite): boolean {
-  return OF_NEW_GROUP.get(file) === value;
+/** Those of the writes that do not stand among `before`, which the group has. */
+export function withoutKnown<Write extends ControlWrite>(writes: Write[], before: ControlWrite[]): Write[] {
+  return writes.filter(
+    ({ file, value }) => !before.some((known) => known.file === file && known.value === value),
+  );
 }
 
-const OF_NEW_GROUP = new Map<string, string | number>([
-  ['memory.max', 'max'],
-  ['memory.swap.max', 'max'],
-  ['pids.max', 'max'],
-  ['cpu.max', `max ${PERIOD_MICROSECONDS}`],
-  ['cpu.cfs_period_us', PERIOD_MICROSECONDS],
-  ['cpu.cfs_quota_us', -1],
-]);
+/** Those of the limits that any group can be given in advance: others can be set, but not taken back. */
+export function revocableLimits({ memory, memorySwap, nanoCpus, cpuQuota, cpuPeriod, pids }: Limits): Limits {
+  return { memory, memorySwap, nanoCpus, cpuQuota, cpuPeriod, pids };
+}
 
 /** cgroup v2: kernel documentation, admin-guide/cgroup-v2. In an order in which each may be written while processes run. */
 export function planLimitsV2(limits: Limits): ControlWrite[] {
@@ -77,10 +75,17 @@ export function planLimitsV1(limits: Limits, now: MemoryNow): ControlWriteV1[] {
   ];
 }
 
+/** What `planLimitsV1` needs to know of a group with these limits. */
+export function memoryOf(limits: Limits): MemoryNow {
+  return {
+    memory: limits.memory ?? Number.POSITIVE_INFINITY,
+    memoryAndSwap: memoryAndSwap(limits) ?? Number.POSITIVE_INFINITY,
+  };
+}
+
 /** A group without limits is left as it is. */
 function planMemoryV1(limits: Limits, now: MemoryNow): ControlWriteV1[] {
-  const wanted = limits.memory ?? Number.POSITIVE_INFINITY;
-  const wantedBoth = memoryAndSwap(limits) ?? Number.POSITIVE_INFINITY;
+  const { memory: wanted, memoryAndSwap: wantedBoth } = memoryOf(limits);
   const write = (file: string, value: number, before: number): ControlWriteV1[] =>
     value === before ? [] : [inV1('memory', file, Number.isFinite(value) ? value : -1)];
   const memory = write('memory.limit_in_bytes', wanted, now.memory);

@@ -311,6 +311,7 @@ export class LinuxKernel implements Kernel {
       const { network } = sandbox;
       const ports = network ? await this.#traffic.admit(spec.id, network, spec.traffic) : [];
       const terminal = await launchIn(sandbox, spec, this.#parts);
+      this.#sandboxes.expect(spec.limits);
       this.#exits.watch(spec.id, { pid: sandbox.pid, pidfd: sandbox.pidfd, exitFile: spec.exitFile });
       return {
         pid: sandbox.pid,

@@ -54,7 +54,7 @@ export async function launchIn(
           resolvConf: sandbox.network ? traffic.resolvConf(spec.traffic.dns) : '',
         }),
         filter,
-        limits: cgroups.setLimits(sandbox.group, spec.limits),
+        limits: cgroups.setLimits(sandbox.group, spec.limits, sandbox.limits),
       }),
       descriptors: {
         ...(spec.userNamespace && { 'user namespace': userNamespace.descriptor! }),

@@ -5,6 +5,7 @@ import type { ContainerNetwork } from '../network/network-plan.ts';
 import { CLONE } from '../syscall/constants.ts';
 import { socketPair } from '../syscall/messages.ts';
 import { processStartTime } from '../syscall/processes.ts';
+import type { Limits } from './kernel.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { planSandbox } from './plan/sandbox-plan.ts';
 import { ended, type ProcessMaker } from './process-maker.ts';
@@ -22,13 +23,20 @@ export class SandboxMaker {
     this.#host = parts.host;
   }
 
-  /** With this network, or none. Throws `SetupError`, and leaves nothing then but, perhaps, an empty group for `discardGroup`. */
-  async make(network: ContainerNetwork | undefined, discardGroup: (name: string) => void): Promise<Sandbox> {
+  /**
+   * With this network, or none, and these limits, which must be `revocableLimits`. Throws `SetupError`, and leaves nothing then but, perhaps,
+   * an empty group for `discardGroup`.
+   */
+  async make(
+    { network, limits }: { network: ContainerNetwork | undefined; limits: Limits },
+    discardGroup: (name: string) => void,
+  ): Promise<Sandbox> {
     const group = randomBytes(16).toString('hex');
     const [socket, parking] = socketPair();
     try {
-      const { pid, pidfd } = await this.#park(group, { network, parking });
-      return new Sandbox({ pid, pidfd, startTime: processStartTime(pid) ?? '0', group, network, socket });
+      const { pid, pidfd } = await this.#park(group, { network, limits, parking });
+      const startTime = processStartTime(pid) ?? '0';
+      return new Sandbox({ pid, pidfd, startTime, group, network, limits, socket });
     } catch (error) {
       closeSync(socket);
       discardGroup(group);
@@ -40,7 +48,7 @@ export class SandboxMaker {
 
   async #park(
     group: string,
-    { network, parking }: { network: ContainerNetwork | undefined; parking: number },
+    { network, limits, parking }: { network: ContainerNetwork | undefined; limits: Limits; parking: number },
   ): Promise<{ pid: number; pidfd: number }> {
     const entry = this.#cgroups.enter(group);
     try {
@@ -48,6 +56,7 @@ export class SandboxMaker {
         cloneFlags: CLONE.NEWPID,
         operations: [
           ...planSandbox({ host: this.#host, network, group: entry.operations }),
+          ...this.#cgroups.setLimits(group, limits, {}),
           { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
         ],
         descriptors: { 'base namespace': this.#processes.baseNamespace, parking, ...entry.descriptors },

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { ContainerNetwork } from '../network/network-plan.ts';
 import { signalProcess } from '../syscall/processes.ts';
+import type { Limits } from './kernel.ts';
 import { type ListRequest, sendParkedList } from './list-request.ts';
 import { ended } from './process-maker.ts';
 
@@ -16,6 +17,8 @@ export class Sandbox {
   /** The name of its control group. */
   readonly group: string;
   readonly network: ContainerNetwork | undefined;
+  /** What its group has already. */
+  readonly limits: Limits;
   #socket: number | undefined;
 
   constructor(parts: {
@@ -24,6 +27,7 @@ export class Sandbox {
     startTime: string;
     group: string;
     network: ContainerNetwork | undefined;
+    limits: Limits;
     socket: number;
   }) {
     this.pid = parts.pid;
@@ -31,6 +35,7 @@ export class Sandbox {
     this.startTime = parts.startTime;
     this.group = parts.group;
     this.network = parts.network;
+    this.limits = parts.limits;
     this.#socket = parts.socket;
   }
 

@@ -1,11 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { Cgroups } from '../cgroups/cgroups.ts';
+import { revocableLimits } from '../cgroups/limit-plan.ts';
 import { AddressPool } from '../network/address-pool.ts';
+import type { ContainerNetwork } from '../network/container-network.ts';
 import { planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
 import { Subnet } from '../network/subnet.ts';
 import { GroupRemoval } from './group-removal.ts';
 import { InterfaceRemoval } from './interface-removal.ts';
+import type { Limits } from './kernel.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import type { ProcessMaker } from './process-maker.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -26,6 +29,8 @@ export class Sandboxes {
   readonly #networkOf = new Map<string, string>();
   /** By container. */
   readonly #groupOf = new Map<string, string>();
+  /** Of the last container: the next one will want the same, mostly. */
+  #expectedLimits: Limits = {};
   /** Interfaces of an earlier runtime, until they are adopted. */
   readonly #unclaimed: Set<string>;
   #closed = false;
@@ -51,7 +56,7 @@ export class Sandboxes {
     this.#maker = new SandboxMaker(options);
     this.#pool = new SandboxPool({
       addresses: this.#addresses,
-      make: (network) => this.#maker.make(network, (group) => this.#discardGroup(group)),
+      make: (network) => this.#make(network),
       discardNetwork: (name) => this.#discardNetwork(name),
       discard: (sandbox) => this.#discard(sandbox),
       bounds: poolBounds(totalmem(), this.#subnet.capacity),
@@ -83,12 +88,15 @@ export class Sandboxes {
 
   /** One for a new container, with an address or with loopback alone. Rejects when all addresses are taken. */
   async take(id: string, options: { network: boolean }): Promise<Sandbox> {
-    const sandbox = options.network
-      ? await this.#pool.take()
-      : await this.#maker.make(undefined, (group) => this.#discardGroup(group));
+    const sandbox = options.network ? await this.#pool.take() : await this.#make(undefined);
     this.#groupOf.set(id, sandbox.group);
     if (sandbox.network) this.#networkOf.set(id, sandbox.network.name);
     return sandbox;
+  }
+
+  /** A container came up with these limits. */
+  expect(limits: Limits): void {
+    this.#expectedLimits = revocableLimits(limits);
   }
 
   /** A container that an earlier runtime started has this group and, perhaps, this address. */
@@ -133,6 +141,11 @@ export class Sandboxes {
     const leftover = [...this.#unclaimed];
     this.#unclaimed.clear();
     await Promise.all(leftover.map((name) => this.#removeNetwork(name)));
+  }
+
+  #make(network: ContainerNetwork | undefined): Promise<Sandbox> {
+    const limits = this.#expectedLimits;
+    return this.#maker.make({ network, limits }, (group) => this.#discardGroup(group));
   }
 
   #discard(sandbox: Sandbox): void {

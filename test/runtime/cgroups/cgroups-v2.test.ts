@@ -57,15 +57,33 @@ describe('CgroupsV2', () => {
       'paas-x/two',
       FILES.filter((file) => file !== 'memory.swap.max'),
     );
-    assert.deepEqual(cgroups.setLimits('two', {}), []);
+    assert.deepEqual(cgroups.setLimits('two', {}, {}), []);
     for (const file of FILES.filter((name) => name !== 'memory.swap.max'))
       assert.equal(written('paas-x/two', file), '', file);
     const limits = { memory: 1000, memorySwap: 1000, nanoCpus: 5e8, pids: 9, ioWeight: 10 };
-    assert.deepEqual(cgroups.setLimits('two', limits), []);
+    assert.deepEqual(cgroups.setLimits('two', limits, {}), []);
     const files = ['memory.max', 'pids.max', 'cpu.max', 'io.weight'];
     assert.deepEqual(
       files.map((file) => written('paas-x/two', file)),
       ['1000', '9', '50000 100000', '1'],
+    );
+  });
+
+  it('setLimits() of a group that was given limits in advance writes what differs', () => {
+    closeSync(cgroups.enter('three').descriptors.cgroup!);
+    makeGroup('paas-x/three', FILES);
+    const before = { memory: 1000, nanoCpus: 5e8, pids: 9 };
+    cgroups.setLimits('three', { memory: 1000, nanoCpus: 5e8, ioWeight: 10 }, before);
+    assert.deepEqual(
+      ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.max', 'io.weight'].map((file) =>
+        written('paas-x/three', file),
+      ),
+      ['', '', 'max', '', '1'],
+    );
+    cgroups.setLimits('three', {}, before);
+    assert.deepEqual(
+      ['memory.max', 'memory.swap.max', 'cpu.max'].map((file) => written('paas-x/three', file)),
+      ['max', 'max', 'max 100000'],
     );
   });
 
