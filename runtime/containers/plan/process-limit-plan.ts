@@ -11,11 +11,8 @@ export function planResourceLimits({ openFiles }: HostFacts, { ulimits = [] }: P
     { name: 'nofile', ...openFiles },
   ];
   const isAsked = ({ name }: { name: string }) => ulimits.some((asked) => asked.name === name);
-  const unlimited = COUNTED_BY_USER.map((name) => ({ name, soft: -1, hard: -1 }));
   return [
-    ...unlimited
-      .filter((limit) => !isAsked(limit))
-      .map((limit) => ({ ...planLimit(limit), tolerate: 'EPERM' })),
+    ...UNLIMITED.filter(({ name }) => !isAsked({ name })).map(({ operation }) => operation),
     ...[...own.filter((limit) => !isAsked(limit)), ...ulimits].map(planLimit),
   ];
 }
@@ -25,6 +22,11 @@ export function planResourceLimits({ openFiles }: HostFacts, { ulimits = [] }: P
  * others none. Control groups bound them instead. A runtime that may not raise hard limits leaves them as they are.
  */
 const COUNTED_BY_USER = ['nproc', 'sigpending', 'msgqueue'];
+
+const UNLIMITED = COUNTED_BY_USER.map((name): { name: string; operation: Operation } => ({
+  name,
+  operation: { ...planLimit({ name, soft: -1, hard: -1 }), tolerate: 'EPERM' },
+}));
 
 function planLimit({ name, soft, hard }: { name: string; soft: number; hard: number }): Operation {
   return {
