@@ -109,7 +109,7 @@ enum {
   NR_write = 1, NR_close = 3, NR_fstat = 5, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
   NR_nanosleep = 35, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_clone = 56, NR_execve = 59, NR_wait4 = 61,
   NR_kill = 62, NR_flock = 73, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
-  NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_fallocate = 285, NR_dup3 = 292,
+  NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_faccessat = 269, NR_fallocate = 285, NR_dup3 = 292,
   NR_clone3 = 435, NR_close_range = 436,
 };
 
@@ -282,6 +282,9 @@ static long drop_bounding(u64 kept, u64 last) {
 /* As execvp(3): a program that is missing in one place may be in the next; one that may not be executed is told. */
 static long execute(const u64 *argument, int is_last) {
   static long refused;
+  /* To find out by execve takes ten times as long. */
+  long missing = is_last ? 0 : call3(NR_faccessat, AT_FDCWD, argument[0], 0);
+  if (missing == -ENOENT || missing == -ENOTDIR) return 0;
   long error = call3(NR_execve, argument[0], argument[1], argument[2]);
   if (error == -EACCES) refused = error;
   int try_next = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
