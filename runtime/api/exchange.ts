@@ -121,10 +121,13 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const lose = (cause?: unknown) =>
+    const lose = (cause?: unknown) => {
+      // An error takes longer to make than a request to read, and each request is closed at its end.
+      if (request.readableEnded) return;
       reject(
         new EngineError('invalid', 'The connection was lost before the request was complete.', { cause }),
       );
+    };
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length <= MAX_BODY) chunks.push(chunk);

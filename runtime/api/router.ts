@@ -18,21 +18,31 @@ interface CompiledRoute extends Route {
 
 /** Finds the handler of a request. */
 export class Router {
-  readonly #routes: CompiledRoute[];
+  /** In order, by method and first segment of the path: `POST containers`. */
+  readonly #routes = new Map<string, CompiledRoute[]>();
 
   constructor(routes: Route[]) {
-    this.#routes = routes.map((route) => ({ ...route, expression: compile(route.pattern) }));
+    for (const route of routes) {
+      const place = placeOf(route.method, route.pattern);
+      const compiled = { ...route, expression: compile(route.pattern) };
+      this.#routes.set(place, [...(this.#routes.get(place) ?? []), compiled]);
+    }
   }
 
   /** `path` may begin with a version of the API. Throws `not_found`, and `invalid` for a path that cannot be decoded. */
   match(method: string, path: string): { route: Route; params: Record<string, string> } {
     const bare = path.replace(/^\/v\d+\.\d+(?=\/)/, '');
-    for (const route of this.#routes) {
-      const match = route.method === method ? route.expression.exec(bare) : null;
+    for (const route of this.#routes.get(placeOf(method, bare)) ?? []) {
+      const match = route.expression.exec(bare);
       if (match) return { route, params: decode(match.groups ?? {}) };
     }
     throw new EngineError('not_found', `This runtime does not know ${method} ${bare}.`);
   }
+}
+
+function placeOf(method: string, path: string): string {
+  const end = path.indexOf('/', 1);
+  return `${method} ${path.slice(1, end < 0 ? undefined : end)}`;
 }
 
 function compile(pattern: string): RegExp {
@@ -44,11 +54,11 @@ function compile(pattern: string): RegExp {
 }
 
 function decode(groups: Record<string, string>): Record<string, string> {
+  const params: Record<string, string> = {};
   try {
-    return Object.fromEntries(
-      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
-    );
+    for (const name in groups) params[name] = decodeURIComponent(groups[name]!);
   } catch {
     throw new EngineError('invalid', 'The path is not properly encoded.');
   }
+  return params;
 }

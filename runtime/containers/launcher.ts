@@ -50,7 +50,6 @@ export class Launcher {
     for (const mount of mountsOf(container.config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
     const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
-    if (stdio) this.#watchOutput(container);
     try {
       const process = await kernel.start(
         launchSpec(container.config, {
@@ -63,6 +62,7 @@ export class Launcher {
         }),
       );
       if (process.terminal !== undefined) connectTerminal(container, process.terminal);
+      if (stdio) this.#watchOutput(container);
       if (stdio?.input !== undefined) connectStdin(container, stdio.input);
       return process;
     } catch (error) {
@@ -125,9 +125,10 @@ export class Launcher {
     return { stdin: read, ...output, input: write };
   }
 
-  #watchOutput(container: Container): void {
-    const { id, output } = container;
+  /** Not before the process runs: the watcher also tells that the files were made. */
+  #watchOutput({ id, output }: Container): void {
     for (const name of [id, id + STDERR_SUFFIX]) this.#options.watcher.add(name, () => output.wake());
+    output.wake();
   }
 
   /** A new volume gets the image's files; a path must be there, and be what it says: no symbolic link anywhere in it. */
