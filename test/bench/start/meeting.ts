@@ -3,8 +3,8 @@ import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 
-/** Where the meeting's folder is seen from inside. */
-export const MEETING = '/meeting';
+/** Where the meeting's folder is seen from inside: a folder that images have. */
+export const MEETING = '/mnt';
 
 /**
  * A shell that says its token, which shows that it runs, and then sleeps: it waits for a line that never comes, in itself, so that
