@@ -19,6 +19,8 @@ export interface AppPortsOptions {
   /** Where the router listens. */
   routerHost: string;
   problem: (mapping: PortMapping) => string | undefined;
+  /** Starts web dynos that idle. */
+  wake: (app: string, why: string) => Promise<void>;
   /** Resolves when router and runtime know all ports. */
   publishRoutes: () => Promise<void>;
 }
@@ -52,6 +54,8 @@ export class AppPorts implements Ports {
       throw new PaasError('conflict', `The port ${mapping.port} cannot be had: ${problem}`);
     }
     activity.note({ app, user, action: 'ports:add', text: `Port ${mappingText(mapping)} added` });
+    if (mapping.type === 'web' && mapping.protocol !== 'http')
+      await this.#options.wake(app, `${mapping.protocol}:${mapping.port} leads to the web dynos`);
   }
 
   async remove(

@@ -260,7 +260,7 @@ export function openPaas(options: PaasOptions): Paas {
     log,
   });
   const traffic = new AppTraffic({ apps, store: new TrafficStore(database), log });
-  const idleness = new Idleness({ store: apps, dynos, logs, activity, lock });
+  const idleness = new Idleness({ store: apps, ports: portStore, dynos, logs, activity, lock });
   const catalog: AppCatalog = new AppCatalog({
     store: apps,
     builds: buildStore,
@@ -360,6 +360,7 @@ export function openPaas(options: PaasOptions): Paas {
       activity,
       ...options.ownPorts,
       problem: (mapping) => ports.problem(mapping),
+      wake: (app, why) => idleness.wake(app, why),
       publishRoutes,
     }),
     visitors: new AppVisitors({ store: apps, visitors, activity, publishRoutes }),
@@ -415,7 +416,7 @@ export function openPaas(options: PaasOptions): Paas {
         current.map((release) => ({
           release,
           quantities: releases.quantities(release),
-          idles: idleness.after(release.app) !== undefined,
+          idles: idleness.mayIdle(release.app),
           canary: releaseStore.canary(release.app),
         })),
       );

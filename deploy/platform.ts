@@ -195,6 +195,8 @@ export interface Pipelines {
 export interface Idle {
   /** Seconds without a request after which the web dynos of an app go; undefined: they stay. */
   after(app: string): number | undefined;
+  /** TCP and UDP ports that lead to its web dynos: while there are any these stay up, as no packet could wake them. */
+  awakeFor(app: string): PortMapping[];
   set(app: string, seconds: number | undefined, user: string): Promise<void>;
 }
 

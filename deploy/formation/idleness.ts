@@ -2,8 +2,10 @@ import type { Activity } from '../activity.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
+import type { PortMapping } from '../model/port-mapping.ts';
 import type { Idle } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
+import type { PortStore } from '../store/port-store.ts';
 import type { DynoManager } from './dyno-manager.ts';
 
 /** Shorter, and an app would do nothing but stop and start. */
@@ -11,6 +13,7 @@ const LEAST_SECONDS = 5;
 
 export interface IdlenessOptions {
   store: AppStore;
+  ports: PortStore;
   dynos: DynoManager;
   logs: AppLogs;
   activity: Activity;
@@ -29,6 +32,15 @@ export class Idleness implements Idle {
 
   after(app: string): number | undefined {
     return this.#options.store.find(app).idleAfter;
+  }
+
+  awakeFor(app: string): PortMapping[] {
+    return this.#options.ports.of(app).filter(({ type, protocol }) => type === 'web' && protocol !== 'http');
+  }
+
+  /** Whether its web dynos may be without containers. */
+  mayIdle(app: string): boolean {
+    return this.after(app) !== undefined && this.awakeFor(app).length === 0;
   }
 
   async set(app: string, seconds: number | undefined, user: string): Promise<void> {
@@ -62,12 +74,12 @@ export class Idleness implements Idle {
     if (this.#timers.has(app)) this.#lastRequest.set(app, Date.now());
   }
 
-  /** A visitor waits for an app without web dynos. */
-  async wake(app: string): Promise<void> {
+  /** A visitor waits for an app without web dynos, or something else needs them. */
+  async wake(app: string, why = 'a request came'): Promise<void> {
     const { store, dynos, logs } = this.#options;
     if (!store.has(app) || !dynos.isIdle(app)) return;
     this.#lastRequest.set(app, Date.now());
-    logs.append(app, { source: 'paas', dyno: 'router', text: 'Waking up: a request came' });
+    logs.append(app, { source: 'paas', dyno: 'router', text: `Waking up: ${why}` });
     await dynos.wake(app);
   }
 
@@ -95,7 +107,7 @@ export class Idleness implements Idle {
     const { dynos, logs, lock } = this.#options;
     await lock.run(app, async () => {
       const isQuiet = Date.now() - (this.#lastRequest.get(app) ?? 0) >= seconds * 1000;
-      if (isQuiet && !dynos.isIdle(app) && (await dynos.sleep(app)))
+      if (isQuiet && this.mayIdle(app) && !dynos.isIdle(app) && (await dynos.sleep(app)))
         logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
     });
   }

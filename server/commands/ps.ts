@@ -1,5 +1,6 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
+import { mappingText, type PortMapping } from '../../deploy/model/port-mapping.ts';
 import type { DynoView, ProcessTypeView, ScaleChange } from '../../deploy/platform.ts';
 import type { Command } from './command.ts';
 import { parseDuration } from './duration.ts';
@@ -74,7 +75,8 @@ const idle: Command = {
   summary: 'Let the web dynos go when nobody visits; without arguments, show it',
   details: [
     'After the given time without a request the web dynos stop. The next request is held while they start again, and the',
-    'visitor waits for no more than the boot of the app. Workers and other types run on. `off`: always on.',
+    'visitor waits for no more than the boot of the app. Workers and other types run on, and so do web dynos to which a TCP or UDP port',
+    'leads (`ports`), as only requests can wake them. `off`: always on.',
   ],
   app: 'required',
   args: [{ name: 'TIME|off', summary: 'e.g. 15m or 2h; off' }],
@@ -88,14 +90,22 @@ const idle: Command = {
       await out.action(
         `Setting the idling of ${app}`,
         () => platform.idle.set(app, seconds, caller.user),
-        () => 'done',
+        () => `done${seconds === undefined ? '' : unlessAwake(platform.idle.awakeFor(app))}`,
       );
     }
     const after = platform.idle.after(app) ?? null;
-    if (json) return out.json({ idleAfterSeconds: after });
-    if (time === undefined) out.line(after === null ? 'off' : `after ${after} s without a request`);
+    const awakeFor = platform.idle.awakeFor(app);
+    if (json) return out.json({ idleAfterSeconds: after, awakeFor: awakeFor.map(mappingText) });
+    if (time === undefined)
+      out.line(after === null ? 'off' : `after ${after} s without a request${unlessAwake(awakeFor)}`);
   },
 };
+
+function unlessAwake(ports: PortMapping[]): string {
+  if (ports.length === 0) return '';
+  const names = ports.map(({ protocol, port }) => `${protocol}:${port}`).join(' and ');
+  return `, but not while ${names} ${ports.length === 1 ? 'leads' : 'lead'} to the web dynos: only requests can wake them`;
+}
 
 export const psCommands: Command[] = [list, scale, restart, idle];
 

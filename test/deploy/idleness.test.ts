@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, it } from 'mocha';
 import { Idleness, type IdlenessOptions } from '../../deploy/formation/idleness.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
+import type { PortMapping } from '../../deploy/model/port-mapping.ts';
 
 describe('Idleness', () => {
   let idleness: Idleness;
@@ -10,9 +11,10 @@ describe('Idleness', () => {
   afterEach(() => idleness.close());
 
   /** One app that becomes idle after 20 ms; `sleep` is asked to let its dynos go. */
-  function watching(sleepOnce: () => Promise<boolean>): void {
+  function watching(sleepOnce: () => Promise<boolean>, ports: PortMapping[] = []): void {
     idleness = new Idleness({
       store: { has: () => true, find: () => ({ idleAfter: 0.02 }) },
+      ports: { of: () => ports },
       dynos: { isIdle: () => false, sleep: sleepOnce },
       logs: { append: () => {} },
       activity: {},
@@ -29,6 +31,19 @@ describe('Idleness', () => {
     });
     for (let waited = 0; tries < 3 && waited < 200; waited += 1) await sleep(20);
     assert.ok(tries >= 3, `it was tried ${tries} times`);
+  });
+
+  it('lets nothing go to which a TCP or UDP port leads, which cannot wake it', async () => {
+    const asleep: string[] = [];
+    const to = (protocol: PortMapping['protocol'], type: string) => [
+      { protocol, port: 7000, type, target: 7 },
+    ];
+    for (const ports of [to('tcp', 'web'), to('udp', 'web'), to('http', 'web'), to('tcp', 'db')]) {
+      watching(async () => asleep.push(`${ports[0]!.protocol} ${ports[0]!.type}`) > 0, ports);
+      await sleep(100);
+      idleness.close();
+    }
+    assert.deepEqual([...new Set(asleep)], ['http web', 'tcp db']);
   });
 
   it('looks after an app once, however often it is told to', async () => {

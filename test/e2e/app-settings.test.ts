@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { after, before, describe, it } from 'mocha';
-import { Instance, whyNot } from './instance.ts';
+import { get, Instance, whyNot } from './instance.ts';
 
 describe('what an operator sets on an app', function () {
   this.timeout(240_000);
@@ -99,6 +99,14 @@ describe('what an operator sets on an app', function () {
       [200, 200, 200],
     );
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+    // A port whose packets nobody holds: there is a dyno for them.
+    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
+    const port = 10_000 + (process.pid % 900) * 10 + 8;
+    await paas.paas(`ports:add tcp:${port}:web:5000 -a plain`);
+    assert.equal((await get(port, { path: '/', headers: {} })).status, 200);
+    const sleeps = `after 5 s without a request, but not while tcp:${port} leads to the web dynos: only requests can wake them`;
+    assert.equal(await paas.paas('ps:idle -a plain'), `${sleeps}\n`);
+    await paas.paas(`ports:remove tcp:${port} -a plain`);
     await paas.paas('ps:idle off -a plain');
     assert.equal(await paas.paas('ps:idle -a plain'), 'off\n');
   });

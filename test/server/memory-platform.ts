@@ -133,6 +133,7 @@ export class MemoryPlatform implements Platform {
 
   readonly idle: Platform['idle'] = {
     after: () => undefined,
+    awakeFor: () => [],
     set: async (app, seconds, user) => {
       this.changes.push(`idle ${app} ${seconds} by ${user}`);
     },

@@ -297,7 +297,7 @@ export class MemoryPlatform implements Platform {
   };
 
   readonly events: Platform['events'] = { read: async function* () {} };
-  readonly idle: Platform['idle'] = { after: () => undefined, set: async () => {} };
+  readonly idle: Platform['idle'] = { after: () => undefined, awakeFor: () => [], set: async () => {} };
   readonly previews: Platform['previews'] = {
     settings: () => undefined,
     list: () => [],
