@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { after, before, describe, it } from 'mocha';
+import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
 import { type Answer, get, Instance, whyNot } from './instance.ts';
 
 describe('how visitors are led to apps, and kept from them', function () {
@@ -196,6 +198,23 @@ describe('how visitors are led to apps, and kept from them', function () {
     assert.deepEqual(JSON.parse(await paas.paas('ports -a backend --json')), []);
   });
 
+  it('ports lead to their apps again after a reboot', async () => {
+    await paas.stopMain('SIGKILL');
+    // Nothing in the kernel is left, and nothing in /run.
+    const { PAAS_RUN: run, PAAS_SUBNET: subnet } = paas.environment as Record<string, string>;
+    await LinuxKernel.remove({ run: run!, subnet: subnet! });
+    rmSync(run!, { recursive: true });
+    assert.equal(await hears(port), '');
+    await paas.startMain();
+    await until(async () => /^db\.[12] v2 from (?!172)/.test(await hears(port)));
+    assert.match(await asksByUdp(port), /^db\.[12] hears hi$/);
+    assert.equal((await get(port + 2, { path: '/z', headers: {} })).body, 'admin of web.1: /z');
+    assert.deepEqual(
+      JSON.parse(await paas.paas('ports -a site --json')).map(({ problem }: { problem: unknown }) => problem),
+      [null, null, null],
+    );
+  });
+
   it('ports outlive kill -9 of every process, and go with their app', async () => {
     for (const name of ['control', 'router', 'runtime'] as const) await paas.kill(name);
     assert.match(await hears(port), /^db\./);
@@ -235,6 +254,11 @@ function makeCertificate(folder: string): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem'];
   const args = ['req', '-x509', ...key, '-subj', '/CN=the app', '-out', 'cert.pem'];
   execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await condition()); await sleep(50))
+    if (Date.now() > end) throw new Error('not within 20 s');
 }
 
 /** What a server says to whoever connects; '': nothing. */
