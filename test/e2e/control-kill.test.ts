@@ -7,6 +7,7 @@ import { Random, seedFrom } from '../fixtures/random.ts';
 import { ConfigLane, DeployLane, type Lane, ScaleLane } from './control-ledger.ts';
 import { Instance, whyNot } from './instance.ts';
 import { RouteWatch } from './route-watch.ts';
+import { CanaryLane, CertificateLane, CronLane, PreviewLane } from './settings-lanes.ts';
 
 const SEED = seedFrom('KILL_SEED');
 const KILLS = Number(process.env.KILLS ?? 4);
@@ -30,34 +31,26 @@ describe(`control that is killed at random moments (KILL_SEED=${SEED} KILLS=${KI
 
   it('what was acknowledged stands, what was not is done or undone, and no visitor notices', async () => {
     const random = new Random(SEED);
-    const lanes = [
+    await killUnder(paas, random, [
       new DeployLane(paas, { app: 'deployed', random }),
       new ConfigLane(paas, { app: 'configured', random }),
       new ScaleLane(paas, { app: 'scaled', random }),
-    ];
-    for (const lane of lanes) await lane.begin();
-    let worst = 0;
-    for (let kills = KILLS; kills > 0; kills -= AT_ONCE) {
-      const watch = new RouteWatch(paas);
-      const failures = await failuresDuring(paas, lanes, () =>
-        killAgainAndAgain(paas, { lanes, random, kills: Math.min(kills, AT_ONCE) }),
-      );
-      await watch.end();
-      assert.deepEqual(failures, []);
-      assert.ok(watch.looks > 10, `${watch.looks} looks`);
-      worst = Math.max(worst, watch.worst.milliseconds);
-      const where = `the router pointed to ${watch.worst.server} for ${worst} ms after it had stopped`;
-      assert.ok(worst <= MOST_MS, where);
-      if (kills <= AT_ONCE) break;
-      await paas.stopMain();
-      await paas.startMain();
+    ]);
+  });
+
+  it('so it is of canaries, previews, cron jobs and certificates', async () => {
+    const random = new Random(SEED);
+    const certificates = new CertificateLane(paas, { app: 'secured', random });
+    try {
+      await killUnder(paas, random, [
+        new CanaryLane(paas, { app: 'tried', random }),
+        new PreviewLane(paas, { app: 'branched', random }),
+        new CronLane(paas, { app: 'timed', random }),
+        certificates,
+      ]);
+    } finally {
+      certificates.dispose();
     }
-    const done = lanes.reduce((sum, lane) => sum + lane.done, 0);
-    assert.ok(done >= KILLS, `only ${done} things were acknowledged`);
-    console.log(
-      `      ${done} acknowledged, ${KILLS} kills, longest route to a stopped dyno ${worst.toFixed(0)} ms`,
-    );
-    assert.deepEqual(await strays(paas, lanes), []);
   });
 
   it('control: a route to a stopped dyno is seen, and how long it was there', () => {
@@ -69,6 +62,31 @@ describe(`control that is killed at random moments (KILL_SEED=${SEED} KILLS=${KI
     assert.deepEqual(watch.worst, { milliseconds: 150, server: 'b' });
   });
 });
+
+async function killUnder(paas: Instance, random: Random, lanes: Lane[]): Promise<void> {
+  for (const lane of lanes) await lane.begin();
+  let worst = 0;
+  for (let kills = KILLS; kills > 0; kills -= AT_ONCE) {
+    await paas.stopMain();
+    await paas.startMain();
+    const watch = new RouteWatch(paas);
+    const failures = await failuresDuring(paas, lanes, () =>
+      killAgainAndAgain(paas, { lanes, random, kills: Math.min(kills, AT_ONCE) }),
+    );
+    await watch.end();
+    assert.deepEqual(failures, []);
+    assert.ok(watch.looks > 10, `${watch.looks} looks`);
+    worst = Math.max(worst, watch.worst.milliseconds);
+    const where = `the router pointed to ${watch.worst.server} for ${worst} ms after it had stopped`;
+    assert.ok(worst <= MOST_MS, where);
+  }
+  const done = lanes.reduce((sum, lane) => sum + lane.done, 0);
+  assert.ok(done >= KILLS, `only ${done} things were acknowledged`);
+  console.log(
+    `      ${done} acknowledged, ${KILLS} kills, longest route to a stopped dyno ${worst.toFixed(0)} ms`,
+  );
+  assert.deepEqual(await strays(paas), []);
+}
 
 async function killAgainAndAgain(
   paas: Instance,
@@ -110,12 +128,13 @@ async function failuresDuring(paas: Instance, lanes: Lane[], work: () => Promise
 }
 
 /** Containers that no dyno of the record is, once what was being retired has gone. */
-async function strays(paas: Instance, lanes: Lane[]): Promise<string[]> {
+async function strays(paas: Instance): Promise<string[]> {
   const docker = new Docker({ socketPath: join(paas.environment.PAAS_RUN!, 'docker.sock') });
   for (const end = Date.now() + 35_000; ; await sleep(100)) {
     const containers = await docker.listContainers({ all: true });
     let wanted = 0;
-    for (const { app } of lanes) wanted += JSON.parse(await paas.paas(`ps -a ${app} --json`)).length;
+    const apps: { name: string }[] = JSON.parse(await paas.paas('apps --json'));
+    for (const { name: app } of apps) wanted += JSON.parse(await paas.paas(`ps -a ${app} --json`)).length;
     if (containers.length === wanted) return [];
     if (Date.now() > end)
       return containers.map(({ Names, State, Labels }) => `${Names[0]} ${State} ${JSON.stringify(Labels)}`);

@@ -44,17 +44,31 @@ export abstract class Lane {
     return problems;
   }
 
+  abstract begin(): Promise<void>;
+
   protected abstract choose(): Promise<string>;
   protected abstract ask(what: string): Promise<Outcome>;
   protected abstract observe(): Promise<string>;
 
   /** What would be half done, whatever was asked for. */
-  private async halves(): Promise<string[]> {
-    const { app, paas } = this;
+  protected halves(): Promise<string[]> {
+    return this.halvesOf(this.app);
+  }
+
+  /** Whether a build may say that this release of it succeeded. */
+  protected served(release: ReleaseFacts | undefined): boolean {
+    return release?.succeeded ?? false;
+  }
+
+  protected async releases(app = this.app): Promise<ReleaseFacts[]> {
+    return JSON.parse(await this.paas.paas(`releases -n 1000 -a ${app} --json`));
+  }
+
+  protected async halvesOf(app: string): Promise<string[]> {
+    const { paas } = this;
     const problems: string[] = [];
     const json = async (command: string) => JSON.parse(await paas.paas(`${command} -a ${app} --json`));
-    const releases: { version: number; current: boolean; succeeded: boolean }[] =
-      await json('releases -n 1000');
+    const releases = await this.releases(app);
     const current = releases.filter((release) => release.current);
     if (current.length !== 1 || !current[0]!.succeeded)
       problems.push(`${app} has ${current.length} current releases`);
@@ -63,58 +77,105 @@ export abstract class Lane {
     if (config !== released) problems.push(`${app} has the config ${config}, its release ${released}`);
     for (const { id, state, release } of await json('builds -n 1000')) {
       if (state === 'queued' || state === 'building') problems.push(`build ${id} is ${state} for ever`);
-      if (
-        state === 'succeeded' &&
-        !releases.some(({ version, succeeded }) => version === release && succeeded)
-      )
+      if (state === 'succeeded' && !this.served(releases.find(({ version }) => version === release)))
         problems.push(`build ${id} succeeded with v${release}, which never served`);
-      const made = releases.find((candidate) => (candidate as { build?: number }).build === id);
+      const made = releases.find(({ build }) => build === id);
       if (state !== 'succeeded' && made?.succeeded)
         problems.push(`build ${id} is ${state}, v${made.version} served`);
     }
-    return [...problems, ...(await this.#dynos(current[0]?.version))];
+    const canary = releases.find((release) => release.canary)?.version;
+    return [...problems, ...(await this.#dynos(app, { release: current[0]?.version, canary }))];
   }
 
-  /** As many as wanted, all of the current release, up. */
-  async #dynos(release: number | undefined): Promise<string[]> {
-    const { app, paas } = this;
+  /** As many as wanted, all of the current release, up; and one at least of a canary, if there is one. */
+  async #dynos(
+    app: string,
+    { release, canary }: { release: number | undefined; canary: number | undefined },
+  ): Promise<string[]> {
+    const { paas } = this;
     for (const end = Date.now() + 15_000; ; await sleep(50)) {
       const wanted = JSON.parse(await paas.paas(`ps:scale -a ${app} --json`));
-      const dynos: { type: string; state: string; release: number }[] = JSON.parse(
+      const dynos: { name: string; state: string; release: number }[] = JSON.parse(
         await paas.paas(`ps -a ${app} --json`),
       );
-      const wrong = dynos.filter((dyno) => dyno.state !== 'up' || dyno.release !== release);
+      const isCanary = ({ name }: { name: string }) => name.startsWith('canary.');
+      const wrong = dynos.filter(
+        (dyno) => dyno.state !== 'up' || dyno.release !== (isCanary(dyno) ? canary : release),
+      );
+      const formation = dynos.filter((dyno) => !isCanary(dyno));
+      const isComplete = dynos.some(isCanary) === (canary !== undefined);
       const count = wanted.reduce((sum: number, { quantity }: { quantity: number }) => sum + quantity, 0);
-      if (wrong.length === 0 && dynos.length === count) return [];
+      if (wrong.length === 0 && formation.length === count && isComplete) return [];
       if (Date.now() > end)
-        return [`${app} wants ${count} dynos of v${release}, and has ${JSON.stringify(dynos)}`];
+        return [
+          `${app} wants ${count} dynos of v${release}, canary ${canary}, and has ${JSON.stringify(dynos)}`,
+        ];
     }
+  }
+}
+
+export interface ReleaseFacts {
+  version: number;
+  commit: string | null;
+  build: number | null;
+  current: boolean;
+  succeeded: boolean;
+  canary: boolean;
+}
+
+/** A pusher's repository, of which each commit answers with another text. */
+export class Checkout {
+  readonly #paas: Instance;
+  readonly #app: string;
+  readonly #folder: string;
+  #count = 1;
+
+  private constructor(paas: Instance, app: string, folder: string) {
+    [this.#paas, this.#app, this.#folder] = [paas, app, folder];
+  }
+
+  static async make(paas: Instance, app: string): Promise<Checkout> {
+    return new Checkout(paas, app, await paas.checkout('node-plain', app));
+  }
+
+  /** A text that was in no commit yet. */
+  next(): string {
+    this.#count += 1;
+    return `code ${this.#count}`;
+  }
+
+  /** Returns its id. */
+  async commit(code: string): Promise<string> {
+    this.#paas.write(this.#folder, 'version.txt', code);
+    await this.#paas.commit(this.#folder, code);
+    return (await this.#paas.git(this.#folder, 'rev-parse', 'HEAD')).stdout.trim();
+  }
+
+  async push(ref: string): Promise<Outcome> {
+    // Another port after each start of main.
+    const url = `ssh://paas@127.0.0.1:${this.#paas.sshPort}/${this.#app}`;
+    await this.#paas.git(this.#folder, 'remote', 'set-url', 'paas', url);
+    return this.#paas.push(this.#folder, ref);
   }
 }
 
 /** Pushes of new code. */
 export class DeployLane extends Lane {
-  #folder = '';
-  #count = 0;
+  #checkout!: Checkout;
 
   async begin(): Promise<void> {
-    this.#folder = await this.paas.checkout('node-plain', this.app);
+    this.#checkout = await Checkout.make(this.paas, this.app);
     this.acknowledged = await this.choose();
     await this.ask(this.acknowledged);
   }
 
   protected async choose(): Promise<string> {
-    this.#count += 1;
-    return `code ${this.#count}`;
+    return this.#checkout.next();
   }
 
   protected async ask(what: string): Promise<Outcome> {
-    this.paas.write(this.#folder, 'version.txt', what);
-    await this.paas.commit(this.#folder, what);
-    // Another port after each start of main.
-    const url = `ssh://paas@127.0.0.1:${this.paas.sshPort}/${this.app}`;
-    await this.paas.git(this.#folder, 'remote', 'set-url', 'paas', url);
-    return this.paas.push(this.#folder);
+    await this.#checkout.commit(what);
+    return this.#checkout.push('main');
   }
 
   protected async observe(): Promise<string> {
