@@ -63,12 +63,12 @@ export class AppCatalog implements Apps {
       await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
       await this.#options.removeNetwork(name);
       store.remove(name);
+      this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
       for (const build of built) outputs.remove(build.id);
       await repositories.remove(name);
       logs.remove(name);
     });
     this.#options.onDestroyed();
-    this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
     await this.#options.publishRoutes();
   }
 

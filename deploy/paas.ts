@@ -405,7 +405,10 @@ export function openPaas(options: PaasOptions): Paas {
     }),
 
     async start() {
-      await repositories.prepare();
+      // A control that died at it may have left something of an app that was destroyed. Without any app the record itself may be lost.
+      const isApp = (name: string) => apps.has(name) || apps.list().length === 0;
+      await repositories.prepare(isApp);
+      logs.prepare(isApp);
       await owed.settle();
       await registry.prepare();
       builds.endUnfinished();

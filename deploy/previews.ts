@@ -71,7 +71,7 @@ export class AppPreviews implements Previews {
    * there are too many already, or another app has the name.
    */
   prepare(parent: string, branch: string, user: string): string | undefined {
-    const { apps, visitors, https, catalog, store, activity } = this.#options;
+    const { apps, store } = this.#options;
     const settings = store.settings(parent);
     if (!settings) return undefined;
     const expiresAt = new Date(Date.now() + settings.ttl * 1000);
@@ -90,8 +90,15 @@ export class AppPreviews implements Previews {
     const app = previewName(parent, branch);
     if (apps.has(app))
       throw new PaasError('conflict', `The preview would be named ${app}, which is another app.`);
+    store.inOneStep(() => this.#make({ app, parent, branch, expiresAt }, settings, user));
+    return app;
+  }
+
+  #make(preview: PreviewRecord, settings: PreviewSettings, user: string): void {
+    const { apps, visitors, https, catalog, store, activity } = this.#options;
+    const { app, parent } = preview;
     catalog.create(app, user);
-    store.add({ app, parent, branch, expiresAt });
+    store.add(preview);
     apps.replaceConfig(app, chosen(apps.config(parent), settings.keys));
     apps.setIdleAfter(app, IDLE_SECONDS);
     // It is no more open than its app.
@@ -99,7 +106,6 @@ export class AppPreviews implements Previews {
     // Many come and go, and an authority limits what one domain may have: the others' names are below the same one.
     https.set(app, { automatic: false });
     activity.note({ app: parent, user, action: 'previews:create', text: `Preview ${app} made` });
-    return app;
   }
 
   /** A branch is no more. */

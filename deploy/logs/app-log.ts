@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { LogLine, LogQuery, Logs } from '../platform.ts';
 import { formatLogLine, matchesQuery, parseLogLine, splitText } from './log-line.ts';
@@ -64,6 +74,13 @@ export class AppLogs implements Logs {
       this.#open.delete(app);
     }
     rmSync(join(this.#folder, app), { recursive: true, force: true });
+  }
+
+  /** Takes away those of apps that are no more; once at start. */
+  prepare(isApp: (name: string) => boolean): void {
+    for (const name of readdirSync(this.#folder)) {
+      if (!name.startsWith('.') && !isApp(name)) rmSync(join(this.#folder, name), { recursive: true });
+    }
   }
 
   close(): void {

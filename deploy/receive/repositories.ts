@@ -37,15 +37,21 @@ export class Repositories {
     this.#folder = folder;
   }
 
-  /** Lays the hooks, and takes away what a git that was cut off left; once at start, when none runs. */
-  async prepare(): Promise<void> {
+  /**
+   * Lays the hooks, and takes away what a git that was cut off left, and repositories of apps that are no more; once at start, when
+   * no git runs.
+   */
+  async prepare(isApp: (name: string) => boolean = () => true): Promise<void> {
     await mkdir(this.hooks, { recursive: true, mode: 0o700 });
     const hook = join(this.hooks, 'pre-receive');
     await writeFile(`${hook}.new`, PRE_RECEIVE, { mode: 0o755 });
     await chmod(`${hook}.new`, 0o755);
     await rename(`${hook}.new`, hook);
     for (const name of await readdir(this.#folder)) {
-      if (name.endsWith('.git')) await removeLeftovers(join(this.#folder, name));
+      if (!name.endsWith('.git') || name.startsWith('.')) continue;
+      const app = name.slice(0, -'.git'.length);
+      if (isApp(app)) await removeLeftovers(join(this.#folder, name));
+      else await this.remove(app);
     }
   }
 

@@ -51,6 +51,11 @@ export class PreviewStore {
     return this.#db.get('SELECT 1 FROM previews WHERE app = ?', app) !== undefined;
   }
 
+  /** All that `work` writes, or nothing of it. */
+  inOneStep<T>(work: () => T): T {
+    return this.#db.transaction(work);
+  }
+
   add(preview: PreviewRecord): void {
     this.#db.run(
       'INSERT INTO previews (app, parent, branch, expires_at) VALUES (?, ?, ?, ?)',

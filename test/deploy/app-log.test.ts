@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -47,6 +47,14 @@ describe('AppLogs', () => {
     for await (const line of logs.read('shop', query)) found.push(line.text);
     return found;
   };
+
+  it('prepare() takes the logs of apps that are no more away', () => {
+    for (const app of ['kept', 'gone']) logs.append(app, { source: 'app', dyno: 'web.1', text: 'hello' });
+    logs.close();
+    mkdirSync(join(folder, '.builds'));
+    logs.prepare((app) => app === 'kept');
+    assert.deepEqual(readdirSync(folder).sort(), ['.builds', 'kept']);
+  });
 
   it('gives the last lines that pass the filters, oldest first', async () => {
     for (let index = 1; index <= 300; index += 1) {
