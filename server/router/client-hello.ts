@@ -51,6 +51,8 @@ function handshakeMessage(bytes: Buffer): Buffer | undefined {
     if (length === 0 || length > MAX_FRAGMENT) throw new BadHello('a record of a wrong length');
     const fragment = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length);
     fragments.push(fragment);
+    // Each is looked at again with every read.
+    if (fragments.length > MAX_RECORDS) throw new BadHello('too many records');
     have += fragment.length;
     at += RECORD_HEADER + length;
     const message = wholeMessage(fragments, have);
@@ -135,6 +137,8 @@ const ALPN = 16;
 const RECORD_HEADER = 5;
 const MESSAGE_HEADER = 4;
 const MAX_FRAGMENT = 16 * 1024;
+/** Real ones are in one, or in a handful to get past somebody who reads along. */
+const MAX_RECORDS = 64;
 /** Real ones have 2 KB at most, with keys that withstand quantum computers. */
 const MAX_HELLO = 16 * 1024;
 const NAME = /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/;
