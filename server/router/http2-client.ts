@@ -47,6 +47,7 @@ export class Http2Client implements Client {
     this.#stream = stream;
     stream.on('error', () => {});
     stream.on('drain', () => this.#drained());
+    stream.on('aborted', () => this.#aborted());
     stream.on('close', () => this.#closed(options.onClose));
   }
 
@@ -171,6 +172,17 @@ export class Http2Client implements Client {
     const close = () => setImmediate(() => stream.readableEnded || stream.close(NO_ERROR));
     if (stream.writableFinished) close();
     else stream.once('finish', close);
+  }
+
+  /**
+   * Given up before its answer was whole. Told at once: after a reset without an error Node has what came of the body end as if it were all of
+   * it, and waits with `close` until it was read.
+   */
+  #aborted(): void {
+    const user = this.#user;
+    this.#user = undefined;
+    user?.clientClosed();
+    this.#stream.resume();
   }
 
   #closed(onClose: (isWhole: boolean) => void): void {

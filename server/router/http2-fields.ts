@@ -52,7 +52,9 @@ export function responseFields(text: string, status?: number): RawFields {
     const colon = text.indexOf(':', at);
     const name = text.slice(at, colon).toLowerCase();
     const isSingle = SINGLE.has(name);
-    if (!OF_CONNECTIONS.has(name) && !(isSingle && seen.has(name))) {
+    // A 205 has no body, which Node sees to: a client would miss what its length says.
+    const isLie = status === 205 && name === 'content-length';
+    if (!OF_CONNECTIONS.has(name) && !isLie && !(isSingle && seen.has(name))) {
       fields.push(name, text.slice(colon + 1, end).trim());
     }
     if (isSingle) seen.add(name);
@@ -63,7 +65,7 @@ export function responseFields(text: string, status?: number): RawFields {
 
 /** The same by name, which Node wants for all but a response's own fields. */
 export function headersOf(fields: RawFields): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
+  const headers: Record<string, string[]> = Object.create(null);
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!;
     headers[name] = [...(headers[name] ?? []), fields[i + 1]!];
@@ -98,7 +100,9 @@ const OF_CONNECTIONS = new Set([
 const SINGLE = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
+  'access-control-request-method',
   'age',
+  'authorization',
   'content-encoding',
   'content-language',
   'content-length',
@@ -110,9 +114,22 @@ const SINGLE = new Set([
   'dnt',
   'etag',
   'expires',
+  'from',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
   'last-modified',
   'location',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'referer',
   'retry-after',
   'tk',
+  'upgrade-insecure-requests',
+  'user-agent',
   'x-content-type-options',
 ]);

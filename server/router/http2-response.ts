@@ -73,7 +73,8 @@ export class Http2Response implements ClientResponse {
   /** `pieces` are of a read, and overwritten by the next one. */
   #write(pieces: Buffer[]): void {
     const stream = this.#stream;
-    if (stream.closed || stream.destroyed) return;
+    // Node ends it with its head where HTTP has no body: a 205.
+    if (stream.closed || stream.destroyed || stream.writableEnded) return;
     for (const piece of pieces) this.bytes += piece.length;
     const bytes = Buffer.concat(pieces);
     if (this.done) {
