@@ -38,6 +38,8 @@ export class Exchange implements ClientUser, UpstreamUser {
   #connection: UpstreamConnection | undefined;
   /** What came of the response's head so far. */
   #partialHead: Buffer | undefined;
+  /** Bytes of 1xx that came before the response. */
+  #informed = 0;
   #response: ClientResponse | undefined;
   #lastActivity: number;
   #clientEndedAt: number | undefined;
@@ -204,6 +206,9 @@ export class Exchange implements ClientUser, UpstreamUser {
         this.#respond(head, bytes, end);
         return;
       }
+      // Nothing slows these down for a client that does not read.
+      this.#informed += head.end - start;
+      if (this.#informed > this.#router.limits.responseHead) throw new BadResponse(502, 'too many 1xx');
       if (minor === 1) this.#client.inform(head);
       start = head.end;
     }

@@ -246,6 +246,22 @@ describe('Exchange', () => {
       );
     });
 
+    it('passes no more 1xx on than a head may have bytes: nothing slows them down', async () => {
+      const { router, backend } = await start((socket) => {
+        const hints = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'.repeat(1000);
+        const more = () => {
+          while (socket.writable && socket.write(hints));
+        };
+        socket.on('drain', more);
+        more();
+      });
+      const answer = await sendRaw(router.port, GET_CLOSE);
+      assert.match(answer, /HTTP\/1\.1 502 /);
+      assert.ok(answer.length < 100_000, `${answer.length} bytes`);
+      await closing(backend.sockets[0]!);
+      await router.line(/code=H17/);
+    });
+
     it('passes Expect on and its 100 back, before the body comes', async () => {
       const { router } = await startNode((server) =>
         server.on('request', (request, response) => request.pipe(response)),
