@@ -203,6 +203,7 @@ export function openPaas(options: PaasOptions): Paas {
     automatic: acme ?? noAutomaticCertificates,
     activity,
     publishRoutes: () => publishHosts(),
+    log,
   });
   /** After a change of host names. */
   const publishHosts = () => {
@@ -431,6 +432,7 @@ export function openPaas(options: PaasOptions): Paas {
       await queue.start();
       cron.useClock(clock);
       previews.start();
+      certificates.start();
       acme?.start();
       images.start();
       traffic.start();
@@ -445,6 +447,7 @@ export function openPaas(options: PaasOptions): Paas {
       images.close();
       traffic.close();
       dispatcher.close();
+      certificates.close();
       await acme?.close();
       await queue.close();
       await clock.close();

@@ -12,6 +12,16 @@ export interface Candidate {
   facts: CertificateFacts;
 }
 
+/** When another certificate may be the one to be shown, if nothing else happens; undefined: never. */
+export function nextChange(candidates: Candidate[], now: Date): Date | undefined {
+  const times = candidates.flatMap(({ facts }) => [facts.notBefore.getTime(), facts.notAfter.getTime()]);
+  const next = times.reduce(
+    (least, time) => (time > now.getTime() ? Math.min(least, time) : least),
+    Infinity,
+  );
+  return next === Infinity ? undefined : new Date(next);
+}
+
 /**
  * Which certificate is shown for which host: one that is valid before one that is not, the app's own before the platform's before an automatic one, a
  * newer before an older. An app's own certificate is shown for its own hosts alone, whatever other names stand in it.
@@ -43,10 +53,14 @@ export function certificatesOf(chosen: Map<string, Candidate>): Certificate[] {
 }
 
 function byPreference(one: Candidate, other: Candidate, now: Date): number {
-  const expired = Number(one.facts.notAfter <= now) - Number(other.facts.notAfter <= now);
-  if (expired !== 0) return expired;
+  const worse = Number(!isValid(one, now)) - Number(!isValid(other, now));
+  if (worse !== 0) return worse;
   const kind = KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind);
   return kind !== 0 ? kind : (other.id ?? 0) - (one.id ?? 0);
+}
+
+function isValid({ facts }: Candidate, now: Date): boolean {
+  return facts.notBefore <= now && facts.notAfter > now;
 }
 
 const KINDS = ['own', 'platform', 'automatic'];

@@ -6,7 +6,7 @@ import type { Challenge, RouterTls } from '../model/router.ts';
 import type { Certificates, HostCertificate } from '../platform.ts';
 import type { CertificateStore } from '../store/certificate-store.ts';
 import type { HttpsStore } from '../store/https-store.ts';
-import { type Candidate, certificatesOf, chooseCertificates } from './certificate-choice.ts';
+import { type Candidate, certificatesOf, chooseCertificates, nextChange } from './certificate-choice.ts';
 import { covers } from './certificate-names.ts';
 import { HostOwners, type HostOwnersOptions } from './host-owners.ts';
 import { OwnCertificates } from './own-certificates.ts';
@@ -28,13 +28,24 @@ export interface AppCertificatesOptions extends HostOwnersOptions {
   automatic: AutomaticCertificates;
   activity: Activity;
   publishRoutes: () => Promise<void>;
+  log: (text: string) => void;
+  now?: () => Date;
+}
+
+interface Shown {
+  owners: HostOwners;
+  chosen: Map<string, Candidate>;
+  tls: RouterTls['certificates'];
+  /** Until a certificate begins or ends to be valid. */
+  until: Date | undefined;
 }
 
 /** Which certificate each host shows, and those that apps bring themselves. */
 export class AppCertificates implements Certificates {
   #options: AppCertificatesOptions;
   #own: OwnCertificates;
-  #shown: { owners: HostOwners; chosen: Map<string, Candidate>; tls: RouterTls['certificates'] } | undefined;
+  #shown: Shown | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AppCertificatesOptions) {
     this.#options = options;
@@ -143,7 +154,7 @@ export class AppCertificates implements Certificates {
   /** Whether a host shows a certificate that has not expired. */
   isValid(hostname: string): boolean {
     const shown = this.#show().chosen.get(hostname);
-    return shown !== undefined && shown.facts.notAfter > new Date();
+    return shown !== undefined && shown.facts.notAfter > this.#now();
   }
 
   /** Who hears of what happens to a host's certificate; undefined: nobody's host, or the platform's. */
@@ -162,6 +173,26 @@ export class AppCertificates implements Certificates {
       : 'automatic certificates are off: certs:auto on';
   }
 
+  /** From now on another certificate is shown as soon as one has expired. */
+  start(): void {
+    const { log } = this.#options;
+    this.#timer = setInterval(() => {
+      this.keepTime().catch((error) => log(`certificates: ${(error as Error).message}`));
+    }, MINUTE_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Tells the router if time alone has changed what is shown. */
+  async keepTime(): Promise<void> {
+    const { until } = this.#show();
+    if (!until || until > this.#now()) return;
+    this.refresh();
+    await this.#options.publishRoutes();
+  }
+
   /** For the router. */
   tls(): RouterTls {
     return { certificates: this.#show().tls, challenges: this.#options.automatic.challenges() };
@@ -173,13 +204,18 @@ export class AppCertificates implements Certificates {
     this.#shown = undefined;
   }
 
-  #show() {
+  #show(): Shown {
     if (this.#shown) return this.#shown;
     const owners = new HostOwners(this.#options);
     const candidates = [...this.#own.list(), ...this.#options.automatic.candidates()];
-    const chosen = chooseCertificates(candidates, owners, new Date());
-    this.#shown = { owners, chosen, tls: certificatesOf(chosen) };
+    const now = this.#now();
+    const chosen = chooseCertificates(candidates, owners, now);
+    this.#shown = { owners, chosen, tls: certificatesOf(chosen), until: nextChange(candidates, now) };
     return this.#shown;
+  }
+
+  #now(): Date {
+    return this.#options.now?.() ?? new Date();
   }
 
   #of(app: string | undefined): Candidate[] {
@@ -189,7 +225,7 @@ export class AppCertificates implements Certificates {
   #view(hostname: string, shown: Candidate | undefined): HostCertificate {
     const outlook = this.#options.automatic.outlook(hostname);
     if (!shown) return { hostname, kind: 'none', certificate: undefined, ...outlook };
-    const expired = shown.facts.notAfter <= new Date() ? 'expired' : undefined;
+    const expired = shown.facts.notAfter <= this.#now() ? 'expired' : undefined;
     return {
       hostname,
       kind: shown.kind,
@@ -230,6 +266,8 @@ export class AppCertificates implements Certificates {
     await this.#options.publishRoutes();
   }
 }
+
+const MINUTE_MS = 60_000;
 
 /** Not one of those for which none is ever ordered. */
 function isOrdered({ nextOrder }: HostCertificate): boolean {

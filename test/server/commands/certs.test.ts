@@ -64,6 +64,7 @@ describe('commands of HTTPS, with the real store', () => {
       store: new CertificateStore(database),
       https,
       automatic: noAutomaticCertificates,
+      log: () => {},
     });
     paas.platform.certificates = certificates;
     paas.platform.https = new AppHttps({ ...options, store: apps, https });
