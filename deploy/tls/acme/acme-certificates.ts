@@ -158,7 +158,7 @@ export class AcmeCertificates implements AutomaticCertificates {
   #isDue(hostname: string, now: Date): boolean {
     const record = this.#hosts.find(hostname);
     if (!record) return true;
-    if (record.nextAt > now) return false;
+    if (record.nextAt > now && !isFromAnotherTime(record, now)) return false;
     const from = record.order ? undefined : allowedFrom(record.orderedAt, now);
     if (from) this.#hosts.save({ ...record, nextAt: from });
     return from === undefined;
@@ -185,11 +185,13 @@ export class AcmeCertificates implements AutomaticCertificates {
       : newRecord(hostname, { challenge: first, now: this.#now() });
     try {
       await this.#checkName(record);
-      const pair = await this.#obtain(record);
-      await this.#succeed(record, pair);
+      this.#succeed(record, await this.#obtain(record));
     } catch (error) {
       if (!this.#abort.signal.aborted) this.#fail(record, error as Error);
+      return;
     }
+    // It is in the store: should the router refuse the table at this moment, the next one has it.
+    await this.#options.publish('certificates').catch(() => {});
   }
 
   /** A name that leads nowhere would only be a failed order, of which there may be few. */
@@ -210,19 +212,25 @@ export class AcmeCertificates implements AutomaticCertificates {
         this.#hosts.save({ ...record });
       },
       present: async (challenge) => {
-        this.#challenges.set(hostname, challenge);
-        await this.#options.publish('challenges');
-        return () => {
+        const takeBack = () => {
           this.#challenges.delete(hostname);
           this.#options.publish('challenges').catch(() => {});
         };
+        this.#challenges.set(hostname, challenge);
+        try {
+          await this.#options.publish('challenges');
+        } catch (error) {
+          takeBack();
+          throw error;
+        }
+        return takeBack;
       },
       timeLimit: ORDER_LIMIT_MS,
       signal: this.#abort.signal,
     });
   }
 
-  async #succeed(record: AcmeHostRecord, certificate: CertificatePair): Promise<void> {
+  #succeed(record: AcmeHostRecord, certificate: CertificatePair): void {
     const { hostname } = record;
     this.#hosts.save({ ...record, certificate, failures: 0, problem: undefined, order: undefined });
     const facts = this.#hosts.facts(hostname)!;
@@ -232,7 +240,6 @@ export class AcmeCertificates implements AutomaticCertificates {
       hostname,
       `Certificate for ${hostname} issued by ${facts.issuer}, valid until ${until}`,
     );
-    await this.#options.publish('certificates');
   }
 
   #fail(record: AcmeHostRecord, error: Error): void {
@@ -240,16 +247,17 @@ export class AcmeCertificates implements AutomaticCertificates {
     const { hostname, order, challenge } = record;
     const { type, retryAfter } = error instanceof AcmeError ? error : new AcmeError('internal', '');
     const failures = record.failures + 1;
+    const isPassing = PASSING.test(type);
     const nextAt = retryOf(hostname, { failures, ordered: order !== undefined, retryAfter, now });
     this.#hosts.save({
       ...record,
       failures,
       problem: error.message,
       nextAt,
-      order: PASSING.has(type) ? order : undefined,
-      challenge: PASSING.has(type) || type === 'dns' ? challenge : this.#other(challenge),
+      order: isPassing ? order : undefined,
+      challenge: isPassing || type === 'dns' ? challenge : this.#other(challenge),
     });
-    if (PASSING.has(type) && type !== 'timeout' && type !== 'badNonce')
+    if (isPassing && type !== 'timeout' && type !== 'badNonce')
       this.#pausedUntil = Math.min(
         Math.max(now.getTime() + 60_000, retryAfter?.getTime() ?? 0),
         now.getTime() + 3_600_000,
@@ -287,14 +295,12 @@ export class AcmeCertificates implements AutomaticCertificates {
 }
 
 /** What says nothing of the host: an order that was begun is gone on with. */
-const PASSING = new Set([
-  'timeout',
-  'unreachable',
-  'rateLimited',
-  'serverInternal',
-  'badNonce',
-  'status 503',
-]);
+const PASSING = /^(timeout|unreachable|rateLimited|serverInternal|badNonce|status (429|5\d\d))$/;
+
+/** Nothing that failed waits so long: the clock was ahead when it was written, as it is at boot on machines without a battery. */
+function isFromAnotherTime({ failures, nextAt }: AcmeHostRecord, now: Date): boolean {
+  return failures > 0 && nextAt.getTime() - now.getTime() > 8 * DAY_MS;
+}
 
 function newRecord(
   hostname: string,

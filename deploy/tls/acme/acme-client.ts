@@ -72,7 +72,7 @@ export class AcmeClient {
     const { status, challenges } = objectOf(answer);
     if (typeof status !== 'string' || !Array.isArray(challenges)) throw malformed('authorization');
     const known = challenges.filter(
-      (one) => typeof one?.type === 'string' && typeof one.url === 'string' && TOKEN.test(one.token),
+      (one) => typeof one?.type === 'string' && typeof one.url === 'string' && isToken(one.token),
     );
     return { status, challenges: known, retryAfter: answer.retryAfter };
   }
@@ -178,6 +178,10 @@ export class AcmeClient {
 
 const MAX_TRIES = 8;
 const TOKEN = /^[A-Za-z0-9_-]{1,200}$/;
+
+function isToken(value: unknown): boolean {
+  return typeof value === 'string' && TOKEN.test(value);
+}
 
 function toOrder(answer: AcmeAnswer, url: string): AcmeOrder {
   const document = objectOf(answer);

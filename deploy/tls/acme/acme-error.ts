@@ -21,7 +21,7 @@ export class AcmeError extends Error {
 export function acmeError(status: number, body: string, retryAfter: Date | undefined): AcmeError {
   const problem = parseObject(body);
   const type = textOf(problem.type)?.replace(/^urn:ietf:params:acme:error:/, '') ?? `status ${status}`;
-  const parts = Array.isArray(problem.subproblems) ? problem.subproblems : [];
+  const parts = Array.isArray(problem.subproblems) ? problem.subproblems.slice(0, 10) : [];
   const details = [problem, ...parts].map((part) => textOf(part?.detail)).filter(Boolean);
   return new AcmeError(type, [type, ...new Set(details)].join(': '), { retryAfter });
 }

@@ -21,9 +21,9 @@ const MAX_BODY = 1024 * 1024;
 
 /**
  * Over HTTPS, or HTTP to this machine alone; by the proxy of the environment. No redirect is followed. Throws AcmeError `unreachable`.
- * The modules are loaded here: control does without them while nothing is ordered.
+ * `timeout`: milliseconds, for a whole answer. The modules are loaded here: control does without them while nothing is ordered.
  */
-export function createTransport(): AcmeTransport {
+export function createTransport({ timeout = TIMEOUT } = {}): AcmeTransport {
   const https = process.getBuiltinModule('node:https');
   const http = process.getBuiltinModule('node:http');
   const agents = {
@@ -34,14 +34,15 @@ export function createTransport(): AcmeTransport {
     new Promise((resolve, reject) => {
       const target = checkUrl(url);
       const content = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
-      const fail = (cause: Error) =>
-        reject(
-          new AcmeError('unreachable', `${target.host} cannot be reached: ${reasonOf(cause)}`, { cause }),
-        );
+      const limit = AbortSignal.timeout(timeout);
+      const fail = (cause: Error) => {
+        const reason = limit.aborted ? `no answer within ${timeout / 1000} seconds` : reasonOf(cause);
+        reject(new AcmeError('unreachable', `${target.host} cannot be reached: ${reason}`, { cause }));
+      };
       const request = (target.protocol === 'https:' ? https : http).request(target, {
         method,
         agent: agents[target.protocol],
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
+        signal: AbortSignal.any([signal, limit]),
         headers: {
           'user-agent': 'paas',
           ...(content && { 'content-type': 'application/jose+json', 'content-length': content.length }),
@@ -87,6 +88,5 @@ export function parseRetryAfter(value: string | undefined, now = Date.now()): Da
 }
 
 function reasonOf(error: Error): string {
-  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT / 1000} seconds`;
   return (error as NodeJS.ErrnoException).code ?? error.message;
 }

@@ -33,7 +33,9 @@ export function retryOf(
 
 /** When the next order may be made, given those of the past; undefined: now. */
 export function allowedFrom(orderedAt: Date[], now: Date): Date | undefined {
-  const times = orderedAt.map((at) => at.getTime()).sort((one, other) => one - other);
+  const times = recentOrders(orderedAt, now)
+    .map((at) => at.getTime())
+    .sort((one, other) => one - other);
   const waits = [
     [ORDERS_AN_HOUR, HOUR],
     [ORDERS_A_WEEK, 7 * DAY],
@@ -43,9 +45,9 @@ export function allowedFrom(orderedAt: Date[], now: Date): Date | undefined {
   return at > now.getTime() ? new Date(at) : undefined;
 }
 
-/** Those that still count. */
+/** Those that still count; none of a time to come, which a clock that was ahead has left. */
 export function recentOrders(orderedAt: Date[], now: Date): Date[] {
-  return orderedAt.filter((at) => now.getTime() - at.getTime() < 7 * DAY);
+  return orderedAt.filter((at) => at <= now && now.getTime() - at.getTime() < 7 * DAY);
 }
 
 /** The same for the same text at every start: 0 to 1. */

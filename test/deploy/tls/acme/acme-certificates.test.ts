@@ -28,6 +28,8 @@ describe('AcmeCertificates', function () {
   let known: (host: string) => boolean;
   let notes: string[];
   let published: string[];
+  /** What the router refuses. */
+  let refused: string | undefined;
   let now: number;
   /** The router answers to challenges. */
   let isReached: boolean;
@@ -68,6 +70,7 @@ describe('AcmeCertificates', function () {
     known = () => true;
     notes = [];
     published = [];
+    refused = undefined;
     now = Date.now();
     isReached = true;
     challenges = ['http-01', 'tls-alpn-01'];
@@ -86,6 +89,7 @@ describe('AcmeCertificates', function () {
       neverFinish: false,
       wrongHost: false,
       forgetAccounts: false,
+      oddTokens: false,
     });
   });
 
@@ -98,7 +102,10 @@ describe('AcmeCertificates', function () {
       wanted: () => wanted,
       whyNot: (host) => (host.startsWith('*') ? 'a wildcard' : undefined),
       resolves: async (host) => known(host),
-      publish: async (changed) => void published.push(`${changed} ${acme.challenges().length}`),
+      publish: async (changed) => {
+        published.push(`${changed} ${acme.challenges().length}`);
+        if (changed === refused) throw new Error('the router refuses');
+      },
       note: (_host, text) => notes.push(text),
       challenges,
       now: () => new Date(now),
@@ -292,6 +299,39 @@ describe('AcmeCertificates', function () {
     await sweep();
     assert.equal(acme.candidates().length, 0);
     assert.match(notes.join(), /is of no use: it is for other.test/);
+  });
+
+  it('keeps a certificate that came while the router refused its table, and no challenge that it refused', async () => {
+    refused = 'certificates';
+    await sweep();
+    assert.equal(acme.candidates().length, 1);
+    assert.equal(acme.outlook('www.example.com').problem, undefined);
+    refused = 'challenges';
+    wanted = ['a.example.com'];
+    await sweep();
+    assert.match(acme.outlook('a.example.com').problem!, /the router refuses/);
+    assert.deepEqual(acme.challenges(), []);
+  });
+
+  it('shows the router no token that is none', async () => {
+    authority.faults.oddTokens = true;
+    await sweep();
+    assert.match(acme.outlook('www.example.com').problem!, /offers no http-01/);
+    assert.deepEqual(published, []);
+  });
+
+  it('is not held up by what a clock wrote that was years ahead', async () => {
+    authority.faults.refuseChallenges = true;
+    now += 3000 * DAY;
+    for (let i = 0; i < 4; i += 1) {
+      await sweep();
+      now = acme.outlook('www.example.com').nextOrder!.getTime();
+    }
+    assert.equal(authority.ordered.length, 4);
+    authority.faults.refuseChallenges = false;
+    now = Date.now();
+    await sweep();
+    assert.equal(acme.candidates().length, 1, notes.join('\n'));
   });
 
   it('renew() orders at once, but not more than a name may have', async () => {
