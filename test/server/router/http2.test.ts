@@ -406,7 +406,7 @@ describe('HTTP/2', function () {
     });
   });
 
-  describe('floods end in GOAWAY:', () => {
+  describe('floods are ended, by GOAWAY if that still comes through:', () => {
     const REQUEST = literals([
       [':method', 'GET'],
       [':scheme', 'https'],
@@ -459,7 +459,8 @@ describe('HTTP/2', function () {
         await start(() => {});
         const client = await frames();
         const code = await client.flood(frames1, times);
-        assert.ok(code !== undefined && code !== 0, `${code}; closed: ${client.socket.closed}`);
+        // What the kernel had not read yet makes it reset the connection, which can take GOAWAY with it.
+        assert.ok(code === undefined ? client.socket.closed : code !== 0, `${code}`);
         await eventually(() => router.connections === 0 || undefined, 'no connections');
         assert.ok(backend.sockets.length <= 500, `${backend.sockets.length} connections to the dyno`);
       });
