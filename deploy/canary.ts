@@ -71,12 +71,11 @@ export class AppCanaries implements Canaries {
 
   /** Under the app's lock: boots web dynos of a pending release beside the current one, and records it with `commit`. Throws as a deploy does. */
   async begin(release: Release, commit: () => void): Promise<void> {
-    const { dynos, store, releases, logs } = this.#options;
+    const { dynos, store, logs } = this.#options;
     const { app, version } = release;
     const { canaryShare = 0 } = this.#options.apps.find(app);
-    const wanted = releases.quantities(release).web ?? 0;
     try {
-      await dynos.startCanary(release, Math.max(1, Math.ceil((wanted * canaryShare) / 100)), () => {
+      await dynos.startCanary(release, this.#dynosOf(release), () => {
         store.markCanary(release, commit);
       });
     } catch (error) {
@@ -93,7 +92,7 @@ export class AppCanaries implements Canaries {
       const release = this.#running(app);
       const { version } = release;
       this.#options.activity.note({ app, user, action: 'releases:promote', text: `v${version} promoted` });
-      await this.#options.releases.activate(release);
+      await this.#activate(release);
       return release;
     });
     await this.#options.releases.finish(release, NOBODY);
@@ -101,7 +100,7 @@ export class AppCanaries implements Canaries {
   }
 
   async abort(app: string, user: string): Promise<number> {
-    return this.#options.lock.run(app, () => this.#giveUp(app, user, 'given up'));
+    return this.#options.lock.run(app, () => this.#giveUp(this.#running(app), user, 'given up'));
   }
 
   /** What the router says of a request: too many failures end the canary. */
@@ -114,7 +113,25 @@ export class AppCanaries implements Canaries {
     if (counts.requests < LEAST_REQUESTS || counts.failed <= counts.requests * MOST_FAILED) return;
     this.#counts.delete(app);
     const why = `given up: ${counts.failed} of ${counts.requests} requests failed`;
-    this.#options.lock.run(app, () => this.#giveUp(app, 'canary', why)).catch(() => {});
+    const { version } = counts;
+    const giveUp = async () => {
+      // The next one may have taken its place meanwhile: it has done nothing.
+      const release = this.#options.store.canary(app);
+      if (release?.version === version) await this.#giveUp(release, 'canary', why);
+    };
+    this.#options.lock.run(app, giveUp).catch(() => {});
+  }
+
+  /** An app's canary, and how many dynos are its. */
+  running(app: string): { release: Release; dynos: number } | undefined {
+    const release = this.#options.store.canary(app);
+    return release && { release, dynos: this.#dynosOf(release) };
+  }
+
+  #dynosOf(release: Release): number {
+    const { canaryShare = 0 } = this.#options.apps.find(release.app);
+    const wanted = this.#options.releases.quantities(release).web ?? 0;
+    return Math.max(1, Math.ceil((wanted * canaryShare) / 100));
   }
 
   /** After a start of control: requests are counted anew. */
@@ -125,8 +142,18 @@ export class AppCanaries implements Canaries {
     }
   }
 
-  async #giveUp(app: string, user: string, why: string): Promise<number> {
-    const { version } = this.#running(app);
+  /** One that does not come up in full goes on as the canary that it was. */
+  async #activate(release: Release): Promise<void> {
+    const { releases, store } = this.#options;
+    try {
+      await releases.activate(release);
+    } catch (error) {
+      if (releases.current(release.app)?.version !== release.version) store.markCanary(release);
+      throw error;
+    }
+  }
+
+  async #giveUp({ app, version }: Release, user: string, why: string): Promise<number> {
     this.#counts.delete(app);
     this.#options.store.endCanaries(app);
     this.#options.activity.note({ app, user, action: 'releases:abort', text: `v${version} ${why}` });

@@ -421,7 +421,7 @@ export function openPaas(options: PaasOptions): Paas {
           release,
           quantities: releases.quantities(release),
           idles: idleness.mayIdle(release.app),
-          canary: releaseStore.canary(release.app),
+          canary: canaries.running(release.app),
         })),
       );
       for (const { name } of apps.list()) idleness.watch(name);

@@ -19,7 +19,7 @@ export interface ResumedApp {
   quantities: Record<string, number>;
   /** Its web dynos may be without containers. */
   idles: boolean;
-  canary: Release | undefined;
+  canary: { release: Release; dynos: number } | undefined;
 }
 
 export interface DynoManagerOptions {
@@ -178,7 +178,10 @@ export class DynoManager {
     const found: [Dyno, string][] = [];
     const missing: Dyno[] = [];
     for (const { release, quantities, idles, canary } of current) {
-      const dynos = [...wantedDynos(release, quantities), ...(canary ? canaryDynos(canary, 1) : [])];
+      const dynos = [
+        ...wantedDynos(release, quantities),
+        ...(canary ? canaryDynos(canary.release, canary.dynos) : []),
+      ];
       this.#dynos.set(release.app, dynos);
       for (const dyno of dynos) {
         const container = containers.find(
