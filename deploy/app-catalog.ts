@@ -3,6 +3,7 @@ import type { DynoManager } from './formation/dyno-manager.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { parseAppName } from './model/app-name.ts';
 import type { KeyedMutex } from './model/mutex.ts';
+import { PaasError } from './model/paas-error.ts';
 import type { AppState, AppSummary, Apps } from './platform.ts';
 import type { BuildOutputs } from './queue/build-output.ts';
 import type { Repositories } from './receive/repositories.ts';
@@ -47,7 +48,10 @@ export class AppCatalog implements Apps {
   }
 
   create(name: string, user: string): AppSummary {
-    this.#options.store.create(parseAppName(name), user);
+    const { store, logs } = this.#options;
+    store.create(parseAppName(name), user);
+    // The last lines of an old app of this name may have come when it was gone.
+    logs.remove(name);
     this.#options.activity.note({ app: name, user, action: 'apps:create', text: 'App created' });
     this.#options.publishRoutes().catch(() => {});
     return this.find(name);
@@ -55,10 +59,13 @@ export class AppCatalog implements Apps {
 
   async destroy(name: string, user: string): Promise<void> {
     const { store, builds, outputs, dynos, repositories, logs, lock } = this.#options;
-    store.find(name);
+    const { createdAt } = store.find(name);
     await this.#options.removeDependents(name, user);
     await this.#options.cancelBuilds(name, user);
     await lock.run(name, async () => {
+      // Somebody else may have been faster, and the name be another app's now.
+      if (store.find(name).createdAt.getTime() !== createdAt.getTime())
+        throw new PaasError('conflict', `The app "${name}" is a new one by now: it was not destroyed.`);
       const built = builds.list(name);
       await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
       await this.#options.removeNetwork(name);
