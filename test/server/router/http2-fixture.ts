@@ -57,7 +57,8 @@ export class FrameClient {
   /** Sends this again and again until the other side has enough, or `times` were sent; resolves to GOAWAY's error code, if there was one. */
   async flood(frames: (i: number) => Buffer, times: number): Promise<number | undefined> {
     for (let i = 0; i < times && !this.socket.closed && this.goaway === undefined; i++) {
-      if (!this.socket.write(frames(i))) await Promise.race([once(this.socket, 'drain'), delay(1000)]);
+      const drained = () => once(this.socket, 'drain').catch(() => {});
+      if (!this.socket.write(frames(i))) await Promise.race([drained(), delay(1000)]);
       if (i % 50 === 0) await delay(0);
     }
     for (let waited = 0; waited < 2000 && !this.socket.closed; waited += 10) await delay(10);
