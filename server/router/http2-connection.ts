@@ -27,6 +27,8 @@ export class Http2Connection implements Connection {
   #requests = 0;
   #bodyBytes = 0;
   #idleSince: number;
+  /** When the client said that it sends nothing more. */
+  #endedAt: number | undefined;
 
   constructor(
     socket: TLSSocket,
@@ -49,6 +51,8 @@ export class Http2Connection implements Connection {
     this.#session = openSession(socket, router.limits.requestHead);
     this.#session.on('error', () => {});
     this.#session.on('close', onClose);
+    // Its socket is one that may be half-closed: nothing else would come of it.
+    socket.on('end', () => this.#ended());
     this.#session.on('stream', (stream, _headers, flags, fields) => {
       this.#take(stream, { flags, fields: fields as unknown as RawFields });
     });
@@ -64,6 +68,7 @@ export class Http2Connection implements Connection {
   tick(now: number): void {
     for (const client of this.#clients) client.tick(now);
     this.#checkBytes();
+    if (this.#endedAt !== undefined && now - this.#endedAt > this.#router.limits.halfClosed) this.destroy();
     if (this.isIdle && now - this.#idleSince > this.#router.limits.idleClient) this.finish();
   }
 
@@ -81,6 +86,11 @@ export class Http2Connection implements Connection {
     this.#socket.destroy();
   }
 
+  #ended(): void {
+    this.#endedAt = this.#router.clock.now;
+    if (this.isIdle) this.destroy();
+  }
+
   #take(stream: ServerHttp2Stream, { flags, fields }: { flags: number; fields: RawFields }): void {
     this.#requests++;
     const client: Http2Client = new Http2Client(stream, {
@@ -96,6 +106,7 @@ export class Http2Connection implements Connection {
   #forget(client: Http2Client, isWhole: boolean): void {
     this.#clients.delete(client);
     if (this.isIdle) this.#idleSince = this.#router.clock.now;
+    if (this.isIdle && this.#endedAt !== undefined) this.finish();
     if (!isWhole) this.#check(this.#guard.reset(performance.now()));
   }
 

@@ -106,6 +106,17 @@ describe('HTTP/2, hostile', function () {
     assert.doesNotMatch(backend.all, /\r\n0\r\n/);
   });
 
+  it('a client that is gone is no connection, and its request given up', async () => {
+    await start(() => {}, { halfClosed: 100 });
+    const [idle, busy] = [await frames(), await frames()];
+    busy.request(1, [[':method', 'GET'], ...POST.slice(1)]);
+    await eventually(() => backend.sockets[0], 'the request');
+    for (const { socket } of [idle, busy]) socket.end();
+    await router.line(/code=H27/);
+    await eventually(() => (router.connections === 0 ? true : undefined), 'no connections');
+    await closing(backend.sockets[0]!);
+  });
+
   it('a request that is given up while it waits is over', async () => {
     await start(() => {}, { booting: 300 });
     router.routes.swap(withCertificate(tableOf([], { state: 'booting' })));
