@@ -1,5 +1,5 @@
 // What a request costs the router on one core, beside nginx, HAProxy and Caddy on the same core. All on loopback.
-//   node test/bench/router.ts [--seconds 2] [--rounds 5] [--warm 10] [--only TEXT] [--idle 10000]
+//   node test/bench/router.ts [--seconds 2] [--rounds 5] [--warm 10] [--only TEXT] [--peers router,nginx] [--idle 10000]
 // Debian's packages nginx-light and wrk are needed; haproxy and caddy are measured if they are there. The proxies take turns, so that
 // whatever else the machine does meets all alike; on a busy machine only the CPU time says something.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     warm: { type: 'string', default: '10' },
     only: { type: 'string', default: '' },
+    peers: { type: 'string', default: 'router,nginx,haproxy,caddy' },
     idle: { type: 'string', default: '10000' },
   },
 });
@@ -43,7 +44,7 @@ try {
 }
 
 async function run(scenario: Scenario): Promise<void> {
-  const peers = proxies.list.filter(({ tlsPort }) => !scenario.tls || tlsPort !== undefined);
+  const peers = proxies.list.filter(({ name }) => values.peers.split(',').includes(name));
   const samples = new Map<Peer, Sample[]>(peers.map((proxy) => [proxy, []]));
   // Node compiles what is used much; measured before, it would be the compiler's time.
   for (const proxy of peers) await measure(proxy, scenario, Number(values.warm));

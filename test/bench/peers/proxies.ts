@@ -24,8 +24,8 @@ export const LARGE = 64 * 1024;
 export interface Peer {
   name: string;
   port: number;
-  /** Of HTTPS; undefined: not set up here. */
-  tlsPort?: number;
+  /** Of HTTPS. */
+  tlsPort: number;
   pid: number;
 }
 
@@ -118,7 +118,8 @@ export class Proxies {
       upstream app { server 127.0.0.1:${app}; keepalive 4096; keepalive_requests 1000000000; }
       upstream echo { server 127.0.0.1:${echo}; }
       ssl_certificate ${this.#folder}/site.crt; ssl_certificate_key ${this.#folder}/site.key; ssl_session_cache shared:tls:1m;
-      server { listen 127.0.0.1:${port} backlog=4096; listen 127.0.0.1:${tlsPort} ssl; server_name ${APP_HOST}; ${location('app', '""')} }
+      ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites ${CIPHER};
+      server { listen 127.0.0.1:${port} backlog=4096; listen 127.0.0.1:${tlsPort} ssl backlog=4096; server_name ${APP_HOST}; ${location('app', '""')} }
       server { listen 127.0.0.1:${port}; server_name ${ECHO_HOST}; ${location('echo', 'upgrade')} }`;
     const pid = await this.#nginx('nginx', { server, core: PROXY_CORE, port });
     this.list.push({ name: 'nginx', port, tlsPort, pid });
@@ -134,7 +135,9 @@ export class Proxies {
       stdio: 'ignore',
     });
     const read = (name: string) => readFileSync(join(this.#folder, name), 'utf8');
-    return { chain: read('site.crt'), key: read('site.key') };
+    const pair = { chain: read('site.crt'), key: read('site.key') };
+    writeFileSync(join(this.#folder, 'site.pem'), pair.chain + pair.key);
+    return pair;
   }
 
   async #nginx(name: string, options: { server: string; core: number; port: number }): Promise<number> {
@@ -158,19 +161,20 @@ http { keepalive_requests 1000000000; ${temp.join(' ')} ${options.server} }\n`,
 
   async #startPeer(
     name: string,
-    config: (options: { port: number; app: number; echo: number; folder: string }) => string,
+    config: (options: PeerPorts) => string,
     options: { app: number; echo: number; argv: (file: string) => string[] },
   ): Promise<void> {
     if (!hasProgram(name)) {
       console.log(`${name}: skipped, it is not installed`);
       return;
     }
-    const port = await freePort();
+    const [port, tlsPort] = [await freePort(), await freePort()];
     const file = join(this.#folder, `${name}.conf${name === 'caddy' ? '.json' : ''}`);
-    writeFileSync(file, config({ port, app: options.app, echo: options.echo, folder: this.#folder }));
+    const { app, echo } = options;
+    writeFileSync(file, config({ port, tlsPort, app, echo, folder: this.#folder }));
     const child = this.#spawn(options.argv(file), PROXY_CORE, { ...process.env, GOMAXPROCS: '1' });
     await listening(port);
-    this.list.push({ name, port, pid: child.pid! });
+    this.list.push({ name, port, tlsPort, pid: child.pid! });
   }
 
   #spawn(argv: string[], core: number, env: NodeJS.ProcessEnv = process.env): ChildProcess {
@@ -205,10 +209,14 @@ export function hasProgram(name: string): boolean {
   }
 }
 
-type PeerPorts = { port: number; app: number; echo: number; folder: string };
+type PeerPorts = { port: number; tlsPort: number; app: number; echo: number; folder: string };
 
-function haproxyConfig({ port, app, echo }: PeerPorts): string {
+/** The one that the router prefers, for all. */
+const CIPHER = 'TLS_AES_128_GCM_SHA256';
+
+function haproxyConfig({ port, tlsPort, app, echo, folder }: PeerPorts): string {
   return `global
+  ssl-default-bind-ciphersuites ${CIPHER}
   maxconn 8000
   nbthread 1
   log stdout format raw local0
@@ -224,9 +232,10 @@ defaults
   timeout tunnel 75s
 frontend in
   bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${tlsPort} backlog 4096 ssl crt ${folder}/site.pem
   unique-id-format %{+X}o\\ %ci:%cp_%rt_%Ts
-  http-request set-header X-Forwarded-Proto http
-  http-request set-header X-Forwarded-Port ${port}
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Forwarded-Port %[dst_port]
   http-request set-header X-Request-Id %[unique-id]
   http-request set-header X-Request-Start %[date]
   http-request set-header Via "1.1 haproxy"
@@ -240,7 +249,7 @@ backend echo
 `;
 }
 
-function caddyConfig({ port, app, echo, folder }: PeerPorts): string {
+function caddyConfig({ port, tlsPort, app, echo, folder }: PeerPorts): string {
   const proxy = (to: number) => ({
     handler: 'reverse_proxy',
     upstreams: [{ dial: `127.0.0.1:${to}` }],
@@ -258,16 +267,18 @@ function caddyConfig({ port, app, echo, folder }: PeerPorts): string {
   const logs = {
     access: { writer: { output: 'file', filename: `${folder}/caddy.log` }, include: ['http.log.access'] },
   };
-  const server = {
-    listen: [`127.0.0.1:${port}`],
+  const server = (listen: number) => ({
+    listen: [`127.0.0.1:${listen}`],
     automatic_https: { disable: true },
     logs: {},
     routes: [route(APP_HOST, app), route(ECHO_HOST, echo)],
-  };
+  });
+  const files = [{ certificate: `${folder}/site.crt`, key: `${folder}/site.key` }];
+  const servers = { one: server(port), two: { ...server(tlsPort), tls_connection_policies: [{}] } };
   return JSON.stringify({
     admin: { disabled: true },
     logging: { logs },
-    apps: { http: { servers: { one: server } } },
+    apps: { http: { servers }, tls: { certificates: { load_files: files } } },
   });
 }
 

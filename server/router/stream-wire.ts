@@ -1,0 +1,161 @@
+import type { BufferPool } from './buffer-pool.ts';
+import { close, type HandleOwner, peerAddress, type StreamHandle, shutDown } from './stream-handle.ts';
+import type { Wire, WireUser } from './wire.ts';
+
+/** A wire right on libuv's handles: what does not depend on how bytes are written. All of them read into one buffer. */
+export abstract class StreamWire implements Wire, HandleOwner {
+  blocked = false;
+  open = true;
+  protected user: WireUser;
+  protected readonly pool: BufferPool;
+  protected closed = false;
+  #paused = false;
+  #readEnded = false;
+  #end: 'open' | 'wanted' | 'sent' | 'done' = 'open';
+  /** Close when nothing waits. */
+  #closeSoon = false;
+  #error: Error | undefined;
+
+  constructor({ user, pool }: { user: WireUser; pool: BufferPool }) {
+    this.user = user;
+    this.pool = pool;
+  }
+
+  abstract readonly sending: boolean;
+  /** The kernel's connection. */
+  protected abstract readonly socket: StreamHandle;
+  /** What is read and written: that, or TLS on it. */
+  protected abstract readonly stream: StreamHandle;
+
+  get peer(): string {
+    return peerAddress(this.socket);
+  }
+
+  abstract write(text: string): void;
+  abstract writeBoth(head: string, bytes: Buffer): void;
+  abstract onWritten(status: number, buffer: Buffer | undefined): void;
+
+  writeRead(bytes: Buffer, length: number): void {
+    if (length <= SMALL) this.write(bytes.toString('latin1', 0, length));
+    else this.writeBoth('', bytes.subarray(0, length));
+  }
+
+  writeAll(head: string, pieces: Buffer[]): void {
+    let length = head.length;
+    for (const piece of pieces) length += piece.length;
+    if (length <= SMALL) {
+      let text = head;
+      for (const piece of pieces) text += piece.toString('latin1', 0, piece.length);
+      this.write(text);
+      return;
+    }
+    const [first = NOTHING, ...others] = pieces;
+    this.writeBoth(head, first);
+    for (const piece of others) this.writeBoth('', piece);
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    if (!this.closed) this.stream.readStop();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (!this.closed && !this.#readEnded) this.stream.readStart();
+  }
+
+  end(text?: string): void {
+    if (this.#end !== 'open') return;
+    if (text !== undefined) this.write(text);
+    this.#end = 'wanted';
+    if (!this.sending) this.#shutDown();
+  }
+
+  destroySoon(): void {
+    if (this.sending) this.#closeSoon = true;
+    else this.destroy();
+  }
+
+  destroy(): void {
+    this.#close({ reset: false });
+  }
+
+  reset(): void {
+    this.#close({ reset: true });
+  }
+
+  /** Nothing waits any more. */
+  protected drained(): void {
+    this.blocked = false;
+    if (this.#closeSoon) this.destroy();
+    else if (this.#end === 'wanted') this.#shutDown();
+    else this.user.drained();
+  }
+
+  protected fail(error: Error | number): void {
+    if (this.closed) return;
+    this.#error = typeof error === 'number' ? new Error(`libuv error ${error}`) : error;
+    this.destroy();
+  }
+
+  #shutDown(): void {
+    if (this.closed) return;
+    this.#end = 'sent';
+    const error = shutDown(this.stream, this);
+    if (error !== 0) this.fail(error);
+  }
+
+  #close(options: { reset: boolean }): void {
+    this.open = false;
+    if (this.closed) return;
+    this.closed = true;
+    close(this.socket, options);
+  }
+
+  #readEnd(): void {
+    this.open = false;
+    this.#readEnded = true;
+    this.user.ended();
+    if (this.#end === 'done') this.destroy();
+  }
+
+  // What the handle tells.
+
+  onRead(count: number): void {
+    if (count > 0) this.user.read(this.pool.shared, count);
+    else if (count === END_OF_FILE) this.#readEnd();
+    else if (count < 0) this.fail(count);
+  }
+
+  onConnect(status: number): void {
+    if (this.closed) return;
+    if (status !== 0) {
+      this.fail(status);
+      return;
+    }
+    if (!this.#paused) this.stream.readStart();
+    this.user.connected?.();
+  }
+
+  onShutdown(status: number): void {
+    if (this.closed) return;
+    if (status !== 0) {
+      this.fail(status);
+      return;
+    }
+    this.#end = 'done';
+    this.user.finished?.();
+    if (this.#readEnded) this.destroy();
+  }
+
+  onClose(): void {
+    this.user.closed(this.#error);
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+/** What Node writes from a string without allocating (StreamBase::WriteString). */
+export const SMALL = 16 * 1024;
+const END_OF_FILE = -4095;
