@@ -1,4 +1,5 @@
 import type { SecureContext } from 'node:tls';
+import { renewTickets } from './session-tickets.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 
 /** PEM: a certificate with its chain, and its key. */
@@ -45,10 +46,9 @@ function makeContext(
   // Loaded when it is needed: an import statement would cost every router its memory.
   const { createSecureContext } = process.getBuiltinModule('node:tls');
   try {
-    return createSecureContext({
+    const context = createSecureContext({
       cert: chain,
       key,
-      ticketKeys,
       // Nobody is asked for a certificate: the system's authorities would only cost memory.
       ca: [],
       minVersion: 'TLSv1.2',
@@ -58,6 +58,8 @@ function makeContext(
       sessionIdContext: 'paas',
       sessionTimeout: SESSION_SECONDS,
     });
+    renewTickets(context, ticketKeys);
+    return context;
   } catch (error) {
     console.error(`router: the certificate of "${host}" cannot be used: ${(error as Error).message}`);
     return undefined;
