@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net';
 import { type Dyno, pickDyno } from './app.ts';
 import type { Connection } from './connection.ts';
 import { HandleWire } from './handle-wire.ts';
 import type { RouterContext } from './router-context.ts';
-import { SocketWire } from './socket-wire.ts';
+import type { StreamHandle } from './stream-handle.ts';
 import type { Passthrough } from './tls-table.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { Wire, WireUser } from './wire.ts';
@@ -30,7 +29,7 @@ export class PassthroughConnection implements Connection {
 
   /** `host`: what the client asked for; `first`: what it has sent. */
   constructor(
-    socket: Socket,
+    handle: StreamHandle,
     options: { router: RouterContext; host: string; first: Buffer; onClose: () => void },
   ) {
     this.#router = options.router;
@@ -39,7 +38,7 @@ export class PassthroughConnection implements Connection {
     this.#first = options.first;
     this.#since = this.#router.clock.now;
     this.#lastActivity = this.#since;
-    this.#client = new SocketWire(socket, { user: this.#fromClient(), pool: this.#router.buffers });
+    this.#client = HandleWire.accept(handle, { user: this.#fromClient(), pool: this.#router.buffers });
     this.peer = this.#client.peer;
     this.#client.pause();
     this.#search();

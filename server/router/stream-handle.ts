@@ -1,3 +1,5 @@
+import type { SecureContext } from 'node:tls';
+
 /**
  * Node's sockets without node:net: what a connection costs there (streams, timers, a callback for every write) is several times what the
  * system calls cost. `process.binding` is how Node has these classes in public; they have not changed in years, and the version of Node is
@@ -7,8 +9,11 @@ const { binding } = process as unknown as { binding: (name: string) => unknown }
 
 /** A connection, TCP or a unix socket. Functions that return a number return 0, or a negative errno of libuv's. */
 export interface StreamHandle {
-  onread: (this: StreamHandle) => void;
+  /** `memory`: what was read, unless that is in the user's buffer. */
+  onread: (this: StreamHandle, memory?: ArrayBuffer) => void;
   owner: HandleOwner;
+  /** Bytes that the kernel did not take yet. */
+  readonly writeQueueSize: number;
   readStart(): number;
   readStop(): number;
   /** What is read from now on comes into these bytes. */
@@ -25,6 +30,18 @@ export interface StreamHandle {
   reset?(done: (this: StreamHandle) => void): number;
   setNoDelay?(on: boolean): number;
   getpeername?(out: { address?: string }): number;
+}
+
+/** TLS on a connection. Closing that is what closes it; what it needs of memory is free after destroySSL(). */
+export interface SecureHandle extends StreamHandle {
+  /** Called by OpenSSL in the middle of its work: nothing may be written then. */
+  onhandshakedone: () => void;
+  onerror: (error: Error) => void;
+  setALPNProtocols(list: Buffer): void;
+  getALPNNegotiatedProtocol(): string | false;
+  /** As if it had been read from the connection. */
+  receive(bytes: Buffer): void;
+  destroySSL(): void;
 }
 
 interface Request {
@@ -53,6 +70,7 @@ interface StreamBinding {
   ShutdownWrap: new () => ShutdownRequest;
   streamBaseState: Int32Array;
   kReadBytesOrError: number;
+  kArrayBufferOffset: number;
   kLastWriteWasAsync: number;
 }
 interface TcpBinding {
@@ -66,10 +84,14 @@ interface PipeBinding {
   constants: { SOCKET: number };
 }
 
+interface TlsBinding {
+  wrap: (handle: StreamHandle, context: unknown, isServer: boolean, hasWrites: boolean) => SecureHandle;
+}
+
 const stream = binding('stream_wrap') as StreamBinding;
 const tcp = binding('tcp_wrap') as TcpBinding;
 const pipe = binding('pipe_wrap') as PipeBinding;
-const { streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = stream;
+const { streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } = stream;
 
 export const { WriteWrap } = stream;
 
@@ -82,11 +104,36 @@ export function newConnection(kind: 'tcp' | 'pipe', owner: HandleOwner): [Stream
   return [handle, request];
 }
 
+/** The other side's IP address, one of IPv4 as such; '' of a unix socket. */
+export function peerAddress(handle: StreamHandle): string {
+  const out: { address?: string } = {};
+  handle.getpeername?.(out);
+  const { address = '' } = out;
+  return address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
+}
+
 /** Has a handle tell its owner what it reads; all of it comes into `buffer`. */
 export function own(handle: StreamHandle, owner: HandleOwner, buffer: Buffer): void {
   handle.owner = owner;
   handle.onread = onRead;
   handle.useUserBuffer(buffer);
+}
+
+/** Calls back with what a handle reads, each time in memory of its own; undefined: the end, or an error. */
+export function readEach(handle: StreamHandle, onRead: (bytes: Buffer | undefined) => void): void {
+  handle.onread = (memory) => {
+    const count = streamBaseState[kReadBytesOrError]!;
+    if (count === 0) return;
+    onRead(memory && Buffer.from(memory, streamBaseState[kArrayBufferOffset], count));
+  };
+  handle.readStart();
+}
+
+/** TLS on a connection, as its server. */
+export function secure(handle: StreamHandle, { context }: SecureContext): SecureHandle {
+  // Loaded when it is needed: OpenSSL costs memory.
+  const { wrap } = binding('tls_wrap') as TlsBinding;
+  return wrap(handle, context, true, false);
 }
 
 /** Right after a write that returned 0: whether the kernel did not take all of it. Its request's owner is told when it has. */
@@ -131,3 +178,5 @@ function onShutdown(this: ShutdownRequest, status: number): void {
 function onClose(this: StreamHandle): void {
   this.owner.onClose();
 }
+
+const MAPPED = '::ffff:';

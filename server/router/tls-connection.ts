@@ -4,27 +4,31 @@ import type { Entrance } from './client.ts';
 import { ClientConnection } from './client-connection.ts';
 import { BadHello, type ClientHello, parseClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
+import { HandleWire } from './handle-wire.ts';
 import { Http2Connection } from './http2-connection.ts';
 import { PassthroughConnection } from './passthrough-connection.ts';
 import type { RouterContext } from './router-context.ts';
-import { peerOf, SocketWire } from './socket-wire.ts';
-import type { StreamHandle } from './stream-handle.ts';
+import { SecureWire } from './secure-wire.ts';
+import { peerAddress, readEach, type StreamHandle } from './stream-handle.ts';
 import type { WireUser } from './wire.ts';
 
 /**
- * One client's connection at the HTTPS entrance. The name that it asks for decides:
+ * One client's connection at the HTTPS entrance. What it says first decides:
  *
- *   hello ──► handshake ──► ClientConnection or Http2Connection
+ *   hello ──► handshake ──► ClientConnection, or Http2Connection if the client speaks that
  *     │ └───► PassthroughConnection (TLS is the app's own)
  *     └─────► alert: nobody has a certificate for this name
  */
-export class TlsConnection implements Connection {
+export class TlsConnection implements Connection, WireUser {
   readonly peer: string;
   readonly #router: RouterContext;
   readonly #entrance: Entrance;
   readonly #onClose: () => void;
-  readonly #raw: Socket;
+  readonly #handle: StreamHandle;
+  /** What has come of the hello. */
   #hello: Buffer | undefined;
+  /** Closes whatever the connection is until it has become `inner`. */
+  #close: () => void;
   #inner: Connection | undefined;
   readonly #since: number;
   #isOver = false;
@@ -37,10 +41,10 @@ export class TlsConnection implements Connection {
     this.#entrance = options.entrance;
     this.#onClose = options.onClose;
     this.#since = this.#router.clock.now;
-    this.#raw = socketOf(handle);
-    this.peer = peerOf(this.#raw);
-    this.#raw.on('error', () => {}).on('close', () => this.#over());
-    this.#raw.on('end', this.#ended).on('readable', this.#readHello);
+    this.#handle = handle;
+    this.peer = peerAddress(handle);
+    this.#close = () => handle.close(() => this.closed());
+    readEach(handle, (bytes) => (bytes ? this.#readHello(bytes) : this.#close()));
   }
 
   get isIdle(): boolean {
@@ -67,16 +71,10 @@ export class TlsConnection implements Connection {
 
   destroy(): void {
     if (this.#inner) this.#inner.destroy();
-    else this.#raw.destroy();
+    else this.#close();
   }
 
-  readonly #ended = () => {
-    this.#raw.destroy();
-  };
-
-  readonly #readHello = () => {
-    const bytes = this.#raw.read() as Buffer | null;
-    if (!bytes) return;
+  #readHello(bytes: Buffer): void {
     this.#hello = this.#hello ? Buffer.concat([this.#hello, bytes]) : bytes;
     try {
       const hello = parseClientHello(this.#hello);
@@ -87,18 +85,19 @@ export class TlsConnection implements Connection {
       if (HTTP.test(this.#hello.toString('latin1', 0, 16))) this.#refuse(NO_TLS);
       else this.#alert(DECODE_ERROR);
     }
-  };
+  }
 
-  #choose({ serverName, protocols }: ClientHello, bytes: Buffer): void {
+  #choose({ serverName, protocols }: ClientHello, hello: Buffer): void {
     this.#hello = undefined;
     const { tls } = this.#router.routes;
     if (serverName === undefined) this.#alert(UNRECOGNIZED_NAME);
-    else if (tls.passthrough(serverName)) this.#passThrough(serverName, bytes);
-    else if (protocols.includes(CHALLENGE_PROTOCOL)) this.#prove(serverName, bytes);
+    else if (tls.passthrough(serverName)) this.#passThrough(serverName, hello);
+    else if (protocols.includes(CHALLENGE_PROTOCOL)) this.#prove(serverName, hello);
     else {
       const context = this.#contextFor(serverName);
-      if (context) this.#shakeHands(serverName, { bytes, context });
-      else this.#alert(UNRECOGNIZED_NAME);
+      if (!context) this.#alert(UNRECOGNIZED_NAME);
+      else if (protocols.includes(HTTP2)) this.#speakHttp2(serverName, { hello, context });
+      else this.#speak(serverName, { hello, context });
     }
   }
 
@@ -111,77 +110,96 @@ export class TlsConnection implements Connection {
   }
 
   #passThrough(host: string, first: Buffer): void {
-    this.#handOver();
-    const onClose = () => this.#over();
-    this.#inner = new PassthroughConnection(this.#raw, { router: this.#router, host, first, onClose });
+    const onClose = () => this.closed();
+    this.#inner = new PassthroughConnection(this.#handle, { router: this.#router, host, first, onClose });
   }
 
   /** Shows a certificate authority what it asked for (RFC 8737, 3); nothing is said on that connection. */
-  #prove(host: string, bytes: Buffer): void {
+  #prove(host: string, hello: Buffer): void {
     const pair = this.#router.routes.tls.challengeCertificate(host);
     const context = pair && this.#router.contexts.get(pair, host);
     if (!context) {
       this.#alert(NO_APPLICATION_PROTOCOL);
       return;
     }
-    const socket = this.#secure(bytes, { context, protocols: [CHALLENGE_PROTOCOL] });
-    socket.on('secure', () => socket.end());
+    const secured = () => setImmediate(() => wire.end());
+    const wire = this.#shakeHands({ hello, context, protocols: CHALLENGE_PROTOCOLS, secured });
   }
 
-  #shakeHands(serverName: string, { bytes, context }: { bytes: Buffer; context: SecureContext }): void {
-    const socket = this.#secure(bytes, { context, protocols: PROTOCOLS });
-    socket.once('secure', () => this.#speak(socket, serverName));
+  #speak(serverName: string, { hello, context }: Greeting): void {
+    const secured = () => {
+      const open = (user: WireUser) => wire.use(user);
+      this.#inner = new ClientConnection({ ...this.#inside(serverName), open });
+    };
+    const wire = this.#shakeHands({ hello, context, protocols: PROTOCOLS, secured });
   }
 
-  #secure(bytes: Buffer, options: { context: SecureContext; protocols: string[] }): TLSSocket {
+  #shakeHands(options: Greeting & { protocols: Buffer; secured: () => void }): SecureWire {
+    const wire = new SecureWire(this.#handle, { ...options, user: this, pool: this.#router.buffers });
+    this.#close = () => wire.destroy();
+    wire.start(options.hello);
+    return wire;
+  }
+
+  /** Frames are Node's own, and read from its own sockets. */
+  #speakHttp2(serverName: string, { hello, context }: Greeting): void {
     // Loaded when it is needed: an import statement would cost every router its memory.
     const { TLSSocket } = process.getBuiltinModule('node:tls');
-    this.#handOver();
-    this.#raw.unshift(bytes);
-    const socket = new TLSSocket(this.#raw, {
+    const raw = socketOf(this.#handle);
+    raw.on('error', () => {}).on('close', () => this.closed());
+    this.#close = () => raw.destroy();
+    raw.unshift(hello);
+    const socket = new TLSSocket(raw, {
       isServer: true,
-      secureContext: options.context,
-      ALPNProtocols: options.protocols,
+      secureContext: context,
+      ALPNProtocols: [HTTP2],
     });
     socket.on('error', () => {});
-    return socket;
+    socket.once('secure', () => {
+      handshakeDone(socket);
+      this.#inner = new Http2Connection(socket, { ...this.#inside(serverName), peer: this.peer });
+    });
   }
 
-  #speak(socket: TLSSocket, serverName: string): void {
-    const router = this.#router;
-    const { peer } = this;
-    handshakeDone(socket);
-    const shared = { router, entrance: this.#entrance, serverName, onClose: () => this.#over() };
-    if (socket.alpnProtocol === 'h2') {
-      this.#inner = new Http2Connection(socket, { ...shared, peer });
-      return;
-    }
-    const open = (user: WireUser) => new SocketWire(socket, { user, pool: router.buffers, raw: this.#raw });
-    this.#inner = new ClientConnection({ ...shared, open });
+  /** What is the same for all that is spoken inside TLS. */
+  #inside(serverName: string) {
+    const onClose = () => this.closed();
+    return { router: this.#router, entrance: this.#entrance, serverName, onClose };
   }
 
   /** Says why not (RFC 8446, 6.2), and closes. */
   #alert(description: number): void {
-    this.#refuse(Buffer.from([ALERT, 3, 3, 0, 2, FATAL, description]));
+    this.#refuse(String.fromCharCode(ALERT, 3, 3, 0, 2, FATAL, description));
   }
 
   /** What the client still sends is read, so that it gets to see the answer. */
-  #refuse(answer: Buffer | string): void {
-    this.#raw.off('readable', this.#readHello);
-    this.#raw.end(answer);
-    this.#raw.resume();
+  #refuse(answer: string): void {
+    const wire = HandleWire.accept(this.#handle, { user: this, pool: this.#router.buffers });
+    this.#close = () => wire.destroy();
+    wire.end(answer);
   }
 
-  /** Others read what comes from now on. */
-  #handOver(): void {
-    this.#raw.off('readable', this.#readHello).off('end', this.#ended);
+  // Before there is `inner`, the wire tells it here.
+
+  read(): void {}
+
+  ended(): void {
+    this.#close();
   }
 
-  #over(): void {
+  drained(): void {}
+
+  closed(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#onClose();
   }
+}
+
+/** What the client has sent, and the certificate that it gets. */
+interface Greeting {
+  hello: Buffer;
+  context: SecureContext;
 }
 
 /** What Node's own servers do then: errors are the socket's from now on, and HTTP/2 does not wait for the handshake. */
@@ -191,14 +209,21 @@ function handshakeDone(socket: TLSSocket): void {
   own.secureConnecting = false;
 }
 
-/** OpenSSL's streams are Node's own. */
 function socketOf(handle: StreamHandle): Socket {
+  handle.readStop();
   const own = handle as unknown as NonNullable<SocketConstructorOpts['handle']>;
   return new Socket({ handle: own, allowHalfOpen: true, readable: true, writable: true });
 }
 
-const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
+/** As ALPN writes its list (RFC 7301, 3.1). */
+function protocolList(...names: string[]): Buffer {
+  return Buffer.from(names.map((name) => String.fromCharCode(name.length) + name).join(''), 'latin1');
+}
+
+const HTTP2 = 'h2';
 const CHALLENGE_PROTOCOL = 'acme-tls/1';
+const PROTOCOLS = protocolList('http/1.1', 'http/1.0');
+const CHALLENGE_PROTOCOLS = protocolList(CHALLENGE_PROTOCOL);
 /** Of what is read of a client before it is known where it goes. */
 const MAX_HELLO = 32 * 1024;
 const ALERT = 21;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls';
@@ -186,16 +187,22 @@ describe('HTTPS', function () {
     assert.ok(after.rss - before.rss < 100_000_000, `${after.rss - before.rss} bytes`);
   });
 
-  it('resumes a session by its ticket', async () => {
+  it('resumes a session by its ticket, which comes with each, also with a resumed one', async () => {
     await start();
-    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const first = await client({ maxVersion });
-      const ticket = new Promise<Buffer>((resolve) => first.once('session', resolve));
-      first.write('GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n');
-      const session = maxVersion === 'TLSv1.2' ? first.getSession()! : await ticket;
-      assert.equal(first.isSessionReused(), false);
-      assert.equal((await client({ maxVersion, session })).isSessionReused(), true, maxVersion);
+    const ticketOf = async (socket: TLSSocket) => {
+      const ticket = once(socket, 'session') as Promise<[Buffer]>;
+      socket.write('GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n');
+      return (await ticket)[0];
+    };
+    let session: Buffer | undefined;
+    for (const isReused of [false, true, true, true]) {
+      const socket = await client({ session });
+      assert.equal(socket.isSessionReused(), isReused);
+      session = await ticketOf(socket);
     }
+    const first = await client({ maxVersion: 'TLSv1.2' });
+    const again = await client({ maxVersion: 'TLSv1.2', session: first.getSession() });
+    assert.equal(again.isSessionReused(), true);
   });
 
   it('answers 421 to a request for another app than the one that TLS was opened for', async () => {
@@ -225,24 +232,76 @@ describe('HTTPS', function () {
   });
 
   it('passes a large body both ways, no faster than either side reads', async () => {
-    const size = 20_000_000;
+    const body = randomBytes(20_000_000);
     const large = await RawBackend.start((socket, text) => {
-      if (text.length < size) return;
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
-      socket.write(Buffer.alloc(size, 'y'));
+      if (text.length < body.length) return;
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+      socket.write(body);
     });
     cleanups.push(() => large.stop());
     await start();
     router.routes.swap({ ...tableOf([large.port]), certificates: [{ hosts: ['app.localhost'], ...own }] });
     const socket = await client();
-    socket.write(`POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: ${size}\r\n\r\n`);
-    socket.write(Buffer.alloc(size, 'x'));
+    socket.write(`POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: ${body.length}\r\n\r\n`);
+    socket.write(body);
+    const pieces: Buffer[] = [];
     let came = 0;
     for await (const chunk of socket as AsyncIterable<Buffer>) {
+      if (came === 0) await delay(100);
+      pieces.push(chunk);
       came += chunk.length;
-      if (came > size) break;
+      if (came > body.length) break;
     }
-    assert.ok(came > size);
+    const answer = Buffer.concat(pieces);
+    assert.ok(answer.subarray(answer.indexOf('\r\n\r\n') + 4).equals(body));
+    assert.ok(large.all.endsWith(body.toString('latin1')));
+  });
+
+  it('answers requests that come at once in their order', async () => {
+    const echo = await RawBackend.start((socket, text) => {
+      const [, path] = /GET (\S+) HTTP\/1\.1\r\n(?!.*GET)/s.exec(text)!;
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path!.length}\r\n\r\n${path}`);
+    });
+    cleanups.push(() => echo.stop());
+    await start();
+    router.routes.swap({ ...tableOf([echo.port]), certificates: [{ hosts: ['app.localhost'], ...own }] });
+    const socket = await client();
+    const paths = Array.from({ length: 300 }, (_, i) => `/${i}`);
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: app.localhost\r\n\r\n`).join(''));
+    let text = '';
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      text += chunk;
+      if (text.endsWith('/299')) break;
+    }
+    assert.deepEqual(text.match(/\/\d+(?=HTTP|$)/g), paths);
+  });
+
+  it('outlives clients that break TLS, or go away in the middle of an answer', async () => {
+    const endless = await RawBackend.start((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n');
+      const more = () => socket.writable && socket.write(Buffer.alloc(100_000), more);
+      more();
+    });
+    cleanups.push(() => endless.stop());
+    await start();
+    router.routes.swap({
+      ...tableOf([endless.port]),
+      certificates: [{ hosts: ['app.localhost'], ...own }],
+    });
+    for (const kind of ['garbage', 'reset', 'end'] as const) {
+      const raw = connectTcp(router.tlsPort, '127.0.0.1');
+      const socket = await client({ socket: raw });
+      socket.on('error', () => {});
+      socket.write('GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n');
+      await once(socket, 'data');
+      if (kind === 'garbage') raw.write('no record of TLS at all');
+      else if (kind === 'reset') raw.resetAndDestroy();
+      else socket.end();
+      socket.resume();
+      await eventually(() => router.connections === 0 || undefined, `no connection after ${kind}`);
+    }
+    swap();
+    assert.match(await curl('/'), /^HTTP\/1\.1 200/);
   });
 
   describe('what is no proper beginning', () => {
