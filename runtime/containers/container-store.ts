@@ -128,6 +128,7 @@ export class ContainerStore {
   }
 
   remove(id: string): void {
+    this.#ready.postpone();
     this.#add({ id, removed: true });
     this.#trash.remove(this.folder(id));
   }

@@ -17,9 +17,9 @@ export class ReadyFolders {
   readonly #ready: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #filling: Promise<void> | undefined;
-  #lastTaken = 0;
+  #lastBusy = 0;
   /** What was taken is about to be replaced. */
-  #isBusy = false;
+  #isDue = false;
   #closed = false;
 
   /** `folder`: where they are, beside those that are taken. */
@@ -40,11 +40,16 @@ export class ReadyFolders {
 
   /** Gives the container its folder. Throws if none can be made. */
   take(id: string): void {
-    this.#lastTaken = Date.now();
-    this.#demand.note(this.#lastTaken);
+    this.postpone();
+    this.#demand.note(this.#lastBusy);
     if (this.#ready[0] === id) this.#ready.shift();
     else mkdirSync(this.#path(id), { mode: 0o700 });
-    if (!this.#isBusy) this.#checkIn(CALM_MILLISECONDS);
+    if (!this.#isDue) this.#checkIn(CALM_MILLISECONDS);
+  }
+
+  /** Something goes on that needs the processors more than what is made in advance. */
+  postpone(): void {
+    this.#lastBusy = Date.now();
   }
 
   /** Takes away those that nobody took. Resolves when nothing is made any more. */
@@ -61,27 +66,30 @@ export class ReadyFolders {
 
   #checkIn(milliseconds: number): void {
     clearTimeout(this.#timer);
-    this.#isBusy = milliseconds === CALM_MILLISECONDS;
+    this.#isDue = milliseconds === CALM_MILLISECONDS;
     this.#timer = setTimeout(() => this.#check(), milliseconds).unref();
   }
 
-  /** Not in the middle of a rush: what is ready serves that better than half a processor that makes more. */
   #check(): void {
-    const isRush = Date.now() - this.#lastTaken < CALM_MILLISECONDS;
-    if (isRush && this.#ready.length > 0) {
-      this.#checkIn(CALM_MILLISECONDS);
-      return;
-    }
-    this.#isBusy = false;
+    this.#isDue = false;
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = undefined;
-      if (this.#ready.length > LEAST && !this.#closed && !this.#isBusy) this.#checkIn(SHRINK_MILLISECONDS);
+      if (this.#ready.length > LEAST && !this.#closed && !this.#isDue) this.#checkIn(SHRINK_MILLISECONDS);
     });
+  }
+
+  /** What is ready serves it better than half a processor that makes more. */
+  get #isRush(): boolean {
+    return Date.now() - this.#lastBusy < CALM_MILLISECONDS;
   }
 
   async #fill(): Promise<void> {
     const target = () => this.#demand.target(Date.now());
     while (!this.#closed && this.#ready.length < target()) {
+      if (this.#isRush && this.#ready.length > 0) {
+        this.#checkIn(CALM_MILLISECONDS);
+        return;
+      }
       const id = newId();
       try {
         await make(this.#path(id));

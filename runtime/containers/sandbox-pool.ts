@@ -26,6 +26,7 @@ export class SandboxPool {
   readonly #waiting: PromiseWithResolvers<Sandbox>[] = [];
   #filling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #lastBusy = 0;
   #closed = false;
 
   constructor(options: SandboxPoolOptions) {
@@ -36,6 +37,7 @@ export class SandboxPool {
   /** One for a new container. Rejects with what kept it from being made. */
   take(): Promise<Sandbox> {
     this.#demand.note(Date.now());
+    this.postpone();
     for (let ready = this.#ready.shift(); ready; ready = this.#ready.shift()) {
       if (this.#ready.length < FEW) this.fill();
       else this.#checkIn(CALM_MILLISECONDS);
@@ -46,6 +48,11 @@ export class SandboxPool {
     this.#waiting.push(waiter);
     this.fill();
     return waiter.promise;
+  }
+
+  /** Something goes on that needs the processors more than what is made in advance. */
+  postpone(): void {
+    this.#lastBusy = Date.now();
   }
 
   /** Begins to make what is missing. */
@@ -68,6 +75,7 @@ export class SandboxPool {
 
   async #fillUp(): Promise<void> {
     for (let failures = 0; !this.#closed && this.#missing() > 0; ) {
+      if (this.#isPostponed) return this.#checkIn(CALM_MILLISECONDS);
       const results = await this.#make(Math.min(this.#missing(), BATCH));
       const failure = results.find((result) => result.status === 'rejected');
       failures = failure ? failures + 1 : 0;
@@ -75,6 +83,12 @@ export class SandboxPool {
     }
     this.#shrink(this.#demand.target(Date.now()));
     if (this.#ready.length > this.#options.bounds.least) this.#checkIn(SHRINK_MILLISECONDS);
+  }
+
+  /** Not in the middle of a rush: what is ready serves that better than half a processor that makes more. */
+  get #isPostponed(): boolean {
+    const isRush = Date.now() - this.#lastBusy < CALM_MILLISECONDS;
+    return isRush && this.#waiting.length === 0 && this.#ready.length >= FEW;
   }
 
   /** Those who wait come first. */
@@ -117,7 +131,6 @@ export class SandboxPool {
     for (const sandbox of this.#ready.splice(size)) this.#options.discard(sandbox);
   }
 
-  /** Not in the middle of a rush: what is ready serves that better than half a processor that makes more. */
   #checkIn(milliseconds: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.fill(), milliseconds).unref();

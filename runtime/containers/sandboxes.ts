@@ -117,6 +117,7 @@ export class Sandboxes {
   async releaseGroup(id: string): Promise<void> {
     const group = this.#groupOf.get(id);
     if (group === undefined) return;
+    this.#pool.postpone();
     await this.#groups.remove(group);
     this.#groupOf.delete(id);
   }
