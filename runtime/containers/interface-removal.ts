@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { planNetworkRemoval } from '../network/network-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
@@ -39,7 +39,8 @@ export class InterfaceRemoval {
   async #sweep(): Promise<void> {
     while (this.#pending.size > 0) {
       await sleep(SWEEP_MILLISECONDS);
-      const existing = new Set(readdirSync('/sys/class/net'));
+      // It waits for the kernel, which is busy with removing them.
+      const existing = new Set(await readdir('/sys/class/net'));
       for (const [name, { gone }] of this.#pending) {
         if (existing.has(name)) continue;
         this.#pending.delete(name);

@@ -89,4 +89,5 @@ const EPOLL_CTL = { ADD: 1, DEL: 2 } as const;
 /** `struct epoll_event`, packed: the events, and 64 bits of ours. */
 const EVENT_SIZE = 12;
 const TOKEN = 4;
-const READY_AT_ONCE = 64;
+/** The rest comes after timers and output have had their turn. */
+const READY_AT_ONCE = 16;
