@@ -27,6 +27,7 @@ export class SandboxPool {
   #filling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastBusy = 0;
+  #isSoon = false;
   #closed = false;
 
   constructor(options: SandboxPoolOptions) {
@@ -39,8 +40,7 @@ export class SandboxPool {
     this.#demand.note(Date.now());
     this.postpone();
     for (let ready = this.#ready.shift(); ready; ready = this.#ready.shift()) {
-      if (this.#ready.length < FEW) this.fill();
-      else this.#checkIn(CALM_MILLISECONDS);
+      this.#checkIn(this.#ready.length < FEW ? SOON_MILLISECONDS : CALM_MILLISECONDS);
       if (ready.alive) return Promise.resolve(ready);
       this.#options.discard(ready);
     }
@@ -59,6 +59,7 @@ export class SandboxPool {
   fill(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isSoon = false;
     this.#filling ??= this.#fillUp().finally(() => {
       this.#filling = undefined;
       if (this.#waiting.length > 0 && !this.#closed) this.fill();
@@ -132,6 +133,8 @@ export class SandboxPool {
   }
 
   #checkIn(milliseconds: number): void {
+    if (this.#isSoon) return;
+    this.#isSoon = milliseconds === SOON_MILLISECONDS;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.fill(), milliseconds).unref();
   }
@@ -140,7 +143,8 @@ export class SandboxPool {
 /** So many at a time: the next waits for these some milliseconds. */
 const BATCH = 8;
 const TRIES = 3;
-/** With so few left, more are made in the middle of a rush, too: the next would have to wait for one. */
+/** With so few left, more are made in the middle of a rush, too: the next would have to wait for one. Not while this one starts, though. */
 const FEW = 4;
+const SOON_MILLISECONDS = 15;
 const CALM_MILLISECONDS = 250;
 const SHRINK_MILLISECONDS = 60_000;
