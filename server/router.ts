@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { parseConfig, paths, routerPaths } from './config.ts';
+import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';
 import { freeMemoryWhenIdle } from './idle-memory.ts';
 import { ControlApi } from './router/control-api.ts';
 import { defaultLimits } from './router/limits.ts';
@@ -8,6 +8,7 @@ import { maxConnections, ProxyServer } from './router/proxy-server.ts';
 import { RouteFile } from './router/route-file.ts';
 import { RouteMap } from './router/route-map.ts';
 import { RouterLog } from './router/router-log.ts';
+import { SharedRates } from './router/shared-rates.ts';
 import { TicketKeys } from './router/ticket-keys.ts';
 import { Traffic } from './router/traffic.ts';
 
@@ -20,7 +21,9 @@ import { Traffic } from './router/traffic.ts';
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const { ticketKeys } = paths(config);
-  const own = routerPaths(config, Number(process.env.PAAS_ROUTER ?? 1));
+  const number = Number(process.env.PAAS_ROUTER ?? 1);
+  const own = routerPaths(config, number);
+  const others = routerNumbers(config).filter((other) => other !== number);
   const limits = { ...defaultLimits, connections: maxConnections(defaultLimits.connections) };
   const routes = new RouteMap({ maxIdle: limits.idleUpstreams });
   const log = new RouterLog();
@@ -47,6 +50,10 @@ async function main(): Promise<void> {
     listens[scheme] = `${host}:${port}`;
   }
   await control.listen(own.socket);
+  new SharedRates(
+    routes,
+    others.map((other) => routerPaths(config, other).socket),
+  ).start();
   process.stdout.write(`ready ${JSON.stringify(listens)}\n`);
 
   // With NODE_COMPILE_CACHE set, the next start takes a third of the time, also after a kill -9 of this one.

@@ -6,6 +6,7 @@ import { RouteTableError } from './parse-value.ts';
 import type { RouteFile } from './route-file.ts';
 import { type RouteMap, StaleChange } from './route-map.ts';
 import type { RouterLog } from './router-log.ts';
+import { noteTaken } from './shared-rates.ts';
 import type { Traffic } from './traffic.ts';
 
 // An import statement would load WebSocket, fetch and TLS with it: 7 MB.
@@ -18,6 +19,7 @@ const { createServer } = process.getBuiltinModule('node:http');
  *   PATCH /routes    a RouteChange               → the same, or 409 when another table than the one named is in use
  *   POST /drain      {"dynos":[{"address","port"}],"timeout":ms}
  *                                                → 200 {"inFlight":n} when n is 0, or after the timeout
+ *   POST /taken      TakenRequests               → 200 {}; for other routers
  *   GET  /logs                                   → lines as in log-lines.ts, for as long as it is read
  *   GET  /traffic                                → a TrafficCount as JSON lines for each app with requests, every 10 s, for as long as it is read
  *   GET  /wakes                                  → {"app"} as JSON lines, for every request to a sleeping app, for as long as it is read
@@ -70,6 +72,9 @@ export class ControlApi {
           return reply(response, 200, await this.#changeRoutes(await readJson(request)));
         case 'POST /drain':
           return reply(response, 200, await this.#drain(await readJson(request)));
+        case 'POST /taken':
+          noteTaken(await readJson(request), { routes: this.#routes, now: performance.now() });
+          return reply(response, 200, {});
         case 'GET /logs':
           return this.#follow(response);
         case 'GET /wakes':
@@ -81,7 +86,7 @@ export class ControlApi {
         default:
           return reply(response, 404, {
             error:
-              'There is PUT and PATCH /routes, POST /drain, GET /logs, GET /wakes, GET /traffic and GET /in-flight.',
+              'There is PUT and PATCH /routes, POST /drain, POST /taken, GET /logs, GET /wakes, GET /traffic and GET /in-flight.',
           });
       }
     } catch (error) {

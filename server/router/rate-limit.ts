@@ -12,6 +12,8 @@ export class RateLimit {
   readonly #most: number;
   /** Client → when it is back in pace, of performance.now(); the one that asked last is at the end. */
   readonly #due = new Map<string, number>();
+  /** Client → requests since somebody asked for them; undefined: nobody does. */
+  #taken: Map<string, number> | undefined;
 
   /** `most`: clients that are remembered. */
   constructor(rate: Rate, options: { most?: number } = {}) {
@@ -30,10 +32,27 @@ export class RateLimit {
     const due = Math.max(this.#due.get(client) ?? now, now);
     const early = due + this.#interval - this.#ahead - now;
     if (early > ROUNDING) return early;
+    this.#remember(client, due + this.#interval, now);
+    if (this.#taken) this.#taken.set(client, (this.#taken.get(client) ?? 0) + 1);
+    return 0;
+  }
+
+  /** Requests of each client since the last call, from the first one on. */
+  taken(): Map<string, number> {
+    const taken = this.#taken;
+    this.#taken = new Map();
+    return taken ?? new Map();
+  }
+
+  /** Counts what another router let in, be it too much. */
+  add(client: string, requests: number, now: number): void {
+    this.#remember(client, Math.max(this.#due.get(client) ?? now, now) + requests * this.#interval, now);
+  }
+
+  #remember(client: string, due: number, now: number): void {
     this.#due.delete(client);
     if (this.#due.size >= this.#most) this.#makeRoom(now);
-    this.#due.set(client, due + this.#interval);
-    return 0;
+    this.#due.set(client, due);
   }
 
   /** Forgets those that are back in pace, or who asked longest ago. */

@@ -1,6 +1,7 @@
 import { type App, appAtPort, makeApp, retireApp } from './app.ts';
 import { HostMap, type Place } from './host-map.ts';
 import { RouteTableError } from './parse-value.ts';
+import type { RateLimit } from './rate-limit.ts';
 import type { AppRoute, RouteChange, RouteTable } from './route-table.ts';
 import { TlsTable } from './tls-table.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -63,6 +64,16 @@ export class RouteMap {
   /** `target`: the path of the request, with its query. */
   find(host: string, target: string): Target | undefined {
     return this.#hosts.find(host, target);
+  }
+
+  /** The rate limits there are, by app. */
+  *rates(): Iterable<[app: string, rate: RateLimit]> {
+    for (const [name, { app }] of this.#entries) if (app.rules?.rate) yield [name, app.rules.rate];
+  }
+
+  /** Of one app; undefined: it has none. */
+  rate(app: string): RateLimit | undefined {
+    return this.#entries.get(app)?.app.rules?.rate;
   }
 
   /** Whether both hosts lead to the same app, or to the dashboard. */

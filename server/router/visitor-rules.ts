@@ -19,14 +19,14 @@ export interface Visit {
 export class VisitorRules {
   readonly #text: string;
   readonly #allowed: BlockList | undefined;
-  readonly #rate: RateLimit | undefined;
+  readonly rate: RateLimit | undefined;
   readonly #users: Map<string, string> | undefined;
   readonly #passwords = new PasswordCheck();
 
   private constructor(rules: RouteRules, text: string) {
     this.#text = text;
     this.#allowed = rules.allow && blockListOf(rules.allow);
-    this.#rate = rules.rate && new RateLimit(rules.rate);
+    this.rate = rules.rate && new RateLimit(rules.rate);
     this.#users = rules.users && new Map(rules.users.map(({ name, hash }) => [name, hash]));
   }
 
@@ -41,7 +41,7 @@ export class VisitorRules {
   refusal(visit: Visit): Answer | undefined | Promise<Answer | undefined> {
     const { peer, now } = visit;
     if (!this.isAllowed(peer)) return forbidden;
-    const early = this.#rate?.take(clientOf(peer), now) ?? 0;
+    const early = this.rate?.take(clientOf(peer), now) ?? 0;
     if (early > 0) return tooManyRequests(Math.ceil(early / 1000));
     return this.#users && this.#checkPassword(this.#users, visit.head);
   }
