@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, it } from 'mocha';
@@ -84,18 +86,29 @@ describe('streams of containers, for the docker client', function () {
 
     it('logs -f loses nothing of 50,000 lines, over several rotations of the log', async () => {
       const pad = 'x'.repeat(500);
-      // In the first half a second nobody reads yet.
-      const script = `sleep 0.5; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); echo $i ${pad}; done`;
-      await run('-d', '--name', 'many', BASE, 'sh', '-c', script);
-      const follow = client('logs', '-f', 'many');
-      let [count, rest, wrong] = [0, '', 0];
-      follow.stdout!.on('data', (chunk) => {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop()!;
-        for (const line of lines) if (Number(line.split(' ', 1)[0]) !== ++count) wrong++;
-      });
-      await once(follow, 'close');
-      assert.deepEqual([count, wrong], [50_000, 0]);
+      // In the first half a second nobody reads yet. The app is 10,000 lines ahead at most: a log keeps 16 MB.
+      const script = `sleep 0.5; i=0; while [ $i -lt 50000 ]; do i=$((i+1)); echo $i ${pad};
+        [ $((i % 5000)) -ne 0 ] || [ $i -eq 5000 ] || until [ -e /read/$((i-5000)) ]; do sleep 0.01; done; done`;
+      const folder = mkdtempSync(join(tmpdir(), 'read-'));
+      chmodSync(folder, 0o755);
+      try {
+        await run('-d', '--name', 'many', '-v', `${folder}:/read`, BASE, 'sh', '-c', script);
+        const follow = client('logs', '-f', 'many');
+        let [count, rest, wrong] = [0, '', 0];
+        follow.stdout!.on('data', (chunk) => {
+          const lines = (rest + chunk).split('\n');
+          rest = lines.pop()!;
+          for (const line of lines) {
+            if (Number(line.split(' ', 1)[0]) !== ++count) wrong++;
+            if (count % 5000 === 0) writeFileSync(join(folder, String(count)), '');
+          }
+        });
+        await once(follow, 'close');
+        assert.deepEqual([count, wrong], [50_000, 0]);
+      } finally {
+        await engine.client('rm', '-f', 'many');
+        rmSync(folder, { recursive: true });
+      }
     });
 
     it('a container that starts again goes on in the same log', async () => {
