@@ -19,6 +19,8 @@ export interface Http2ClientOptions {
   serverName: string;
   /** The stream is closed. `isWhole`: with a whole answer. */
   onClose: (isWhole: boolean) => void;
+  /** It was closed, but no end comes of it. */
+  onStuck: () => void;
 }
 
 /** One stream of HTTP/2: a request, whose body becomes HTTP/1.1's, and the way of its answer. */
@@ -32,11 +34,14 @@ export class Http2Client implements Client {
   blocked = false;
   readonly #router: RouterContext;
   readonly #stream: ServerHttp2Stream;
+  readonly #onStuck: () => void;
   #user: ClientUser | undefined;
   #hasBody = false;
   #trailers: RawFields = [];
-  /** When the answer was written. */
-  #overAt: number | undefined;
+  /** The answer was written. */
+  #isOver = false;
+  /** Since when nothing but its end is waited for. */
+  #endingSince: number | undefined;
 
   constructor(stream: ServerHttp2Stream, options: Http2ClientOptions) {
     this.#router = options.router;
@@ -45,6 +50,7 @@ export class Http2Client implements Client {
     this.forwarded = options.forwarded;
     this.serverName = options.serverName;
     this.#stream = stream;
+    this.#onStuck = options.onStuck;
     stream.on('error', () => {});
     stream.on('drain', () => this.#drained());
     stream.on('aborted', () => this.#aborted());
@@ -70,8 +76,15 @@ export class Http2Client implements Client {
   }
 
   tick(now: number): void {
-    if (this.#user) this.#user.tick(now);
-    else if (this.#overAt !== undefined && now - this.#overAt > this.#router.limits.silence) this.destroy();
+    if (this.#user) {
+      this.#user.tick(now);
+      return;
+    }
+    this.#endingSince ??= now;
+    if (now - this.#endingSince <= this.#router.limits.silence) return;
+    // Node does not always say, or see, that a stream has ended: after a GOAWAY it may read nothing more.
+    if (this.#stream.closed) this.#onStuck();
+    else this.destroy();
   }
 
   pause(): void {
@@ -164,7 +177,8 @@ export class Http2Client implements Client {
   /** RFC 9113, 8.1: a whole answer may come before the end of the request, which then is not wanted any more. */
   #over(): void {
     this.#user = undefined;
-    this.#overAt = this.#router.clock.now;
+    this.#isOver = true;
+    this.#endingSince = this.#router.clock.now;
     const stream = this.#stream;
     if (!this.#hasBody || stream.readableEnded) return;
     stream.resume();
@@ -188,7 +202,7 @@ export class Http2Client implements Client {
   #closed(onClose: (isWhole: boolean) => void): void {
     const user = this.#user;
     this.#user = undefined;
-    onClose(user === undefined && this.#overAt !== undefined && this.#stream.writableFinished);
+    onClose(user === undefined && this.#isOver && this.#stream.writableFinished);
     user?.clientClosed();
   }
 }

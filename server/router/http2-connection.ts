@@ -69,7 +69,10 @@ export class Http2Connection implements Connection {
     for (const client of this.#clients) client.tick(now);
     this.#checkBytes();
     if (this.#endedAt !== undefined && now - this.#endedAt > this.#router.limits.halfClosed) this.destroy();
-    if (this.isIdle && now - this.#idleSince > this.#router.limits.idleClient) this.finish();
+    const { idleClient, linger } = this.#router.limits;
+    if (!this.isIdle || now - this.#idleSince <= idleClient) return;
+    if (now - this.#idleSince > idleClient + linger) this.destroy();
+    else this.finish();
   }
 
   leave(): void {
@@ -96,6 +99,7 @@ export class Http2Connection implements Connection {
     const client: Http2Client = new Http2Client(stream, {
       ...this.#shared,
       onClose: (isWhole) => this.#forget(client, isWhole),
+      onStuck: () => this.destroy(),
     });
     this.#clients.add(client);
     const hasBody = (flags & END_STREAM) === 0;
