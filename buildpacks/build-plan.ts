@@ -1,8 +1,8 @@
 /**
  * What a buildpack decided, as plain data; `deploy/` carries it out. Each step is one layer of the image, made in a
  * container from the layers before it. A step's cache key is its parent's key, the step itself and the content of
- * what it reads: a step that was built before, for any app, is not run again. Titles and `cached` are words for the
- * pusher and no part of the key.
+ * what it reads: a step that was built before, for any app, is not run again. Titles, `cached` and `advice` are words
+ * for the pusher and no part of the key.
  */
 export interface BuildPlan {
   /** e.g. `Node.js`: for `-----> Node.js app detected` and error lines. */
@@ -56,6 +56,8 @@ export interface RunStep {
   env?: Record<string, string>;
   /** What the pusher is told when it is cached, e.g. `package-lock.json has not changed`. */
   cached?: string;
+  /** What the pusher is told when it fails, beside what it said itself. */
+  advice?: string;
 }
 
 /** Lays the pushed tree into /app. */

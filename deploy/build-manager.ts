@@ -214,8 +214,7 @@ export class BuildManager implements Builds {
     running.tree.close();
     if (end.state !== 'succeeded') {
       running.output.write(problem(end.reason));
-      if (!/Push rejected/.test(end.reason))
-        running.output.write(problem('Push rejected, the old release serves on.'));
+      if (!/Push rejected/.test(end.reason)) running.output.write(problem(`\n${this.#rejected(running)}`));
       const text = `Build ${end.state} -- ${firstLine(end.reason)}`;
       const { app, user } = running.view;
       this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
@@ -227,6 +226,11 @@ export class BuildManager implements Builds {
     for (const id of this.#options.store.before(running.view.app, KEPT_OUTPUTS))
       this.#options.outputs.remove(id);
     running.markEnded();
+  }
+
+  #rejected({ view }: RunningBuild): string {
+    const serves = this.#options.releases.current(view.app) !== undefined;
+    return `Push rejected, ${serves ? 'the old release serves on' : 'nothing was released'}.`;
   }
 
   #withPlace(build: BuildView): BuildView {

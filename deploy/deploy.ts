@@ -5,6 +5,8 @@ import { type ProcessTypes, processTypes } from '../buildpacks/process-types.ts'
 import type { ImageBuilder } from './build/image-builder.ts';
 import type { AppCanaries } from './canary.ts';
 import { parseCronJob } from './cron/schedule.ts';
+import { BootFailure } from './formation/boot-failure.ts';
+import type { CronEntry } from './model/cron-entry.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
@@ -40,64 +42,99 @@ export interface Push {
   onLive: () => void;
 }
 
+/** What of a push is known when its image is made. */
+interface Compiled {
+  image: string;
+  types: ProcessTypes;
+  appJson: AppJson;
+  cron: CronEntry[];
+}
+
 /** The way of a push, from the source to the answer: every step in order, each timed for the build's record. */
 export async function deploy(push: Push, options: DeployOptions): Promise<Release> {
-  const { build, output, stages, tree, signal } = push;
-  const goLive = () => {
-    signal.throwIfAborted();
-    push.onLive();
-  };
+  const { build, output, signal } = push;
   const write = (text: string) => output.write(text);
   write(section('Building on the Debian 12 stack'));
-  const buildpack = detect(tree);
+  const buildpack = detect(push.tree);
   write(section(`${buildpack.name} app detected`));
+  write('\n');
+  const compiled = await compile(buildpack, push, options);
+  describeTypes(compiled.types, write);
+  const live = await options.lock.run(build.app, () => launch(compiled, push, options));
+  if (options.releases.current(build.app)?.version === live.version)
+    await options.releases.finish(live, { write, signal });
+  write('\n');
+  return live;
+}
+
+async function compile(buildpack: Buildpack, push: Push, options: DeployOptions): Promise<Compiled> {
+  const { build, output, stages, tree, signal } = push;
   try {
     const plan = await stages.time('plan', () => buildpack.plan(tree, options.context));
     const types = await processTypes(tree, plan);
     const appJson = await readAppJson(tree);
     const cron = options.isPreview(build.app) ? [] : appJson.cron.map(parseCronJob);
+    const write = (text: string) => output.write(text);
     const image = await stages.time('build', () =>
       options.builder.build({ plan, tree, app: build.app, write, signal }),
     );
-    describeTypes(types, write);
-    const live = await options.lock.run(build.app, async () => {
-      signal.throwIfAborted();
-      write(section('Launching'));
-      if (options.releases.current(build.app) === undefined) {
-        options.setFormation(build.app, appJson.formation);
-      }
-      const created = options.releases.create({
-        app: build.app,
-        description: `Deploy ${build.commit.slice(0, 8)}`,
-        user: build.user,
-        commit: build.commit,
-        buildId: build.id,
-        image,
-        processes: types.commands,
-        config: options.configOf(build.app),
-        cron,
-        checks: appJson.checks,
-        hooks: appJson.hooks,
-        maxParallel: appJson.maxParallel,
-      });
-      const release = await prepare(created, appJson.predeploy, push, options);
-      if (options.canaries.wanted(build.app)) {
-        await stages.time('boot', () => options.canaries.begin(release, goLive));
-        const { share } = options.canaries.find(build.app);
-        write(detail(`Released v${release.version} to ${share}% of the visitors`));
-        write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
-        return release;
-      }
-      await stages.time('boot', () => options.releases.activate(release, goLive));
-      write(detail(`Released v${release.version}`));
-      write(detail(`${options.urlOf(build.app)} deployed`));
-      return release;
-    });
-    if (options.releases.current(build.app)?.version === live.version)
-      await options.releases.finish(live, { write, signal });
-    return live;
+    return { image, types, appJson, cron };
   } catch (error) {
     throw explain(error, buildpack);
+  }
+}
+
+/** Under the app's lock: a release of what was built, which serves when this resolves, all visitors or some. */
+async function launch(
+  { image, types, appJson, cron }: Compiled,
+  push: Push,
+  options: DeployOptions,
+): Promise<Release> {
+  const { build, output, signal } = push;
+  const write = (text: string) => output.write(text);
+  const goLive = () => {
+    signal.throwIfAborted();
+    push.onLive();
+  };
+  signal.throwIfAborted();
+  write(section('Launching'));
+  if (options.releases.current(build.app) === undefined) options.setFormation(build.app, appJson.formation);
+  const created = options.releases.create({
+    app: build.app,
+    description: `Deploy ${build.commit.slice(0, 8)}`,
+    user: build.user,
+    commit: build.commit,
+    buildId: build.id,
+    image,
+    processes: types.commands,
+    config: options.configOf(build.app),
+    cron,
+    checks: appJson.checks,
+    hooks: appJson.hooks,
+    maxParallel: appJson.maxParallel,
+  });
+  const release = await prepare(created, appJson.predeploy, push, options);
+  if (options.canaries.wanted(build.app)) {
+    await boot(push, () => options.canaries.begin(release, goLive));
+    const { share } = options.canaries.find(build.app);
+    write(detail(`Released v${release.version} to ${share}% of the visitors`));
+    write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
+    return release;
+  }
+  await boot(push, () => options.releases.activate(release, goLive));
+  write(detail(`Released v${release.version}`));
+  write(detail(`${options.urlOf(build.app)} deployed`));
+  return release;
+}
+
+/** The pusher reads what a dyno that does not come up said. */
+async function boot({ stages, output }: Push, work: () => Promise<void>): Promise<void> {
+  try {
+    await stages.time('boot', work);
+  } catch (error) {
+    if (error instanceof BootFailure && error.said.length > 0)
+      output.write([`${error.dyno} said:`, ...error.said.map((line) => `  ${line}`)].map(detail).join(''));
+    throw error;
   }
 }
 
@@ -131,16 +168,13 @@ async function readAppJson(tree: GitTree): Promise<AppJson> {
   return parseAppJson((await tree.read('app.json')) ?? '{}');
 }
 
-/** What the pusher is told: the developer's mistakes in their own words, anything else as a failed compile. */
+/** What the pusher is told: the developer's mistakes in their own words, and that nothing came of the push. */
 function explain(error: unknown, buildpack: Buildpack): unknown {
-  if (error instanceof BuildpackError) {
-    return new PaasError(
-      'invalid',
-      `${error.message}\n\nPush rejected, failed to compile ${buildpack.name} app.`,
-      { cause: error },
-    );
-  }
-  return error;
+  const isMistake =
+    error instanceof BuildpackError || (error instanceof PaasError && error.code === 'invalid');
+  if (!isMistake) return error;
+  const what = `Push rejected, failed to compile ${buildpack.name} app.`;
+  return new PaasError('invalid', `${error.message}\n\n${what}`, { cause: error });
 }
 
 function describeTypes(types: ProcessTypes, write: (text: string) => void): void {

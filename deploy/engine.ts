@@ -41,6 +41,12 @@ export interface ContainerSummary {
   running: boolean;
 }
 
+export interface ListeningSocket {
+  port: number;
+  /** Nobody but a program beside it in the container reaches it. */
+  loopback: boolean;
+}
+
 export interface ContainerState {
   running: boolean;
   exitCode: number;
@@ -198,6 +204,15 @@ export class Engine {
     );
   }
 
+  /** Where a running container listens. */
+  async listeningSockets(id: string): Promise<ListeningSocket[]> {
+    const { Sockets } = await this.#dial<{ Sockets: { Port: number; Loopback: boolean }[] }>(
+      'look into a container',
+      { path: `/containers/${id}/listening`, method: 'GET', statusCodes: { 200: true } },
+    );
+    return Sockets.map(({ Port, Loopback }) => ({ port: Port, loopback: Loopback }));
+  }
+
   async resize(id: string, size: { rows: number; columns: number }): Promise<void> {
     const container = this.#docker.getContainer(id);
     await this.#call(
@@ -323,15 +338,20 @@ export class Engine {
       Targets: targets.map((target) => ({ Container: target.container, Port: target.port })),
     }));
     const call = { path: '/forwards', method: 'POST', options: { Forwards }, statusCodes: { 200: true } };
-    const { Refused } = await this.#call('forward ports', () => {
-      return new Promise<{ Refused: { Protocol: string; Port: number; Reason: string }[] }>(
-        (resolve, reject) =>
-          this.#docker.modem.dial(call, (error, answer) =>
-            error ? reject(error) : resolve(answer as never),
-          ),
-      );
-    });
+    const { Refused } = await this.#dial<{ Refused: { Protocol: string; Port: number; Reason: string }[] }>(
+      'forward ports',
+      call,
+    );
     return Refused.map(({ Protocol, Port, Reason }) => ({ protocol: Protocol, port: Port, reason: Reason }));
+  }
+
+  /** An endpoint that is no part of Docker's API. */
+  #dial<T>(what: string, call: Parameters<Docker['modem']['dial']>[0]): Promise<T> {
+    const dialled = () =>
+      new Promise<T>((resolve, reject) =>
+        this.#docker.modem.dial(call, (error, answer) => (error ? reject(error) : resolve(answer as T))),
+      );
+    return this.#call(what, dialled);
   }
 
   async #ensureNetwork(name: string): Promise<void> {

@@ -315,6 +315,7 @@ export function openPaas(options: PaasOptions): Paas {
       registry,
       networkEnvironment: options.networkEnvironment,
       memory: options.builds.memory,
+      diskLimit: options.diskLimit,
     }),
     context: { versions: (name) => registry.versions(name), architecture: process.arch },
     releases,

@@ -1,5 +1,6 @@
 import type { Activity } from './activity.ts';
 import { STEP_REPOSITORY } from './build/image-builder.ts';
+import { BootFailure } from './formation/boot-failure.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
 import { checkConfigVars } from './model/config-vars.ts';
 import type { KeyedMutex } from './model/mutex.ts';
@@ -200,9 +201,13 @@ export class ReleaseManager implements Releases {
       return release;
     } catch (cause) {
       const reason = cause instanceof PaasError ? cause.message : 'an internal error';
+      const said =
+        cause instanceof BootFailure && cause.said.length > 0
+          ? `\n${[`${cause.dyno} said:`, ...cause.said].join('\n  ')}`
+          : '';
       throw new PaasError(
         'invalid',
-        `v${release.version} did not come up, so nothing was changed and the old release serves on: ${reason} See \`paas logs -a ${release.app}\`.`,
+        `v${release.version} did not come up, so nothing was changed and the old release serves on: ${reason} See \`paas logs -a ${release.app}\`.${said}`,
         { cause },
       );
     }

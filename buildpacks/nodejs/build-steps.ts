@@ -60,6 +60,9 @@ function installStep(app: App, { development }: { development: boolean }): RunSt
     }),
     reads: needsSource ? 'source' : [...files, ...manager.settings].filter((file) => tree.files.has(file)),
     ...(needsSource ? {} : { cached: `${manager.lockfile ?? 'package.json'} has not changed` }),
+    ...(manager.lockfile !== undefined && {
+      advice: `Should ${manager.lockfile} not fit package.json: ${manager.name} install brings it up to date. Commit it, too.`,
+    }),
   };
 }
 

@@ -9,6 +9,7 @@ import { startGit } from '../receive/git.ts';
 import type { GitTree } from '../receive/git-tree.ts';
 import { layerKeys } from './layer-key.ts';
 import type { NpmRegistry } from './npm-registry.ts';
+import { stepFailure, tellsNoSpace } from './step-failure.ts';
 
 /** The base system under every image. */
 export const BASE_IMAGE = 'paas/base:debian-12';
@@ -40,6 +41,7 @@ export class ImageBuilder {
   #registry: NpmRegistry;
   #networkEnvironment: Record<string, string>;
   #memory: number;
+  #diskLimit: number;
 
   constructor(options: {
     engine: Engine;
@@ -47,11 +49,14 @@ export class ImageBuilder {
     networkEnvironment: Record<string, string>;
     /** Bytes for each step. */
     memory: number;
+    /** Bytes that each step may write; 0: no limit. */
+    diskLimit: number;
   }) {
     this.#engine = options.engine;
     this.#registry = options.registry;
     this.#networkEnvironment = options.networkEnvironment;
     this.#memory = options.memory;
+    this.#diskLimit = options.diskLimit;
   }
 
   /** Returns the image's id. Throws `invalid` where a step of the developer's own fails. */
@@ -114,9 +119,13 @@ export class ImageBuilder {
     const kill = () => void this.#engine.kill(id, 'SIGKILL').catch(() => {});
     run.signal.addEventListener('abort', kill, { once: true });
     try {
-      const status = await this.#runToEnd(id, work, run);
+      const { status, foundNoSpace } = await this.#runToEnd(id, work, run);
       run.signal.throwIfAborted();
-      if (status !== 0) throw await this.#failure(id, status);
+      if (status !== 0) {
+        const { oomKilled } = await this.#engine.inspect(id);
+        const limits = { memory: this.#memory, disk: this.#diskLimit };
+        throw stepFailure(step, { status, oomKilled, foundNoSpace }, limits);
+      }
       return await this.#engine.commit(id, {
         repo: STEP_REPOSITORY,
         tag: run.key,
@@ -129,23 +138,24 @@ export class ImageBuilder {
     }
   }
 
-  async #failure(id: string, status: number): Promise<PaasError> {
-    const { oomKilled } = await this.#engine.inspect(id);
-    const memory = `${Math.round(this.#memory / 1024 ** 2)} MB`;
-    const why = oomKilled ? `: it took more memory than a step of a build may here (${memory})` : '';
-    return new PaasError('invalid', `The command exited with status ${status}${why}.`);
-  }
-
-  async #runToEnd(id: string, work: StepWork, run: Pick<BuildRun, 'write' | 'signal'>): Promise<number> {
+  async #runToEnd(
+    id: string,
+    work: StepWork,
+    run: Pick<BuildRun, 'write' | 'signal'>,
+  ): Promise<{ status: number; foundNoSpace: boolean }> {
     const stream = await this.#engine.attach(id, { stdin: work.stdin !== undefined, terminal: false });
-    const shown = showLines(stream.output, run.write);
+    let foundNoSpace = false;
+    const shown = showLines(stream.output, (text) => {
+      foundNoSpace ||= tellsNoSpace(text);
+      run.write(text);
+    });
     await this.#engine.start(id);
     if (run.signal.aborted) await this.#engine.kill(id, 'SIGKILL'); // a signal before the start finds nothing to kill
     const fed = work.stdin ? feed(await work.stdin(), stream.stdin) : undefined;
     const [status] = await Promise.all([this.#engine.wait(id), fed?.catch(() => {})]);
     await shown;
     if (status === 0) await fed;
-    return status;
+    return { status, foundNoSpace };
   }
 
   #workOf(step: BuildStep, tree: GitTree): StepWork {

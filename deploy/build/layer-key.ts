@@ -29,7 +29,7 @@ function essence(step: BuildStep): object {
   if (step.kind === 'source') return step;
   const { title: _title, ...rest } = step;
   if (rest.kind !== 'run') return rest;
-  const { cached: _cached, ...run } = rest;
+  const { cached: _cached, advice: _advice, ...run } = rest;
   return run;
 }
 

@@ -26,7 +26,15 @@ export function parseCronJob({ schedule, command, concurrency }: AppJsonCronJob)
       `app.json: ${quote(concurrency)} is no concurrency_policy: it is one of ${CONCURRENCIES.join(', ')}.`,
     );
   }
-  return { schedule: parseSchedule(schedule), command, concurrency: policy, timeLimit: DEFAULT_TIME_LIMIT };
+  return { schedule: inAppJson(schedule), command, concurrency: policy, timeLimit: DEFAULT_TIME_LIMIT };
+}
+
+function inAppJson(schedule: string): string {
+  try {
+    return parseSchedule(schedule);
+  } catch (cause) {
+    throw new PaasError('invalid', `app.json, cron: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Undefined: never. */

@@ -4,6 +4,7 @@ import { forEachLimited } from '../model/for-each-limited.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import type { DynoAddress } from '../model/router.ts';
+import { BootFailure } from './boot-failure.ts';
 import { Dyno, restartDelay, WEB_PORT } from './dyno.ts';
 import type { DynoRunner } from './dyno-runner.ts';
 
@@ -250,7 +251,7 @@ export class DynoManager {
     if (await this.#options.runner.waitUntilUp(dyno)) return;
     const exit = await container.ended;
     await this.#options.runner.sayExit(dyno, container);
-    throw new PaasError('invalid', bootProblem(dyno, { status: exit.code, killedFor: container.killedFor }));
+    throw new BootFailure(dyno, container, exit);
   }
 
   async #abandon(dyno: Dyno): Promise<void> {
@@ -351,15 +352,4 @@ function isOf(labels: Record<string, string>, dyno: Dyno): boolean {
     labels['paas.number'] === String(dyno.number) &&
     labels['paas.release'] === String(dyno.release.version)
   );
-}
-
-function bootProblem(
-  dyno: Dyno,
-  { status, killedFor }: { status: number; killedFor: string | undefined },
-): string {
-  if (killedFor) return `${dyno.name} ${killedFor}.`;
-  if (dyno.isWeb && status === 137) {
-    return `${dyno.name} did not listen on $PORT in time, or was killed (status 137). Does the app bind to 0.0.0.0:$PORT?`;
-  }
-  return `${dyno.name} exited with status ${status} before it was up.`;
 }

@@ -4,6 +4,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { appNetwork } from './app-network.ts';
+import { notListening } from './boot-failure.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import type { DynoChecks } from './dyno-checks.ts';
 import { dynoRequest } from './dyno-request.ts';
@@ -60,7 +61,7 @@ export class DynoRunner {
         'paas.release': String(dyno.release.version),
       },
     });
-    const container = new DynoContainer(id);
+    const container = new DynoContainer(id, request.memory);
     this.#containers.set(id, container);
     dyno.container = container;
     await engine.start(id);
@@ -104,7 +105,7 @@ export class DynoRunner {
       listening && dyno.isWeb ? await this.#options.checks.startUp(dyno, over.signal) : undefined;
     clearTimeout(timer);
     if (problem !== undefined) {
-      container.killedFor = `failed its startup check: ${problem}`;
+      container.killedFor = `failed its ${problem.startsWith('startup check') ? '' : 'startup check '}${problem}`;
       this.say(dyno, `Startup check failed: ${problem}`);
       this.say(dyno, 'Stopping process with SIGKILL');
       await engine.kill(container.id, 'SIGKILL');
@@ -119,7 +120,14 @@ export class DynoRunner {
         dyno,
         `Error R10 (Boot timeout) -> ${dyno.isWeb ? 'Web process' : 'Process'} failed to ${failed} within ${seconds} seconds of launch`,
       );
-      if (!dyno.isWeb) container.killedFor = `did not ${bind} in time, which \`ports\` leads to it`;
+      container.killedFor = listening
+        ? `did not pass its startup checks within ${seconds} seconds`
+        : dyno.isWeb
+          ? notListening(
+              { port: WEB_PORT, seconds },
+              await engine.listeningSockets(container.id).catch(() => undefined),
+            )
+          : `did not ${bind} within ${seconds} seconds, to which \`ports\` leads`;
       this.say(dyno, 'Stopping process with SIGKILL');
       await engine.kill(container.id, 'SIGKILL');
     }
@@ -252,7 +260,13 @@ export class DynoRunner {
 
   #followLog(dyno: Dyno, container: DynoContainer, from: LogPlace | undefined): Promise<void> {
     const source = { app: dyno.app, dyno: dyno.name, container: container.id };
-    return this.#follower.follow(source, { from, isOver: () => container.exit !== undefined });
+    return this.#follower.follow(source, {
+      from,
+      isOver: () => container.exit !== undefined,
+      onLine: (text) => {
+        if (dyno.state === 'starting') container.hear(text);
+      },
+    });
   }
 
   /** As a line of the dyno in its app's log. */

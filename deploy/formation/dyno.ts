@@ -111,12 +111,22 @@ export class DynoContainer {
   checking: AbortController | undefined;
   /** Why we ended it, in words. */
   killedFor: string | undefined;
+  /** Bytes that it may have; 0: what an earlier control gave it. */
+  readonly memory: number;
+  /** The last lines that it wrote while it was listened to. */
+  readonly said: string[] = [];
 
-  constructor(id: string) {
+  constructor(id: string, memory = 0) {
     this.id = id;
+    this.memory = memory;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+  }
+
+  hear(line: string): void {
+    this.said.push(line.slice(0, LONGEST_LINE));
+    if (this.said.length > LAST_LINES) this.said.shift();
   }
 
   end(exit: DynoExit): void {
@@ -125,6 +135,9 @@ export class DynoContainer {
     this.#end(exit);
   }
 }
+
+const LAST_LINES = 20;
+const LONGEST_LINE = 500;
 
 /** Milliseconds before the next start of a dyno that crashed so many times: 0 for the first 5, then growing to 5 minutes. */
 export function restartDelay(crashes: number): number {

@@ -21,16 +21,20 @@ export class LogFollower {
     this.#signal = options.signal;
   }
 
-  /** Until the container's log ends; goes on after a restart of the runtime. `isOver`: nobody writes to it any more. */
+  /**
+   * Until the container's log ends; goes on after a restart of the runtime. `isOver`: nobody writes to it any more. `onLine` gets each
+   * line, too.
+   */
   async follow(
     source: { app: string; dyno: string; container: string },
-    options: { from: LogPlace | undefined; isOver: () => boolean },
+    options: { from: LogPlace | undefined; isOver: () => boolean; onLine?: (text: string) => void },
   ): Promise<void> {
     let last = options.from;
     while (!this.#signal.aborted) {
       try {
-        await this.#copy(source, last, (place) => {
+        await this.#copy(source, last, (place, text) => {
           last = place;
+          options.onLine?.(text);
         });
         if (options.isOver() || !(await this.#engine.inspect(source.container)).running) return;
       } catch (error) {
@@ -43,7 +47,7 @@ export class LogFollower {
   async #copy(
     { app, dyno, container }: { app: string; dyno: string; container: string },
     from: LogPlace | undefined,
-    onPlace: (place: LogPlace) => void,
+    onPlace: (place: LogPlace, text: string) => void,
   ): Promise<void> {
     let last = from;
     let skip = from?.count ?? 0;
@@ -55,7 +59,7 @@ export class LogFollower {
       }
       if (last !== undefined && at < last.at) continue;
       last = { at, count: isSame ? last!.count + 1 : 1 };
-      onPlace(last);
+      onPlace(last, text);
       this.#logs.append(app, { source: 'app', dyno, text, at });
     }
   }

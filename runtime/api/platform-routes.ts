@@ -9,7 +9,7 @@ import type { Route } from './router.ts';
 export const PLATFORM_ROUTES: ReadonlySet<string> = new Set([
   ...['GET /_ping', 'HEAD /_ping', 'GET /version', 'GET /info', 'GET /events'],
   ...['GET /containers/json', 'POST /containers/create', 'DELETE /containers/{id}', 'POST /commit'],
-  ...ofContainers('GET', 'json', 'logs', 'stats', 'top', 'attach/ws'),
+  ...ofContainers('GET', 'json', 'logs', 'stats', 'top', 'listening', 'attach/ws'),
   ...ofContainers('POST', 'start', 'stop', 'restart', 'kill', 'pause', 'unpause', 'wait', 'resize', 'update'),
   'POST /containers/{id}/attach',
   ...['GET /images/json', 'GET /images/{name*}/json', 'GET /images/{name*}/history'],

@@ -8,6 +8,7 @@ import { readNetworkCounters } from '../containers/network-counters.ts';
 import { readProcesses } from '../containers/process-list.ts';
 import { isAlive } from '../containers/state.ts';
 import { EngineError } from '../engine-error.ts';
+import { listeningSockets } from '../network/listening-sockets.ts';
 import type { Exchange } from './exchange.ts';
 import { refuseUnsafeContainer } from './policy.ts';
 import { processTable } from './process-table.ts';
@@ -16,7 +17,11 @@ import { type StatsSample, statsView } from './stats-view.ts';
 
 const SAMPLE_MILLISECONDS = 1000;
 
-/** Containers: what they use, what runs in them, and how much they may. */
+/**
+ * Containers: what they use, what runs in them, and how much they may. No part of Docker's API:
+ *
+ *   GET /containers/{id}/listening   → 200 {"Sockets":[{"Port":3000,"Loopback":false}]}: where TCP sockets listen in it
+ */
 export function resourceRoutes(engine: Engine, volumes: string): Route[] {
   const find = (exchange: Exchange) => engine.find(exchange.params.id!, exchange.access);
   return [
@@ -29,6 +34,11 @@ export function resourceRoutes(engine: Engine, volumes: string): Route[] {
       method: 'GET',
       pattern: '/containers/{id}/top',
       handler: (exchange) => top(engine, find(exchange), exchange),
+    },
+    {
+      method: 'GET',
+      pattern: '/containers/{id}/listening',
+      handler: (exchange) => listening(find(exchange), exchange),
     },
     {
       method: 'POST',
@@ -84,6 +94,11 @@ function readMachineCpu(): number {
   const [line = ''] = readFileSync('/proc/stat', 'latin1').split('\n', 1);
   const ticks = line.split(/\s+/).slice(1, 8).map(Number);
   return ticks.reduce((sum, count) => sum + count, 0) * NANOSECONDS_PER_TICK;
+}
+
+function listening({ state }: Container, exchange: Exchange): void {
+  const sockets = isAlive(state) ? listeningSockets(state.process.pid) : [];
+  exchange.send(200, { Sockets: sockets.map(({ port, loopback }) => ({ Port: port, Loopback: loopback })) });
 }
 
 function top(engine: Engine, container: Container, exchange: Exchange): void {

@@ -93,7 +93,7 @@ describe('bad input', function () {
     ['bad-package-json', /package\.json/],
     ['bad-engine', /engines\.node/],
     ['bad-procfile', /"web" is already declared in line 1/],
-    ['node-exits', /exited with status/],
+    ['node-exits', /web\.1 said:.*web\.1 exited with status/s],
   ] as const) {
     it(`an app of the kind ${sample}: the push is refused with the reason`, async () => {
       const app = await paas.checkout(sample, sample);
@@ -109,11 +109,32 @@ describe('bad input', function () {
     const app = await paas.checkout('node-never-listens', 'plain');
     const outcome = await paas.tryGit(app, 'push', '-f', 'paas', 'main');
     assert.equal(outcome.status, 1, outcome.stderr);
-    assert.match(outcome.stderr, /did not listen on \$PORT in time/);
+    assert.match(
+      outcome.stderr,
+      /web\.1 did not listen on \$PORT \(5000\) within 8 seconds, and nowhere else\.[^!]*!\s+remote: {2}! {5}Push rejected, the old release serves on\./s,
+    );
     const r10 =
       /Error R10 \(Boot timeout\) -> Web process failed to bind to \$PORT within 8 seconds of launch/;
     await paas.waitForLog('plain', r10, { flags: '-s paas' });
     assert.equal((await paas.get('plain')).body, before);
+  });
+
+  it('an app that listens elsewhere, or wants more memory than it may have: its pusher is told', async () => {
+    const elsewhere = await paas.checkout('node-plain', 'elsewhere');
+    paas.write(elsewhere, 'server.js', "require('node:http').createServer().listen(3000)");
+    const greedy = await paas.checkout('node-plain', 'greedy');
+    paas.write(greedy, 'server.js', 'const all = []; for (;;) all.push(Buffer.alloc(1e7, 1))');
+    await paas.paas('apps:create greedy');
+    await paas.paas('limits:set web --memory 100m -a greedy');
+    const [port, memory] = await Promise.all(
+      [elsewhere, greedy].map(async (folder) => {
+        await paas.commit(folder, 'other');
+        return (await paas.push(folder)).stderr;
+      }),
+    );
+    assert.match(port!, /did not listen on \$PORT \(5000\) within 8 seconds, but on 3000\./);
+    assert.match(port!, / !\s+remote: {2}! {5}Push rejected, nothing was released\./);
+    assert.match(memory!, /more memory than it may \(100 MB\).*paas limits:set web --memory 200m -a greedy/);
   });
 
   it('an app that ignores SIGTERM is killed after 30 s, and a new release does not wait for it', async () => {

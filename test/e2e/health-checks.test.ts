@@ -72,7 +72,7 @@ describe('health checks', function () {
     await paas.commit(folder, 'cannot start');
     const { status, stderr } = await paas.push(folder);
     assert.equal(status, 1);
-    assert.match(stderr, /web\.\d failed its startup check: .*\/health.*does not contain "splendid"/);
+    assert.match(stderr, /web\.\d failed its startup check .*\/health.*does not contain "splendid"/);
     assert.match(stderr, /Push rejected/);
     await paas.waitForLog('checked', /Startup check failed: .*does not contain "splendid"/, {
       flags: '-s paas',

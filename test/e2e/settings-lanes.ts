@@ -88,6 +88,7 @@ export class PreviewLane extends Lane {
     const { previews } = JSON.parse(await this.paas.paas(`previews -a ${this.app} --json`));
     const listed = previews.some(({ app }: { app: string }) => app === this.#preview);
     const isThere = await this.#isThere();
+    await this.observe(); // one whose removal was undone sleeps until somebody comes
     const hasRelease = isThere && (await this.releases(this.#preview)).some(({ current }) => current);
     return [
       ...(await super.halves()),

@@ -52,6 +52,8 @@ describe('nodejs.plan()', () => {
             npm_config_update_notifier: 'false',
           },
           cached: 'package-lock.json has not changed',
+          advice:
+            'Should package-lock.json not fit package.json: npm install brings it up to date. Commit it, too.',
         },
         { kind: 'source' },
       ],
