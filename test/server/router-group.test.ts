@@ -127,6 +127,6 @@ describe('RouterGroup', function () {
     over = true;
     await Promise.all(clients);
     assert.equal(failed, 0);
-    assert.ok(answered > 100, `only ${answered} requests`);
+    assert.ok(answered > 20, `only ${answered} requests`);
   });
 });
