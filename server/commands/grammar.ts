@@ -1,6 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { Command, Flag, Invocation } from './command.ts';
+import { elsewhere } from './elsewhere.ts';
 import { didYouMean } from './suggest.ts';
 import { flagsOf, isShown, usageError } from './usage.ts';
 
@@ -44,6 +45,9 @@ export function commandWord(words: string[]): string {
 export function findCommand(name: string, commands: Command[]): Command {
   const found = commands.find((command) => command.name === name || command.aliases?.includes(name));
   if (found) return found;
+  const instead = elsewhere.get(name);
+  if (instead !== undefined)
+    throw new PaasError('invalid', `There is no command ${quote(name)} here. In its place: ${instead}`);
   const names = commands.flatMap((command) => [command.name, ...(command.aliases ?? [])]);
   throw new PaasError(
     'invalid',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { commands } from '../../../server/commands/all-commands.ts';
-import { parseInvocation } from '../../../server/commands/grammar.ts';
+import { elsewhere } from '../../../server/commands/elsewhere.ts';
+import { findCommand, parseInvocation } from '../../../server/commands/grammar.ts';
 import { parseWords } from '../../../server/commands/shell-words.ts';
 
 const APPS = ['blog', 'shop', 'web'];
@@ -19,6 +20,18 @@ describe('parseInvocation()', () => {
       '-- scale blog web=3 worker+1',
     ]) {
       assert.deepEqual(summary(line), ['ps:scale', 'blog', 'web=3', 'worker+1'], line);
+    }
+  });
+
+  it("says what is in the place of Heroku's and Dokku's commands that are none here", () => {
+    assert.throws(
+      () => summary('ps:stop blog'),
+      /^PaasError: There is no command "ps:stop" here\. In its place: `ps:scale web=0`, or `maintenance:on`$/,
+    );
+    for (const [name, text] of elsewhere) {
+      assert.throws(() => findCommand(name, commands), /here\. In its place: /, name);
+      for (const [, line] of text.matchAll(/`([^`]+)`/g))
+        if (line !== 'git push') findCommand(line!.split(' ')[0]!, commands);
     }
   });
 
