@@ -40,7 +40,7 @@ export class WebhookDispatcher {
     const due = free
       .filter(({ nextAt }) => (nextAt?.getTime() ?? 0) <= now)
       .slice(0, AT_ONCE - this.#busy.size);
-    for (const delivery of due) void this.#send(delivery);
+    for (const delivery of due) void this.#deliver(delivery);
     const next = free.find((delivery) => !due.includes(delivery))?.nextAt?.getTime() ?? now + LOOK_MS;
     this.#timer = setTimeout(() => this.wake(), Math.min(Math.max(next - now, 100), LOOK_MS)).unref();
   }
@@ -50,25 +50,30 @@ export class WebhookDispatcher {
     clearTimeout(this.#timer);
   }
 
-  async #send(delivery: DeliveryRecord): Promise<void> {
-    const { store, policy, log } = this.#options;
-    const webhook = store.find(delivery.webhook);
-    if (!webhook) return;
-    this.#busy.add(webhook.id);
+  /** Never rejects. */
+  async #deliver(delivery: DeliveryRecord): Promise<void> {
+    const { webhook } = delivery;
+    this.#busy.add(webhook);
     try {
-      const { id, body } = delivery;
-      const status = await postWebhook({ url: webhook.url, secret: webhook.secret, id, body }, policy);
-      this.#note(delivery, status >= 200 && status < 300 ? undefined : `status ${status}`, status);
-    } catch (error) {
-      this.#note(delivery, (error as Error).message, undefined);
-    } finally {
-      this.#busy.delete(webhook.id);
-    }
-    try {
+      await this.#send(delivery);
+      this.#busy.delete(webhook);
       this.wake();
     } catch (error) {
-      log(`webhooks: ${(error as Error).message}`);
+      // What came of it is not in the store, on a full disk say: at once it would be sent again, and again.
+      this.#options.log(`webhooks: ${(error as Error).message}`);
+      setTimeout(() => this.#busy.delete(webhook), LOOK_MS).unref();
     }
+  }
+
+  async #send(delivery: DeliveryRecord): Promise<void> {
+    const { store, policy } = this.#options;
+    const webhook = store.find(delivery.webhook);
+    if (!webhook) return;
+    const { id, body } = delivery;
+    const message = { url: webhook.url, secret: webhook.secret, id, body };
+    const answer = await postWebhook(message, policy).catch((error: Error) => error);
+    if (typeof answer !== 'number') this.#note(delivery, answer.message, undefined);
+    else this.#note(delivery, answer >= 200 && answer < 300 ? undefined : `status ${answer}`, answer);
   }
 
   #note(delivery: DeliveryRecord, reason: string | undefined, status: number | undefined): void {

@@ -106,6 +106,23 @@ describe('AppWebhooks', () => {
     );
   });
 
+  it('sends once what it cannot note, and lives on', async () => {
+    await add();
+    await until(() => states().every((state) => state === 'delivered'));
+    store.note = () => {
+      throw new Error('database or disk is full');
+    };
+    // That would end control.
+    const unhandled: unknown[] = [];
+    const listen = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', listen);
+    happen('one');
+    await until(() => received.length === 2);
+    await sleep(400);
+    process.off('unhandledRejection', listen);
+    assert.deepEqual([received.length, unhandled], [2, []]);
+  });
+
   it('tries again what fails, with pauses, and gives up after the last; a redirection is a failure', async () => {
     answers = [204, 500, 302, 204, 503, 503, 503];
     await add();
