@@ -187,7 +187,7 @@ export class AcmeCertificates implements AutomaticCertificates {
       await this.#checkName(record);
       this.#succeed(record, await this.#obtain(record));
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#fail(record, error as Error);
+      if (!this.#abort.signal.aborted) this.#failOrPause(record, error as Error);
       return;
     }
     // It is in the store: should the router refuse the table at this moment, the next one has it.
@@ -240,6 +240,16 @@ export class AcmeCertificates implements AutomaticCertificates {
       hostname,
       `Certificate for ${hostname} issued by ${facts.issuer}, valid until ${until}`,
     );
+  }
+
+  /** What cannot be noted, on a full disk say, would be ordered again at once, and again: an authority allows only so much. */
+  #failOrPause(record: AcmeHostRecord, error: Error): void {
+    try {
+      this.#fail(record, error);
+    } catch (cause) {
+      this.#pausedUntil = this.#now().getTime() + 3_600_000;
+      console.error(`No certificate for ${record.hostname}, and no note of it: ${(cause as Error).message}`);
+    }
   }
 
   #fail(record: AcmeHostRecord, error: Error): void {

@@ -23,6 +23,7 @@ describe('AcmeCertificates', function () {
   let https: TlsServer;
   let folder: string;
   let database: Database;
+  let store: AcmeStore;
   let acme: AcmeCertificates;
   let wanted: string[];
   let known: (host: string) => boolean;
@@ -95,8 +96,9 @@ describe('AcmeCertificates', function () {
 
   function open(): void {
     database = new Database(join(folder, 'paas.db'));
+    store = new AcmeStore(database);
     acme = new AcmeCertificates({
-      store: new AcmeStore(database),
+      store,
       directory: authority.directory,
       email: 'ops@example.com',
       wanted: () => wanted,
@@ -311,6 +313,21 @@ describe('AcmeCertificates', function () {
     await sweep();
     assert.match(acme.outlook('a.example.com').problem!, /the router refuses/);
     assert.deepEqual(acme.challenges(), []);
+  });
+
+  it('orders nothing again and again when the disk is full', async () => {
+    store.save = () => {
+      throw new Error('database or disk is full');
+    };
+    for (let i = 0; i < 5; i += 1) {
+      await sweep();
+      now += MINUTE;
+    }
+    assert.equal(authority.ordered.length, 1);
+    await restart();
+    now += 60 * MINUTE;
+    await sweep();
+    assert.equal(acme.candidates().length, 1);
   });
 
   it('shows the router no token that is none', async () => {
