@@ -8,7 +8,12 @@ export interface CronClockOptions {
   prefix: string;
   tick: (key: string) => Promise<void>;
   log: (text: string) => void;
+  /** Milliseconds between two looks at whether the machine's clock was set back, for tests; else 30 s. */
+  lookEvery?: number;
 }
+
+/** A clock that is so many milliseconds behind where it should be was set back. */
+const SET_BACK_MS = 10_000;
 
 /** Calls back when a schedule's time has come, by BullMQ's job schedulers. Without schedules it holds no connection. */
 export class CronClock {
@@ -17,6 +22,7 @@ export class CronClock {
   #applied = new Map<string, string>();
   #parts: { connections: Redis[]; queue: Queue; worker: Worker } | undefined;
   #applying: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: CronClockOptions) {
     this.#options = options;
@@ -30,6 +36,7 @@ export class CronClock {
 
   async close(): Promise<void> {
     const parts = this.#parts;
+    clearInterval(this.#timer);
     await parts?.worker.close(true).catch(() => {});
     await parts?.queue.close().catch(() => {});
     for (const connection of parts?.connections ?? []) connection.disconnect();
@@ -69,7 +76,19 @@ export class CronClock {
     await queue.obliterate({ force: true });
     worker.run().catch((error) => this.#complain(error));
     connection.on('ready', () => this.#again());
+    this.#watchClock();
     return { connections: [connection, blocked], queue, worker };
+  }
+
+  /** What was reckoned by a clock that was ahead would not come before that time does: an hour's job for a day, where it was a day. */
+  #watchClock(): void {
+    const ahead = () => Date.now() - performance.now();
+    let before = ahead();
+    this.#timer = setInterval(() => {
+      const now = ahead();
+      if (now < before - SET_BACK_MS) this.#again();
+      before = now;
+    }, this.#options.lookEvery ?? 30_000).unref();
   }
 
   /** A Redis that was away may have lost everything. */

@@ -25,6 +25,7 @@ describe('CronClock', function () {
       prefix: 'test',
       tick: async (key) => void ticks.push(key),
       log: () => {},
+      lookEvery: 200,
     });
   });
 
@@ -47,6 +48,21 @@ describe('CronClock', function () {
     ticks.length = 0;
     await until(() => ticks.filter((key) => key === 'b.1').length >= 2);
     assert.ok(!ticks.includes('a.1'));
+  });
+
+  it('goes on when the clock of the machine is set back', async () => {
+    const real = Date.now;
+    try {
+      Date.now = () => real() + 86_400_000;
+      clock.set(new Map([['c.1', EVERY_SECOND]]));
+      await until(() => ticks.includes('c.1'));
+    } finally {
+      Date.now = real;
+    }
+    await sleep(300);
+    ticks.length = 0;
+    await until(() => ticks.includes('c.1'));
+    clock.set(new Map([['b.1', EVERY_SECOND]]));
   });
 
   it('goes on when Redis comes back without anything', async () => {
