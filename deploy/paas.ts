@@ -243,7 +243,7 @@ export function openPaas(options: PaasOptions): Paas {
     }),
     hasImage: async (image) => (await engine.findImage(image)) !== undefined,
   });
-  const detached = new DetachedDynos({ engine, logs });
+  const detached = new DetachedDynos({ engine, logs, requireApp: (name) => void apps.find(name) });
   const runs: OneOffDynos = new OneOffDynos({ engine, releases, detached, logs, activity, limitsOf });
   const cron: CronJobs = new CronJobs({
     apps,

@@ -44,9 +44,12 @@ export class DetachedDynos {
   #closing = new AbortController();
   #follower: LogFollower;
   #running = new Map<string, DetachedDyno>();
+  #requireApp: (name: string) => void;
   #onEnd: (dyno: DetachedDyno, end: DetachedEnd) => void = () => {};
 
-  constructor(options: { engine: Engine; logs: AppLogs }) {
+  /** `requireApp` throws `not_found`. */
+  constructor(options: { engine: Engine; logs: AppLogs; requireApp: (name: string) => void }) {
+    this.#requireApp = options.requireApp;
     this.#engine = options.engine;
     this.#logs = options.logs;
     this.#follower = new LogFollower({ ...options, signal: this.#closing.signal });
@@ -77,6 +80,8 @@ export class DetachedDynos {
     const id = await this.#engine.create({ ...wanted, labels });
     try {
       await this.#engine.start(id);
+      // Destroyed meanwhile: whoever did it has stopped those that there were.
+      this.#requireApp(release.app);
     } catch (error) {
       await this.#engine.remove(id);
       throw error;

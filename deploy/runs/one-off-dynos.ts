@@ -46,6 +46,8 @@ export class OneOffDynos implements Runs {
     try {
       const stream = await engine.attach(id, { stdin: true, terminal: options.terminal !== undefined });
       await engine.start(id);
+      // Destroyed meanwhile: whoever did it has stopped those that there were.
+      this.#options.releases.require(app);
       if (options.terminal) await engine.resize(id, options.terminal);
       const hangUp = () => this.#hangUp(id);
       this.#began({ id, app, name: dyno, release: release.version, since: new Date(), ...options, hangUp });
