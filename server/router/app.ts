@@ -1,4 +1,4 @@
-import type { Canary } from './canary.ts';
+import { type Canary, CanaryCookie } from './canary.ts';
 import type { AppRoute, DynoRoute, HttpsRoute } from './route-table.ts';
 import { StickyCookie } from './sticky.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -50,7 +50,8 @@ export function makeApp(
   };
   if (canary) {
     const dynos = dynosOf(canary.dynos, pools);
-    app.canary = { ...canary, app: { ...app, dynos, turn: before?.canary?.app.turn ?? 0 } };
+    const cookie = before?.canary?.cookie ?? new CanaryCookie(name);
+    app.canary = { ...canary, cookie, app: { ...app, dynos, turn: before?.canary?.app.turn ?? 0 } };
   }
   return app;
 }
