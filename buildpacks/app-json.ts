@@ -6,6 +6,8 @@ import { asObject, parseJson } from './json.ts';
 export interface AppJson {
   /** Process type → how many dynos a new app starts with. */
   formation: Record<string, number>;
+  /** Config vars of a new app, by name. */
+  env: Record<string, AppJsonVariable>;
   /** Commands to run by a schedule, as written. */
   cron: AppJsonCronJob[];
   /** Of web dynos. */
@@ -16,6 +18,14 @@ export interface AppJson {
   predeploy: string | undefined;
   /** Commands that run when a release is live. */
   hooks: { postdeploy?: string; firstDeploy?: string };
+}
+
+export interface AppJsonVariable {
+  value: string | undefined;
+  /** A new app gets a random one. */
+  isSecret: boolean;
+  /** Somebody has to set it before the first release, if it has no value here. */
+  required: boolean;
 }
 
 export interface AppJsonCronJob {
@@ -31,6 +41,7 @@ export function parseAppJson(text: string): AppJson {
   return {
     formation: numbersOf(json.formation, 'quantity', 0),
     maxParallel: numbersOf(json.formation, 'max_parallel', 1),
+    env: parseEnv(json.env),
     cron: parseCron(json.cron),
     checks: parseHealthChecks(json.healthchecks),
     ...parseScripts(json.scripts),
@@ -46,6 +57,21 @@ function numbersOf(formation: unknown, name: string, least: number): Record<stri
     throw new BuildpackError(
       `app.json: formation.${type}.${name} is ${JSON.stringify(value)}; it must be a whole number, ${least} or more.`,
     );
+  });
+  return Object.fromEntries(entries);
+}
+
+/** As Heroku's schema has it: a text, or an object whose `required` is true unless it says otherwise. */
+function parseEnv(env: unknown): Record<string, AppJsonVariable> {
+  const entries = Object.entries(asObject(env)).map(([name, entry]) => {
+    const { value, generator, required } = asObject(typeof entry === 'string' ? { value: entry } : entry);
+    if (value !== undefined && typeof value !== 'string')
+      throw new BuildpackError(`app.json: env.${name}.value must be a text, not ${JSON.stringify(value)}.`);
+    if (generator !== undefined && generator !== 'secret')
+      throw new BuildpackError(
+        `app.json: env.${name}.generator is ${JSON.stringify(generator)}; there is "secret".`,
+      );
+    return [name, { value, isSecret: generator !== undefined, required: required !== false }] as const;
   });
   return Object.fromEntries(entries);
 }

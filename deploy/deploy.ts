@@ -5,6 +5,7 @@ import { type ProcessTypes, processTypes } from '../buildpacks/process-types.ts'
 import type { ImageBuilder } from './build/image-builder.ts';
 import type { AppCanaries } from './canary.ts';
 import { parseCronJob } from './cron/schedule.ts';
+import { firstConfig } from './first-config.ts';
 import { BootFailure } from './formation/boot-failure.ts';
 import type { CronEntry } from './model/cron-entry.ts';
 import type { KeyedMutex } from './model/mutex.ts';
@@ -26,6 +27,8 @@ export interface DeployOptions {
   configOf: (app: string) => Record<string, string>;
   /** For the first release of an app, where nobody has scaled yet. */
   setFormation: (app: string, quantities: Record<string, number>) => void;
+  /** The same of its config vars. */
+  setConfig: (app: string, config: Record<string, string>) => void;
   /** `http://app.example.com/` */
   urlOf: (app: string) => string;
   /** A preview runs no cron jobs: they would be done twice. */
@@ -75,6 +78,8 @@ async function compile(buildpack: Buildpack, push: Push, options: DeployOptions)
     const appJson = await readAppJson(tree);
     const cron = options.isPreview(build.app) ? [] : appJson.cron.map(parseCronJob);
     const write = (text: string) => output.write(text);
+    // Before the build, which would be for nothing.
+    if (isNew(build.app, options)) firstConfig(build.app, appJson.env, options.configOf(build.app));
     const image = await stages.time('build', () =>
       options.builder.build({ plan, tree, app: build.app, write, signal }),
     );
@@ -98,7 +103,7 @@ async function launch(
   };
   signal.throwIfAborted();
   write(section('Launching'));
-  if (options.releases.current(build.app) === undefined) options.setFormation(build.app, appJson.formation);
+  if (isNew(build.app, options)) begin(push, appJson, options);
   const created = options.releases.create({
     app: build.app,
     description: `Deploy ${build.commit.slice(0, 8)}`,
@@ -125,6 +130,21 @@ async function launch(
   write(detail(`Released v${release.version}`));
   write(detail(`${options.urlOf(build.app)} deployed`));
   return release;
+}
+
+function isNew(app: string, { releases }: DeployOptions): boolean {
+  return releases.current(app) === undefined;
+}
+
+/** What app.json gives an app that has no release yet. */
+function begin({ build: { app }, output }: Push, { formation, env }: AppJson, options: DeployOptions): void {
+  options.setFormation(app, formation);
+  const present = options.configOf(app);
+  const added = firstConfig(app, env, present);
+  const names = Object.keys(added).join(', ');
+  if (names === '') return;
+  options.setConfig(app, { ...present, ...added });
+  output.write(detail(`Set config vars of app.json: ${names}`));
 }
 
 /** The pusher reads what a dyno that does not come up said. */

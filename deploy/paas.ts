@@ -324,6 +324,7 @@ export function openPaas(options: PaasOptions): Paas {
     configOf: (app) => apps.config(app),
     isPreview: (app) => previews.has(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),
+    setConfig: (app, config) => apps.replaceConfig(app, config),
     urlOf,
   });
   const images: ImageKeeper = new ImageKeeper({

@@ -12,11 +12,26 @@ describe('parseAppJson()', () => {
     assert.deepEqual(parseAppJson(text), {
       formation: { web: 2, cron: 0 },
       maxParallel: {},
+      env: {},
       cron: [],
       checks: [],
       predeploy: undefined,
       hooks: {},
     });
+  });
+
+  it('reads config vars as Heroku has them', () => {
+    const env = { A: 'a', B: { value: 'b' }, C: { generator: 'secret' }, D: {}, E: { required: false } };
+    const none = { value: undefined, isSecret: false, required: true };
+    assert.deepEqual(parseAppJson(JSON.stringify({ env })).env, {
+      A: { ...none, value: 'a' },
+      B: { ...none, value: 'b' },
+      C: { ...none, isSecret: true },
+      D: none,
+      E: { ...none, required: false },
+    });
+    assert.throws(() => parseAppJson('{"env": {"A": {"value": 1}}}'), { message: /env\.A\.value .* not 1/ });
+    assert.throws(() => parseAppJson('{"env": {"A": {"generator": "x"}}}'), { message: /there is "secret"/ });
   });
 
   it('says where it is broken', () => {

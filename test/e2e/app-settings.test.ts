@@ -183,6 +183,21 @@ describe('what an operator sets on an app', function () {
     assert.match(await paas.paas('releases -a hooked'), /Current: v3/);
   });
 
+  it('env of app.json makes the config of a new app, or says what is missing', async () => {
+    const folder = await paas.checkout('node-plain', 'configured');
+    const env = { TITLE: 'Shop', KEY: { generator: 'secret' }, NEEDED: { description: 'by the app' } };
+    paas.write(folder, 'app.json', JSON.stringify({ env }));
+    await paas.commit(folder, 'env');
+    const refused = await paas.push(folder);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /not set: NEEDED\.\s.*config:set NEEDED=… -a configured.*Push rejected/s);
+    await paas.paas('config:set NEEDED=x -a configured');
+    assert.match(await paas.deploy(folder), /Set config vars of app\.json: TITLE, KEY/);
+    const { KEY, ...rest } = JSON.parse(await paas.paas('config -a configured --json'));
+    assert.deepEqual(rest, { NEEDED: 'x', TITLE: 'Shop' });
+    assert.equal((await paas.ssh('run -a configured -- printenv KEY')).stdout, `${KEY}\n`);
+  });
+
   it('a pushed branch is previewed by an app of its own, until it is deleted', async () => {
     await paas.paas('config:set COLOUR=blue SECRET=x -a plain');
     await paas.paas('previews:on -a plain --limit 1 --keys COLOUR');
