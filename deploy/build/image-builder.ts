@@ -33,6 +33,8 @@ interface StepWork {
   env: Record<string, string>;
   workingDir: string;
   stdin?: () => Promise<Readable>;
+  /** Its command reads the input to its last byte; otherwise tar does, which knows where it ends and leaves the padding. */
+  readsAll?: boolean;
 }
 
 /** Carries a build plan out: each step in a container without privileges, what it wrote becomes a layer. */
@@ -154,7 +156,7 @@ export class ImageBuilder {
     const fed = work.stdin ? feed(await work.stdin(), stream.stdin) : undefined;
     const [status] = await Promise.all([this.#engine.wait(id), fed?.catch(() => {})]);
     await shown;
-    if (status === 0) await fed;
+    if (status === 0) await fed?.catch((error) => ignoreLeftover(error, work));
     return { status, foundNoSpace };
   }
 
@@ -227,6 +229,7 @@ function writeFile(step: FileStep): StepWork {
   return {
     command: ['bash', '-euo', 'pipefail', '-c', script, 'write', step.path, step.mode.toString(8)],
     ...AS_ROOT,
+    readsAll: true,
     stdin: async () => {
       const { Readable } = await import('node:stream');
       return Readable.from([step.content]);
@@ -247,6 +250,12 @@ function archive(tree: GitTree, files: string[]): Readable {
       child.stdout!.destroy(new PaasError('internal', `git archive exited with status ${status}.`));
   });
   return child.stdout!;
+}
+
+/** A tar that ended well had all that it needed: on less than an archive it fails. */
+function ignoreLeftover(error: NodeJS.ErrnoException, { readsAll = false }: StepWork): void {
+  const isUnread = ['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET'].includes(error.code ?? '');
+  if (readsAll || !isUnread) throw error;
 }
 
 async function feed(source: Readable, stdin: Duplex): Promise<void> {
