@@ -12,13 +12,15 @@ const READ_ONLY = /The disk of the runtime’s data can only be read\. Look into
 
 describe('a runtime whose disk reports errors', function () {
   this.timeout(60_000);
-  const { engine, disk, create, names, forgetFiles } = brokenDiskSuite(0);
+  const { engine, disk, create, names, forgetFiles } = brokenDiskSuite({ number: 0, journal: false });
 
   it('refuses what needs the disk and says why, ends what is to end, and works again afterwards', async () => {
     await engine.output('run', '--name', 'ended', BASE, 'sh', '-c', 'echo kept >/tmp/file; echo said');
     for (const name of ['one', 'two', 'three'])
       await engine.output('run', '-d', '--name', name, BASE, ...TALK);
     await create('later');
+    await engine.output('run', '--name', 'untouched', BASE, 'sh', '-c', 'echo kept >/tmp/file');
+    const before = await names();
     await until(async () => (await engine.output('logs', 'one')).includes('talk'));
 
     disk.fail();
@@ -36,7 +38,9 @@ describe('a runtime whose disk reports errors', function () {
     assert.doesNotMatch(await engine.output('images'), /test\/refused/);
     await engine.output('stop', '-t', '5', 'one');
     await engine.output('kill', 'two');
-    assert.match(await engine.output('ps', '-a', '--filter', 'name=two'), /Exited \(137\)/);
+    await until(async () =>
+      (await engine.output('ps', '-a', '--filter', 'name=two')).includes('Exited (137)'),
+    );
     let count = 0;
     const refusal = await until(async () => {
       const attempt = await create(`before-${count++}`);
@@ -47,24 +51,22 @@ describe('a runtime whose disk reports errors', function () {
 
     disk.mend();
     await until(async () => (await create('after')).code === 0);
-    await engine.output('start', 'later');
-    assert.equal(await engine.output('logs', 'ended'), 'said\n');
-    await until(async () => (await engine.client('commit', 'ended', 'test/step:v1')).code === 0);
-    assert.equal(await engine.output('run', '--rm', 'test/step:v1', 'cat', '/tmp/file'), 'kept\n');
-
-    const known = await names();
-    await engine.output('kill', 'three', 'later');
+    await engine.output('kill', 'three');
     await engine.end('SIGKILL');
     // What the kernel only had in memory is gone then, as after a power cut.
     await disk.remount();
     await engine.start();
-    assert.deepEqual(await names(), known);
+    const known = await names();
+    for (const name of [...before, 'after']) assert.ok(known.includes(name), `${name} is lost`);
+    assert.equal(await engine.output('logs', 'ended'), 'said\n');
+    await engine.output('commit', 'untouched', 'test/step:v1');
+    assert.equal(await engine.output('run', '--rm', 'test/step:v1', 'cat', '/tmp/file'), 'kept\n');
   });
 });
 
 describe('a runtime whose disk can only be read', function () {
   this.timeout(60_000);
-  const { engine, disk, create, names } = brokenDiskSuite(1);
+  const { engine, disk, create, names } = brokenDiskSuite({ number: 1, journal: true });
 
   it('refuses what it would have to write and says why, shows and ends containers, also as the next one, and works again afterwards', async () => {
     await engine.output('run', '--name', 'ended', BASE, 'sh', '-c', 'echo kept >/tmp/file; echo said');
@@ -81,7 +83,6 @@ describe('a runtime whose disk can only be read', function () {
         ['create', '--name', 'more', BASE, 'true'],
         ['start', 'later'],
         ['commit', 'ended', 'test/refused:v1'],
-        ['rm', 'ended'],
         ['network', 'create', 'more'],
         ['network', 'rm', 'network'],
         ['volume', 'create', 'more'],
@@ -97,11 +98,13 @@ describe('a runtime whose disk can only be read', function () {
     await refuses();
     await engine.output('stop', '-t', '5', 'one');
     await engine.output('kill', 'two');
-    assert.equal(await engine.output('ps', '--format', '{{.Names}}'), 'three\n');
+    await until(async () => (await engine.output('ps', '--format', '{{.Names}}')) === 'three\n');
 
     await engine.end('SIGKILL');
     await engine.start();
     await refuses();
+    // Of the runtime before, a kernel that takes what is written but not synced would have had half a second for it.
+    assert.match((await engine.client('rm', 'ended')).stderr, READ_ONLY);
     assert.equal(await engine.output('ps', '--format', '{{.Names}}'), 'three\n');
     await engine.output('kill', 'three');
 
@@ -118,9 +121,9 @@ describe('a runtime whose disk can only be read', function () {
 const TALK = ['sh', '-c', 'while :; do echo talk; sleep 0.1; done'];
 
 /** A runtime with its data on a disk of its own. `number`: which of the file's. */
-function brokenDiskSuite(number: number) {
+function brokenDiskSuite({ number, journal }: { number: number; journal: boolean }) {
   const engine = new EngineProcess(`172.28.${(process.pid + number) % 256}.0/24`);
-  const disk = new FailingDisk(join(engine.root, 'data'));
+  const disk = new FailingDisk(join(engine.root, 'data'), { journal });
   before(async function () {
     if (missingForContainers() || !existsSync(DOCKER) || !FailingDisk.isPossible) return this.skip();
     disk.mount();

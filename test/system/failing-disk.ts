@@ -11,16 +11,18 @@ const MEGABYTE = 1 << 20;
  *   ext4 at `folder` ── loop device ──(direct I/O)── file ── ext4 ── loop device ── file
  *                                                                        └── becomes shorter: EIO for what is read and written
  *
- * Without a journal ext4 goes on, so that each error reaches who asked.
+ * Without a journal ext4 goes on, so that each error reaches who asked; only with one it makes itself read-only on every kernel.
  */
 export class FailingDisk {
   readonly folder: string;
+  readonly #journal: boolean;
   readonly #below: string;
   readonly #image: string;
   #devices: { upper: string; lower: string } | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, { journal }: { journal: boolean }) {
     this.folder = folder;
+    this.#journal = journal;
     this.#below = `${folder}.below`;
     this.#image = `${folder}.disk`;
   }
@@ -34,10 +36,10 @@ export class FailingDisk {
     for (const folder of [this.folder, this.#below]) mkdirSync(folder, { recursive: true });
     const disk = `${this.#below}/disk`;
     execFileSync('truncate', ['--size=64M', this.#image]);
-    makeFileSystem(this.#image);
+    makeFileSystem(this.#image, { journal: false });
     const lower = mountFile(this.#image, this.#below, []);
     copy('/dev/zero', disk, ['count=48', 'oflag=direct', 'conv=fsync']);
-    makeFileSystem(disk);
+    makeFileSystem(disk, { journal: this.#journal });
     this.#devices = { lower, upper: mountFile(disk, this.folder, ['--direct-io=on']) };
   }
 
@@ -70,6 +72,8 @@ export class FailingDisk {
   /** As somebody does who has looked into it. Nobody may have anything open there. */
   async remount(): Promise<void> {
     await unmount(this.folder);
+    // Its status says what it found; what it cannot mend the next mount finds.
+    spawnSync('e2fsck', ['-fy', `${this.#below}/disk`], { stdio: 'ignore' });
     this.#devices!.upper = mountFile(`${this.#below}/disk`, this.folder, ['--direct-io=on']);
   }
 
@@ -83,8 +87,8 @@ export class FailingDisk {
   }
 }
 
-function makeFileSystem(file: string): void {
-  execFileSync('mkfs.ext4', ['-q', '-O', '^has_journal', file]);
+function makeFileSystem(file: string, { journal }: { journal: boolean }): void {
+  execFileSync('mkfs.ext4', ['-q', '-O', journal ? 'has_journal' : '^has_journal', file]);
 }
 
 /** The device goes with the mount. Returns the device. */
