@@ -12,9 +12,9 @@ const { values } = parseArgs({
 });
 const CYCLES = Number(values.cycles);
 const TOGETHER = Number(values.together);
-/** Until what is made once is there. */
-const WARM_UP = 300;
-const REST_MILLISECONDS = 8000;
+/** Until what is made once is there, and as much is made in advance as there will ever be. */
+const WARM_UP = 2000;
+const REST_MILLISECONDS = 12_000;
 const MEMORY_TOLERANCE = 10 * 1024;
 
 const missing = missingForContainers();
