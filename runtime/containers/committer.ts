@@ -58,7 +58,7 @@ export class Committer {
   /**
    * What the container has written becomes a layer (a rename), which from then on is one of its own lower layers: it can
    * be started again and goes on from there; of one that runs it is copied. The image is listed only once all of it is on the disk.
-   * Throws `conflict` for a container that is volatile, or has too many layers.
+   * Throws `conflict` for a container that is volatile, has too many layers, or lacks one.
    */
   async commit(container: Container, options: CommitOptions): Promise<Image> {
     refuseUncommittable(container);
@@ -78,6 +78,7 @@ export class Committer {
 
   async #list(container: Container, options: CommitOptions & { layers: string[] }): Promise<Image> {
     const { reference, layers } = options;
+    this.#requireLayers(container, layers);
     const created = new Date().toISOString();
     const { author, comment, origin } = options;
     const said = { ...(author && { author }), ...(comment && { comment }) };
@@ -90,6 +91,16 @@ export class Committer {
     });
     await this.#options.images.addNew(image, { reference, sync: () => this.#sync(container) });
     return image;
+  }
+
+  /** A disk that reported errors, and what repairs it, may have taken one away: an image without it could not be started. */
+  #requireLayers({ id }: Container, layers: string[]): void {
+    const missing = layers.find((layer) => !this.#options.layers.exists(layer));
+    if (missing === undefined) return;
+    throw new EngineError(
+      'conflict',
+      `The layer ${missing} of container ${id.slice(0, 12)} is gone from the disk, so no image can be made of it. Make the container anew.`,
+    );
   }
 
   /** What of the image's config a container cannot change comes from the image. */

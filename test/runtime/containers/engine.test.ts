@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -140,6 +140,23 @@ describe('Engine, through its API', () => {
     await docker.getImage('paas/app:v1').remove();
     assert.equal(existsSync(layer), false);
     assert.equal(readdirSync(paths.layers).length, 1);
+  });
+
+  it('refuses to commit what lacks a layer, as after a repair of the disk', async () => {
+    const container = await create('true');
+    await container.start();
+    await container.wait();
+    await container.commit({ repo: 'paas/whole' });
+    await container.start();
+    await container.wait();
+    rmSync(kernel.launched.at(-1)!.rootfs.lower[0]!, { recursive: true });
+    await assert.rejects(container.commit({ repo: 'paas/half' }), {
+      statusCode: 409,
+      message: /is gone from the disk/,
+    });
+    await assert.rejects(docker.getImage('paas/half').inspect(), { statusCode: 404 });
+    await container.remove();
+    await docker.getImage('paas/whole').remove();
   });
 
   it('refuses to commit what is volatile', async () => {
