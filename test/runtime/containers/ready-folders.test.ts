@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { ReadyFolders } from '../../../runtime/containers/ready-folders.ts';
+import { Trash } from '../../../runtime/trash.ts';
+
+const FEW = 8;
+
+describe('ReadyFolders', () => {
+  let root: string;
+  let trash: Trash;
+  let folders: ReadyFolders;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'paas-ready-'));
+    trash = new Trash(join(root, 'trash'), async ([program, ...args]) => {
+      execFileSync(program!, args);
+    });
+    trash.open();
+    execFileSync('mkdir', [join(root, 'containers')]);
+    folders = new ReadyFolders(join(root, 'containers'), trash);
+  });
+  afterEach(async () => {
+    await folders.close();
+    await trash.emptied();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  const there = () => readdirSync(join(root, 'containers'));
+  const path = (...names: string[]) => join(root, 'containers', ...names);
+  /** Whole ones: `exit` comes last. */
+  const ready = () => there().filter((id) => existsSync(path(id, 'exit')));
+
+  async function until(condition: () => boolean): Promise<void> {
+    for (let tries = 0; !condition(); tries++) {
+      assert.ok(tries < 500, String(there()));
+      await sleep(20);
+    }
+  }
+
+  it('makes a few, whose names are the ids of the next containers, and more when some are taken', async () => {
+    folders.open();
+    await until(() => ready().length === FEW);
+    const id = folders.nextId();
+    assert.deepEqual(readdirSync(path(id)).sort(), ['exit', 'upper', 'work']);
+    folders.take(id);
+    assert.notEqual(folders.nextId(), id);
+    await until(() => ready().length === FEW + 1);
+    await folders.close();
+    await trash.emptied();
+    // What nobody took is gone, what was taken is there.
+    assert.deepEqual(there(), [id]);
+  });
+
+  it('makes one at once when none is ready, and says when it cannot', () => {
+    const id = folders.nextId();
+    folders.take(id);
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.deepEqual(readdirSync(path(id)), []);
+    rmSync(path(), { recursive: true });
+    assert.throws(() => folders.take(folders.nextId()), { code: 'ENOENT' });
+  });
+
+  it('goes on after it could not make one', async () => {
+    rmSync(path(), { recursive: true });
+    folders.open();
+    await sleep(400);
+    execFileSync('mkdir', [path()]);
+    folders.take(folders.nextId());
+    await until(() => ready().length === FEW);
+  });
+});
