@@ -92,7 +92,8 @@ export class AppCanaries implements Canaries {
       const release = this.#running(app);
       const { version } = release;
       this.#options.activity.note({ app, user, action: 'releases:promote', text: `v${version} promoted` });
-      await this.#activate(release);
+      // One that does not come up in full goes on as the canary that it was.
+      await this.#options.releases.activate(release);
       return release;
     });
     await this.#options.releases.finish(release, NOBODY);
@@ -139,17 +140,6 @@ export class AppCanaries implements Canaries {
     for (const { name } of this.#options.apps.list()) {
       const version = this.#options.store.canary(name)?.version;
       if (version !== undefined) this.#counts.set(name, { version, requests: 0, failed: 0 });
-    }
-  }
-
-  /** One that does not come up in full goes on as the canary that it was. */
-  async #activate(release: Release): Promise<void> {
-    const { releases, store } = this.#options;
-    try {
-      await releases.activate(release);
-    } catch (error) {
-      if (releases.current(release.app)?.version !== release.version) store.markCanary(release);
-      throw error;
     }
   }
 

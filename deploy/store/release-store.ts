@@ -111,8 +111,10 @@ export class ReleaseStore {
     this.#db.run("UPDATE releases SET state = 'failed' WHERE app = ? AND state = 'canary'", app);
   }
 
+  /** Of a pending release that did not come up. One that serves by now, whatever went wrong then, goes on; so does a canary. */
   fail(release: Release): void {
-    this.#setState(release, 'failed');
+    const sql = "UPDATE releases SET state = 'failed' WHERE app = ? AND version = ? AND state = 'pending'";
+    this.#db.run(sql, release.app, release.version);
   }
 
   /** The release that a build made and that serves, or did; undefined: none. */

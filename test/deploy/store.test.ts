@@ -84,6 +84,7 @@ describe('the store', () => {
     releases.activate(first);
     assert.equal(apps.find('shop').currentRelease, 1);
     assert.deepEqual(releases.find('shop', 1).config, { A: '1' });
+    releases.fail(first);
     releases.failPending();
     assert.deepEqual(
       releases.list('shop').map(({ version, state }) => [version, state]),
