@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'mocha';
 import { openCgroups } from '../../runtime/cgroups/cgroups.ts';
@@ -56,6 +56,8 @@ describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${
     );
     const mounted = join(engine.root, 'mounted');
     for (const folder of [...folders, mounted]) mkdirSync(folder);
+    // An empty one may have been made in advance.
+    writeFileSync(join(folders[0]!, 'log'), '');
     for (const { call, args } of cgroups.enter(stray).operations) {
       if (call === 'mkdirat') mkdirSync(args[1] as string);
     }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
@@ -31,11 +31,18 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
   ];
 }
 
-/** Whether a container's folder was made in advance, and nothing has begun in it. */
+/** Whether a container's folder was made in advance, or is being made, and nothing has begun in it; or it is gone meanwhile. */
 function isReady(folder: string): boolean {
   const isEmpty = (name: string) =>
-    existsSync(join(folder, name)) && readdirSync(join(folder, name)).length === 0;
-  return isEmpty('upper') && isEmpty('work') && readFileSync(join(folder, 'exit'), 'utf8') === '';
+    name === 'exit'
+      ? statSync(join(folder, name)).size === 0
+      : ['upper', 'work'].includes(name) && readdirSync(join(folder, name)).length === 0;
+  try {
+    return readdirSync(folder).every(isEmpty);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return true;
+  }
 }
 
 /** What the kernel has of an instance that has been taken down. */
