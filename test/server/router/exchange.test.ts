@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, createServer, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -784,8 +784,14 @@ describe('Exchange', () => {
       return server;
     }
 
+    function newSocketPath(): string {
+      const folder = mkdtempSync(join(tmpdir(), 'router-'));
+      cleanups.push(() => rmSync(folder, { recursive: true }));
+      return join(folder, 'd.sock');
+    }
+
     it('is reached through its socket', async () => {
-      const path = join(mkdtempSync(join(tmpdir(), 'router-')), 'd.sock');
+      const path = newSocketPath();
       const router = await startRouter();
       router.serve([], { dashboard: path });
       await dashboard(path);
@@ -793,7 +799,7 @@ describe('Exchange', () => {
     });
 
     it('is waited for while it restarts', async () => {
-      const path = join(mkdtempSync(join(tmpdir(), 'router-')), 'd.sock');
+      const path = newSocketPath();
       const router = await startRouter();
       router.serve([], { dashboard: path });
       const answer = sendRaw(router.port, DASHBOARD);
