@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Demand } from '../network/demand.ts';
 import type { Trash } from '../trash.ts';
+import { Refill } from './refill.ts';
 
 /**
  * Containers' folders made in advance, with the three things in them that every first start needs (`upper`, `work`, `exit`): making all of
@@ -12,14 +12,10 @@ import type { Trash } from '../trash.ts';
 export class ReadyFolders {
   readonly #folder: string;
   readonly #trash: Trash;
-  readonly #demand = new Demand({ least: LEAST, most: MOST });
+  readonly #refill = new Refill({ least: LEAST, most: MOST }, () => this.#begin());
   /** Their names: the ids of the containers to come. */
   readonly #ready: string[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #filling: Promise<void> | undefined;
-  #lastBusy = 0;
-  /** What was taken is about to be replaced. */
-  #isDue = false;
   #closed = false;
 
   /** `folder`: where they are, beside those that are taken. */
@@ -30,7 +26,7 @@ export class ReadyFolders {
 
   /** Begins to make some. */
   open(): void {
-    this.#checkIn(CALM_MILLISECONDS);
+    this.#refill.checkIn('calm');
   }
 
   /** The id of the container that is made next, whose folder is ready; or a new one. */
@@ -40,22 +36,21 @@ export class ReadyFolders {
 
   /** Gives the container its folder. Throws if none can be made. */
   take(id: string): void {
-    this.postpone();
-    this.#demand.note(this.#lastBusy);
+    this.#refill.note();
     if (this.#ready[0] === id) this.#ready.shift();
     else mkdirSync(this.#path(id), { mode: 0o700 });
-    if (!this.#isDue) this.#checkIn(CALM_MILLISECONDS);
+    this.#refill.checkIn('calm');
   }
 
   /** Something goes on that needs the processors more than what is made in advance. */
   postpone(): void {
-    this.#lastBusy = Date.now();
+    this.#refill.postpone();
   }
 
   /** Takes away those that nobody took. Resolves when nothing is made any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#refill.stop();
     await this.#filling;
     for (const id of this.#ready.splice(0)) this.#trash.remove(this.#path(id));
   }
@@ -64,30 +59,17 @@ export class ReadyFolders {
     return join(this.#folder, id);
   }
 
-  #checkIn(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    this.#isDue = milliseconds === CALM_MILLISECONDS;
-    this.#timer = setTimeout(() => this.#check(), milliseconds).unref();
-  }
-
-  #check(): void {
-    this.#isDue = false;
+  #begin(): void {
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = undefined;
-      if (this.#ready.length > LEAST && !this.#closed && !this.#isDue) this.#checkIn(SHRINK_MILLISECONDS);
+      if (this.#ready.length > LEAST && !this.#closed) this.#refill.checkIn('later');
     });
   }
 
-  /** What is ready serves it better than half a processor that makes more. */
-  get #isRush(): boolean {
-    return Date.now() - this.#lastBusy < CALM_MILLISECONDS;
-  }
-
   async #fill(): Promise<void> {
-    const target = () => this.#demand.target(Date.now());
-    while (!this.#closed && this.#ready.length < target()) {
-      if (this.#isRush && this.#ready.length > 0) {
-        this.#checkIn(CALM_MILLISECONDS);
+    while (!this.#closed && this.#ready.length < this.#refill.target) {
+      if (this.#refill.isRush && this.#ready.length > 0) {
+        this.#refill.checkIn('calm');
         return;
       }
       const id = newId();
@@ -100,7 +82,7 @@ export class ReadyFolders {
         return;
       }
     }
-    for (const id of this.#ready.splice(target())) this.#trash.remove(this.#path(id));
+    for (const id of this.#ready.splice(this.#refill.target)) this.#trash.remove(this.#path(id));
   }
 }
 
@@ -117,5 +99,3 @@ async function make(path: string): Promise<void> {
 
 const LEAST = 8;
 const MOST = 1024;
-const CALM_MILLISECONDS = 250;
-const SHRINK_MILLISECONDS = 60_000;

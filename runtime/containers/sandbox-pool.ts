@@ -1,6 +1,6 @@
 import type { AddressPool } from '../network/address-pool.ts';
-import { Demand } from '../network/demand.ts';
 import type { ContainerNetwork } from '../network/network-plan.ts';
+import { Refill } from './refill.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export interface SandboxPoolOptions {
@@ -21,26 +21,22 @@ export interface SandboxPoolOptions {
  */
 export class SandboxPool {
   readonly #options: SandboxPoolOptions;
-  readonly #demand: Demand;
+  readonly #refill: Refill;
   readonly #ready: Sandbox[] = [];
   readonly #waiting: PromiseWithResolvers<Sandbox>[] = [];
   #filling: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #lastBusy = 0;
-  #isSoon = false;
   #closed = false;
 
   constructor(options: SandboxPoolOptions) {
     this.#options = options;
-    this.#demand = new Demand(options.bounds);
+    this.#refill = new Refill(options.bounds, () => this.fill());
   }
 
   /** One for a new container. Rejects with what kept it from being made. */
   take(): Promise<Sandbox> {
-    this.#demand.note(Date.now());
-    this.postpone();
+    this.#refill.note();
     for (let ready = this.#ready.shift(); ready; ready = this.#ready.shift()) {
-      this.#checkIn(this.#ready.length < FEW ? SOON_MILLISECONDS : CALM_MILLISECONDS);
+      this.#refill.checkIn(this.#ready.length < FEW ? 'soon' : 'calm');
       if (ready.alive) return Promise.resolve(ready);
       this.#options.discard(ready);
     }
@@ -52,14 +48,12 @@ export class SandboxPool {
 
   /** Something goes on that needs the processors more than what is made in advance. */
   postpone(): void {
-    this.#lastBusy = Date.now();
+    this.#refill.postpone();
   }
 
   /** Begins to make what is missing. */
   fill(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#isSoon = false;
+    this.#refill.stop();
     this.#filling ??= this.#fillUp().finally(() => {
       this.#filling = undefined;
       if (this.#waiting.length > 0 && !this.#closed) this.fill();
@@ -69,33 +63,31 @@ export class SandboxPool {
   /** Lets go of what is ready. Resolves when nothing is being made any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#refill.stop();
     for (const sandbox of this.#ready.splice(0)) this.#options.discard(sandbox);
     await this.#filling;
   }
 
   async #fillUp(): Promise<void> {
     for (let failures = 0; !this.#closed && this.#missing() > 0; ) {
-      if (this.#isPostponed) return this.#checkIn(CALM_MILLISECONDS);
+      if (this.#isPostponed) return this.#refill.checkIn('calm');
       const results = await this.#make(Math.min(this.#missing(), BATCH));
       const failure = results.find((result) => result.status === 'rejected');
       failures = failure ? failures + 1 : 0;
       if (failures === TRIES) return this.#giveUp(failure!.reason);
     }
-    this.#shrink(this.#demand.target(Date.now()));
-    if (this.#ready.length > this.#options.bounds.least) this.#checkIn(SHRINK_MILLISECONDS);
+    this.#shrink(this.#refill.target);
+    if (this.#ready.length > this.#options.bounds.least) this.#refill.checkIn('later');
   }
 
-  /** Not in the middle of a rush: what is ready serves that better than half a processor that makes more. */
   get #isPostponed(): boolean {
-    const isRush = Date.now() - this.#lastBusy < CALM_MILLISECONDS;
-    return isRush && this.#waiting.length === 0 && this.#ready.length >= FEW;
+    return this.#refill.isRush && this.#waiting.length === 0 && this.#ready.length >= FEW;
   }
 
   /** Those who wait come first. */
   #missing(): number {
     const waiting = this.#waiting.length;
-    return waiting > 0 ? waiting : this.#demand.target(Date.now()) - this.#ready.length;
+    return waiting > 0 ? waiting : this.#refill.target - this.#ready.length;
   }
 
   async #make(count: number): Promise<PromiseSettledResult<void>[]> {
@@ -131,20 +123,10 @@ export class SandboxPool {
   #shrink(size: number): void {
     for (const sandbox of this.#ready.splice(size)) this.#options.discard(sandbox);
   }
-
-  #checkIn(milliseconds: number): void {
-    if (this.#isSoon) return;
-    this.#isSoon = milliseconds === SOON_MILLISECONDS;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.fill(), milliseconds).unref();
-  }
 }
 
 /** So many at a time: the next waits for these some milliseconds. */
 const BATCH = 8;
 const TRIES = 3;
-/** With so few left, more are made in the middle of a rush, too: the next would have to wait for one. Not while this one starts, though. */
+/** With so few left, more are made in the middle of a rush, too: the next would have to wait for one. */
 const FEW = 4;
-const SOON_MILLISECONDS = 15;
-const CALM_MILLISECONDS = 250;
-const SHRINK_MILLISECONDS = 60_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Demand } from '../../../runtime/network/demand.ts';
+import { Demand } from '../../../runtime/containers/demand.ts';
 
 const SECOND = 1000;
 

@@ -1,5 +1,5 @@
 /**
- * How many networks to have ready: as many as the last rush took, within bounds. A rush is what comes within seconds; it is
+ * How many to have ready of what is made in advance: as many as the last rush took, within bounds. A rush is what comes within seconds; it is
  * remembered for minutes, since whoever starts many containers at once may soon do so again.
  */
 export class Demand {
