@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { BufferPool } from './buffer-pool.ts';
 import { isWaiting, newConnection, own, type StreamHandle, type WriteRequest } from './stream-handle.ts';
-import { SMALL, StreamWire } from './stream-wire.ts';
+import { StreamWire } from './stream-wire.ts';
 import type { Address, WireUser } from './wire.ts';
 
 /**
@@ -44,22 +44,10 @@ export class HandleWire extends StreamWire {
     this.#wrote(request, this.socket.writeLatin1String(request, text), undefined);
   }
 
-  writeBoth(head: string, bytes: Buffer): void {
-    const length = head.length + bytes.length;
-    if (length <= SMALL) {
-      this.write(bytes.length === 0 ? head : head + bytes.toString('latin1', 0, bytes.length));
-    } else if (length > this.pool.size) {
-      this.write(head);
-      this.writeBoth('', bytes.subarray(0, this.pool.size));
-      this.writeBoth('', bytes.subarray(this.pool.size));
-    } else if (!this.closed) {
-      const buffer = this.pool.take();
-      buffer.write(head, 0, 'latin1');
-      buffer.set(bytes, head.length);
-      const { request } = this.pool;
-      const error = this.socket.writeBuffer(request, buffer.subarray(0, length));
-      this.#wrote(request, error, buffer);
-    }
+  protected writeOwn(buffer: Buffer, length: number): void {
+    const { request } = this.pool;
+    const error = this.socket.writeBuffer(request, buffer.subarray(0, length));
+    this.#wrote(request, error, buffer);
   }
 
   onWritten(status: number, buffer: Buffer | undefined): void {

@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import type { BufferPool } from './buffer-pool.ts';
 import { isWaiting, own, type SecureHandle, type StreamHandle, secure, WriteWrap } from './stream-handle.ts';
-import { SMALL, StreamWire } from './stream-wire.ts';
+import { StreamWire } from './stream-wire.ts';
 import type { WireUser } from './wire.ts';
 
 /**
@@ -58,25 +58,12 @@ export class SecureWire extends StreamWire {
     else this.#send(text);
   }
 
-  /** As one, so that it becomes as few records as can be. */
-  writeBoth(head: string, bytes: Buffer): void {
-    const length = head.length + bytes.length;
-    if (length <= SMALL) {
-      this.write(bytes.length === 0 ? head : head + bytes.toString('latin1', 0, bytes.length));
-    } else if (length > this.pool.size) {
-      this.write(head);
-      this.writeBoth('', bytes.subarray(0, this.pool.size));
-      this.writeBoth('', bytes.subarray(this.pool.size));
-    } else if (!this.closed) {
-      const buffer = this.pool.take();
-      buffer.write(head, 0, 'latin1');
-      buffer.set(bytes, head.length);
-      const both = buffer.subarray(0, length);
-      if (this.#isSending) this.#wait(Buffer.from(both));
-      else this.#send(both);
-      // OpenSSL has encrypted it by now.
-      this.pool.give(buffer);
-    }
+  protected writeOwn(buffer: Buffer, length: number): void {
+    const both = buffer.subarray(0, length);
+    if (this.#isSending) this.#wait(Buffer.from(both));
+    else this.#send(both);
+    // OpenSSL has encrypted it by now.
+    this.pool.give(buffer);
   }
 
   override onRead(count: number): void {

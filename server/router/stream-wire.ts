@@ -32,8 +32,26 @@ export abstract class StreamWire implements Wire, HandleOwner {
   }
 
   abstract write(text: string): void;
-  abstract writeBoth(head: string, bytes: Buffer): void;
+  /** Writes the first `length` bytes of a buffer of the pool, and gives it back when it is free again. */
+  protected abstract writeOwn(buffer: Buffer, length: number): void;
   abstract onWritten(status: number, buffer: Buffer | undefined): void;
+
+  /** As one write, and as few records of TLS as can be. */
+  writeBoth(head: string, bytes: Buffer): void {
+    const length = head.length + bytes.length;
+    if (length <= SMALL) {
+      this.write(bytes.length === 0 ? head : head + bytes.toString('latin1', 0, bytes.length));
+    } else if (length > this.pool.size) {
+      this.write(head);
+      this.writeBoth('', bytes.subarray(0, this.pool.size));
+      this.writeBoth('', bytes.subarray(this.pool.size));
+    } else if (!this.closed) {
+      const buffer = this.pool.take();
+      buffer.write(head, 0, 'latin1');
+      buffer.set(bytes, head.length);
+      this.writeOwn(buffer, length);
+    }
+  }
 
   writeRead(bytes: Buffer, length: number): void {
     if (length <= SMALL) this.write(bytes.toString('latin1', 0, length));
@@ -157,5 +175,5 @@ export abstract class StreamWire implements Wire, HandleOwner {
 
 const NOTHING = Buffer.alloc(0);
 /** What Node writes from a string without allocating (StreamBase::WriteString). */
-export const SMALL = 16 * 1024;
+const SMALL = 16 * 1024;
 const END_OF_FILE = -4095;
