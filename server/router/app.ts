@@ -1,6 +1,7 @@
-import { type Canary, CanaryCookie } from './canary.ts';
+import type { AppCookie } from './app-cookie.ts';
+import { type Canary, canaryCookie } from './canary.ts';
 import type { AppRoute, DynoRoute, HttpsRoute } from './route-table.ts';
-import { StickyCookie } from './sticky.ts';
+import { stickyCookie } from './sticky.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 import { VisitorRules } from './visitor-rules.ts';
@@ -19,7 +20,7 @@ export interface App {
   /** undefined: HTTP is as good. */
   https: HttpsRoute | undefined;
   /** Says which dyno a visitor stays with; undefined: any. */
-  sticky: StickyCookie | undefined;
+  sticky: AppCookie | undefined;
   /** Where the search for the least busy dyno starts. */
   turn: number;
   canary: Canary | undefined;
@@ -44,13 +45,13 @@ export function makeApp(
     errorPages: pagesOf(route.errorPages),
     rules: VisitorRules.of(route.rules, before?.rules),
     https,
-    sticky: route.sticky && new StickyCookie(name),
+    sticky: route.sticky && stickyCookie(name),
     turn: before?.turn ?? 0,
     canary: undefined,
   };
   if (canary) {
     const dynos = dynosOf(canary.dynos, pools);
-    const cookie = before?.canary?.cookie ?? new CanaryCookie(name);
+    const cookie = before?.canary?.cookie ?? canaryCookie(name);
     app.canary = { ...canary, cookie, app: { ...app, dynos, turn: before?.canary?.app.turn ?? 0 } };
   }
   return app;

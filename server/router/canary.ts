@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { App } from './app.ts';
+import { AppCookie } from './app-cookie.ts';
 
 /** A new release that some of an app's visitors get. */
 export interface Canary {
@@ -8,30 +8,12 @@ export interface Canary {
   /** Of a hundred visitors. */
   share: number;
   app: App;
-  cookie: CanaryCookie;
+  cookie: AppCookie;
 }
 
-/** The cookie by which a visitor stays with a release. Each app has its own, as several may share a host. */
-export class CanaryCookie {
-  readonly #name: string;
-  readonly #pattern: RegExp;
-
-  constructor(app: string) {
-    this.#name = `paas-canary-${createHash('sha256').update(app).digest('hex').slice(0, 8)}`;
-    this.#pattern = new RegExp(
-      `\\r\\ncookie:(?:[^\\r\\n]*?[ ;])?${this.#name}=(-?\\d{1,9})(?![^;\\r\\n ])`,
-      'i',
-    );
-  }
-
-  /** Its value in a request's head; undefined: none. */
-  read(head: string): string | undefined {
-    return this.#pattern.exec(head)?.[1];
-  }
-
-  lineFor(value: string): string {
-    return `Set-Cookie: ${this.#name}=${value}; Path=/; Max-Age=${MAX_AGE}; HttpOnly; SameSite=Lax\r\n`;
-  }
+/** Has a visitor stay with a release: `12` for the canary v12, `-12` for the release beside it. */
+export function canaryCookie(app: string): AppCookie {
+  return new AppCookie(app, { use: 'canary', value: '-?\\d{1,9}', maxAge: WEEK_SECONDS });
 }
 
 /** Where a visitor goes, and the field line that makes him come back there; '' where he has it already. */
@@ -41,8 +23,8 @@ export interface Side {
 }
 
 /**
- * The same visitor always gets the same release, by a cookie: `12` for the canary v12, `-12` for the release beside it. Who has none, or
- * one of an earlier canary, is chosen by chance. `head`: of the request, as passed on.
+ * The same visitor always gets the same release, by a cookie. Who has none, or one of an earlier canary, is chosen by chance. `head`: of
+ * the request, as passed on.
  */
 export function chooseSide(
   { head, app, canary }: { head: string; app: App; canary: Canary },
@@ -56,5 +38,4 @@ export function chooseSide(
   return { app: isCanary ? canary.app : app, setCookie: canary.cookie.lineFor(value) };
 }
 
-/** Seconds. */
-const MAX_AGE = 7 * 24 * 3600;
+const WEEK_SECONDS = 7 * 24 * 3600;

@@ -1,4 +1,5 @@
 import { type App, type Dyno, errorPage, pickDyno } from './app.ts';
+import type { AppCookie } from './app-cookie.ts';
 import { type Canary, chooseSide } from './canary.ts';
 import { type Answer, dashboardAway, redirection, unknownHost } from './error-page.ts';
 import type { Exchange } from './exchange.ts';
@@ -6,7 +7,6 @@ import { redirectLocation, secureLocation, stripPrefix } from './path-prefix.ts'
 import type { RequestRelay } from './request-relay.ts';
 import type { Target } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
-import type { StickyCookie } from './sticky.ts';
 import { CHALLENGE_PATH } from './tls-table.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
@@ -237,7 +237,7 @@ export class DynoSearch {
   }
 
   /** The visitor's dyno, or a new one for him if that is gone or in trouble. */
-  #pickSticky(app: App, cookie: StickyCookie): Dyno | undefined {
+  #pickSticky(app: App, cookie: AppCookie): Dyno | undefined {
     const { now } = this.#router.clock;
     const name = cookie.read(this.#request.head.text);
     const known = app.dynos.find((dyno) => dyno.name === name);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { App } from '../../../server/router/app.ts';
-import { CanaryCookie, chooseSide } from '../../../server/router/canary.ts';
+import { canaryCookie, chooseSide } from '../../../server/router/canary.ts';
 
 const app = { name: 'shop' } as App;
-const cookie = new CanaryCookie('shop');
+const cookie = canaryCookie('shop');
 const NAME = cookie.lineFor('12').slice('Set-Cookie: '.length).split('=')[0]!;
 const canary = { release: '12', share: 10, app: { name: 'canary' } as App, cookie };
 const side = (fields: string, chance?: number) =>
@@ -38,7 +38,7 @@ describe('chooseSide()', () => {
       `Cookie: ${NAME}=11\r\n`,
       `Cookie: ${NAME}=123\r\n`,
       // Of another app at the same host.
-      new CanaryCookie('blog').lineFor('12').replace('Set-', ''),
+      canaryCookie('blog').lineFor('12').replace('Set-', ''),
       `Cookie: x${NAME}=12\r\n`,
       `X-Cookie: ${NAME}=12\r\n`,
       `Cookie: a=b\r\nX: ${NAME}=12\r\n`,
