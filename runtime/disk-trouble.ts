@@ -7,11 +7,14 @@ const IN_WORDS: Record<string, string> = {
   EROFS: 'The disk of the runtime’s data can only be read. Look into the kernel’s log (dmesg).',
 };
 
-/** In words, if what failed is the disk of the runtime's data: the error, or what caused it, has the name of such an errno as its `code`. */
+/**
+ * What to tell a person, if what failed is the disk of the runtime's data: the error, or what caused it, has the name of such an errno as
+ * its `code`. Undefined: it is something else.
+ */
 export function diskTrouble(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const words = IN_WORDS[(at as NodeJS.ErrnoException).code ?? ''];
-    if (words) return words;
+    if (words) return `${words} (${(error as Error).message})`;
   }
   return undefined;
 }

@@ -64,10 +64,9 @@ async function logs(container: Container, exchange: Exchange): Promise<void> {
 }
 
 function inWords(error: unknown): string {
-  const { message } = error as Error;
   const trouble = diskTrouble(error);
   if (!trouble) console.error('A log cannot be read:', error);
-  return trouble ? `${trouble} (${message})` : message;
+  return trouble ?? (error as Error).message;
 }
 
 async function writeLog(

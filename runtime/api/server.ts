@@ -80,24 +80,25 @@ function versionOf(path: string): number {
 }
 
 function answerError(exchange: Exchange, error: unknown): void {
-  const { code, exitCode, message } = error as { code?: string; exitCode?: number; message: string };
-  // A process that could not be started for reasons in the image or the request (126, 127) is the client's matter.
   const trouble = diskTrouble(error);
-  const status = trouble
-    ? STATUS.unavailable
-    : exitCode !== undefined
-      ? 400
-      : (STATUS[code as EngineErrorCode] ?? 500);
+  const { status, message } = trouble
+    ? { status: STATUS.unavailable, message: trouble }
+    : answerTo(error as Failure);
   if (status === 500) console.error(`${exchange.request.method} ${exchange.request.url}:`, error);
   if (exchange.answered) exchange.request.destroy();
-  else
-    exchange.send(status, {
-      message: trouble ? `${trouble} (${message})` : `${message}${hintOf(exitCode, message)}`,
-    });
+  else exchange.send(status, { message });
+}
+
+type Failure = { code?: string; exitCode?: number; message: string };
+
+/** A process that could not be started for reasons in the image or the request (126, 127) is the client's matter. */
+function answerTo({ code, exitCode, message }: Failure): { status: number; message: string } {
+  if (exitCode !== undefined) return { status: 400, message: `${message}${hintOf(exitCode, message)}` };
+  return { status: STATUS[code as EngineErrorCode] ?? 500, message };
 }
 
 /** The words by which the docker client knows that it should exit with 127 or 126. */
-function hintOf(exitCode: number | undefined, message: string): string {
+function hintOf(exitCode: number, message: string): string {
   if (exitCode === 127 && !message.includes('no such file or directory'))
     return ' (no such file or directory)';
   if (exitCode === 126 && !message.includes('permission denied')) return ' (permission denied)';
