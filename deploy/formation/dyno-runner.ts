@@ -93,7 +93,7 @@ export class DynoRunner {
   /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
   async waitUntilUp(dyno: Dyno): Promise<boolean> {
     const container = dyno.container!;
-    const { bootTimeoutOf, engine, portsOf } = this.#options;
+    const { bootTimeoutOf, portsOf } = this.#options;
     const bootTimeout = bootTimeoutOf(dyno.app);
     const ports = dyno.isWeb ? [WEB_PORT] : portsOf(dyno.app, dyno.type);
     if (ports.length === 0) return this.#markUp(dyno);
@@ -107,8 +107,7 @@ export class DynoRunner {
     if (problem !== undefined) {
       container.killedFor = `failed its ${problem.startsWith('startup check') ? '' : 'startup check '}${problem}`;
       this.say(dyno, `Startup check failed: ${problem}`);
-      this.say(dyno, 'Stopping process with SIGKILL');
-      await engine.kill(container.id, 'SIGKILL');
+      await this.#killNow(dyno, container);
       return false;
     }
     if (listening && !over.signal.aborted) return this.#markUp(dyno);
@@ -120,18 +119,22 @@ export class DynoRunner {
         dyno,
         `Error R10 (Boot timeout) -> ${dyno.isWeb ? 'Web process' : 'Process'} failed to ${failed} within ${seconds} seconds of launch`,
       );
-      container.killedFor = listening
-        ? `did not pass its startup checks within ${seconds} seconds`
-        : dyno.isWeb
-          ? notListening(
-              { port: WEB_PORT, seconds },
-              await engine.listeningSockets(container.id).catch(() => undefined),
-            )
-          : `did not ${bind} within ${seconds} seconds, to which \`ports\` leads`;
-      this.say(dyno, 'Stopping process with SIGKILL');
-      await engine.kill(container.id, 'SIGKILL');
+      if (!listening && dyno.isWeb) container.killedFor = await this.#whereItListens(container, seconds);
+      else
+        container.killedFor = `did not ${failed} within ${seconds} seconds${listening ? '' : ', to which `ports` leads'}`;
+      await this.#killNow(dyno, container);
     }
     return false;
+  }
+
+  async #whereItListens({ id }: DynoContainer, seconds: number): Promise<string> {
+    const sockets = await this.#options.engine.listeningSockets(id).catch(() => undefined);
+    return notListening({ port: WEB_PORT, seconds }, sockets);
+  }
+
+  async #killNow(dyno: Dyno, { id }: DynoContainer): Promise<void> {
+    this.say(dyno, 'Stopping process with SIGKILL');
+    await this.#options.engine.kill(id, 'SIGKILL');
   }
 
   async #listensOn(
@@ -235,8 +238,7 @@ export class DynoRunner {
         onDead: (_, reason) => {
           if (dyno.state !== 'up') return;
           container.killedFor = reason;
-          this.say(dyno, 'Stopping process with SIGKILL');
-          this.#options.engine.kill(container.id, 'SIGKILL').catch(() => {});
+          this.#killNow(dyno, container).catch(() => {});
         },
       },
       AbortSignal.any([over.signal, this.#closing.signal]),
