@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
 } from 'node:http2';
 import { promisify } from 'node:util';
-import { after, afterEach, before, describe, it } from 'mocha';
-import { END_HEADERS, END_STREAM, FRAME, FrameClient, frame, literals } from './http2-fixture.ts';
-import { closing, delay, eventually, RawBackend, TestRouter, tableOf } from './router-fixture.ts';
-import { type Pair, TestAuthority } from './tls-fixture.ts';
+import { describe, it } from 'mocha';
+import { END_HEADERS, END_STREAM, FRAME, frame, literals } from './http2-fixture.ts';
+import { Http2Suite } from './http2-suite.ts';
+import { closing, delay, eventually, type RawBackend, type TestRouter, tableOf } from './router-fixture.ts';
 
 const run = promisify(execFile);
 const APP = { ':authority': 'app.localhost' };
@@ -20,57 +19,19 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 describe('HTTP/2', function () {
   this.timeout(30_000);
-  let authority: TestAuthority;
-  let pair: Pair;
-  let router: TestRouter;
-  let backend: RawBackend;
-  const cleanups: (() => unknown)[] = [];
+  const suite = new Http2Suite('app.localhost', 'other.localhost');
 
-  before(() => {
-    authority = new TestAuthority();
-    pair = authority.issue('app.localhost', 'other.localhost');
-  });
-  after(() => authority.remove());
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-    await router.stop();
-    await backend.stop();
-  });
-
-  async function start(
+  function start(
     answer: Parameters<typeof RawBackend.start>[0] = (socket, text) => {
       if (text.endsWith('\r\n\r\n')) socket.write(OK);
     },
     limits: Parameters<typeof TestRouter.start>[0] = {},
   ): Promise<void> {
-    backend = await RawBackend.start(answer);
-    router = await TestRouter.start(limits);
-    await router.listenTls();
-    const table = tableOf([backend.port]);
-    table.apps.push({ app: 'other', hosts: ['other.localhost'], state: 'up', dynos: [] });
-    router.routes.swap({
-      ...table,
-      certificates: [{ hosts: ['app.localhost', 'other.localhost'], ...pair }],
+    return suite.start(answer, limits, (port) => {
+      const table = tableOf([port]);
+      table.apps.push({ app: 'other', hosts: ['other.localhost'], state: 'up', dynos: [] });
+      return table;
     });
-  }
-
-  function open(): ClientHttp2Session {
-    const session = connect(`https://127.0.0.1:${router.tlsPort}`, {
-      ca: authority.certificate,
-      servername: 'app.localhost',
-    });
-    session.on('error', () => {});
-    cleanups.push(() => session.destroy());
-    return session;
-  }
-
-  async function frames(): Promise<FrameClient> {
-    const client = await FrameClient.connect(router.tlsPort, {
-      ca: authority.certificate,
-      servername: 'app.localhost',
-    });
-    cleanups.push(() => client.close());
-    return client;
   }
 
   interface Got {
@@ -106,21 +67,21 @@ describe('HTTP/2', function () {
 
   it('answers a real client; the dyno gets HTTP/1.1 and learns by which way it came', async () => {
     await start();
-    const url = `https://app.localhost:${router.tlsPort}/x?y`;
-    const { stdout } = await run('curl', ['-si', '--http2', '--cacert', authority.file, url]);
+    const url = `https://app.localhost:${suite.router.tlsPort}/x?y`;
+    const { stdout } = await run('curl', ['-si', '--http2', '--cacert', suite.authority.file, url]);
     assert.match(stdout, /^HTTP\/2 200 \r\ncontent-length: 2\r\ndate: [^\r]+\r\n\r\nok$/);
-    assert.match(backend.all, /^GET \/x\?y HTTP\/1\.1\r\nHost: app\.localhost:\d+\r\n/);
-    assert.match(backend.all, /\r\nX-Forwarded-Proto: https\r\n/);
-    assert.match(backend.all, new RegExp(`\r\nX-Forwarded-Port: ${router.tlsPort}\r\n`));
-    assert.match(backend.all, /\r\nVia: 2\.0 paas\r\n/);
-    await router.line(
+    assert.match(suite.backend.all, /^GET \/x\?y HTTP\/1\.1\r\nHost: app\.localhost:\d+\r\n/);
+    assert.match(suite.backend.all, /\r\nX-Forwarded-Proto: https\r\n/);
+    assert.match(suite.backend.all, new RegExp(`\r\nX-Forwarded-Port: ${suite.router.tlsPort}\r\n`));
+    assert.match(suite.backend.all, /\r\nVia: 2\.0 paas\r\n/);
+    await suite.router.line(
       /^at=info method=GET path="\/x\?y" host=app\.localhost .* status=200 bytes=2 protocol=https$/,
     );
   });
 
   it('brings the fields over, cookies as one, and none that are between neighbours', async () => {
     await start();
-    const session = open();
+    const session = suite.open();
     const fields = {
       cookie: ['a=1', 'b=2'],
       'x-latin': '\u00fc',
@@ -130,7 +91,7 @@ describe('HTTP/2', function () {
       'x-real-ip': '192.0.2.3',
     };
     assert.equal((await get(session, '/', fields)).status, 200);
-    const [head] = backend.all.split('\r\n\r\n');
+    const [head] = suite.backend.all.split('\r\n\r\n');
     assert.match(head!, /\r\ncookie: a=1; b=2(\r\n|$)/);
     assert.match(head!, /\r\nx-latin: \u00fc(\r\n|$)/);
     assert.match(head!, /\r\nX-Forwarded-For: 192\.0\.2\.1, 127\.0\.0\.1\r\n/);
@@ -145,7 +106,7 @@ describe('HTTP/2', function () {
         setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path.length}\r\n\r\n${path}`), 5);
       }
     });
-    const session = open();
+    const session = suite.open();
     await once(session, 'remoteSettings');
     const all = Array.from({ length: 300 }, (_, i) => get(session, `/${i}`));
     for (const [i, { body, code }] of (await Promise.all(all)).entries()) {
@@ -157,19 +118,19 @@ describe('HTTP/2', function () {
     await start((socket, text) => {
       if (/\r\n\r\n(hello|.*\r\n0\r\n.*\r\n)$/s.test(text)) socket.end(OK);
     });
-    const session = open();
+    const session = suite.open();
     const sized = session.request({ ...APP, ':method': 'POST', 'content-length': '5' });
     sized.end('hello');
     assert.equal((await finish(sized)).status, 200);
-    assert.match(backend.received[0]!, /\r\nContent-Length: 5\r\n[\s\S]*\r\n\r\nhello$/);
+    assert.match(suite.backend.received[0]!, /\r\nContent-Length: 5\r\n[\s\S]*\r\n\r\nhello$/);
     const open1 = session.request({ ...APP, ':method': 'POST' }, { waitForTrailers: true });
     open1.on('wantTrailers', () => open1.sendTrailers({ 'x-sum': 'abc', 'x-forwarded-for': 'lie' }));
     open1.write('hel');
     open1.end('lo');
     assert.equal((await finish(open1)).status, 200);
-    assert.match(backend.received[1]!, /\r\nTransfer-Encoding: chunked\r\n/);
+    assert.match(suite.backend.received[1]!, /\r\nTransfer-Encoding: chunked\r\n/);
     assert.match(
-      backend.received[1]!,
+      suite.backend.received[1]!,
       /\r\n\r\n(3\r\nhel\r\n2\r\nlo|5\r\nhello)\r\n0\r\nx-sum: abc\r\n\r\n$/,
     );
   });
@@ -181,7 +142,7 @@ describe('HTTP/2', function () {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
       socket.write(Buffer.alloc(size, 'y'));
     });
-    const session = open();
+    const session = suite.open();
     const stream = session.request({ ...APP, ':method': 'POST', 'content-length': size });
     stream.end(Buffer.alloc(size, 'x'));
     const { body, code } = await finish(stream);
@@ -205,7 +166,7 @@ describe('HTTP/2', function () {
       );
       setTimeout(() => socket.write('c\r\n0\r\nGrpc-Status: 0\r\nSet-Cookie: no=1\r\n\r\n'), 20);
     });
-    const { status, body, trailers, headers } = await get(open(), '/');
+    const { status, body, trailers, headers } = await get(suite.open(), '/');
     assert.deepEqual([status, body, headers['transfer-encoding']], [200, 'abc', undefined]);
     assert.equal(trailers?.['grpc-status'], '0');
     assert.equal(trailers?.['set-cookie'], undefined);
@@ -216,7 +177,7 @@ describe('HTTP/2', function () {
       if (text.endsWith('\r\n\r\n'))
         socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\ngrpc-status: 5\r\n\r\n');
     });
-    const { body, trailers } = await get(open(), '/');
+    const { body, trailers } = await get(suite.open(), '/');
     assert.deepEqual([body, trailers?.['grpc-status']], ['', '5']);
   });
 
@@ -237,7 +198,7 @@ describe('HTTP/2', function () {
       await start((socket, text) => {
         if (text.endsWith('\r\n\r\n')) socket.end(answer);
       });
-      const { body, code, status } = await get(open(), '/');
+      const { body, code, status } = await get(suite.open(), '/');
       assert.deepEqual([body, code, status], [expected, 0, Number(answer.slice(9, 12))]);
     });
   }
@@ -248,7 +209,7 @@ describe('HTTP/2', function () {
       else if (text.endsWith('\r\n\r\n'))
         socket.end(`HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.css>\r\n\r\n${OK}`);
     });
-    const session = open();
+    const session = suite.open();
     const head = await get(session, '/', { ':method': 'HEAD' });
     assert.deepEqual([head.status, head.headers['content-length'], head.body], [200, '5', '']);
     const stream = session.request({ ...APP, ':path': '/hints' });
@@ -264,30 +225,30 @@ describe('HTTP/2', function () {
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', () => socket.destroySoon());
       else if (text.startsWith('GET /more')) socket.write(`${OK}HTTP/1.1 200 OK\r\n`);
     });
-    const session = open();
+    const session = suite.open();
     const none = await get(session, '/none');
     assert.equal(none.status, 503);
     assert.match(none.body, /Application error/);
     assert.notEqual((await get(session, '/short')).code, 0);
     assert.equal((await get(session, '/more')).status, 502);
-    await router.line(/code=H13 .*path="\/none"/);
-    await router.line(/code=H18 .*path="\/short"/);
-    await router.line(/code=H17 .*path="\/more"/);
+    await suite.router.line(/code=H13 .*path="\/none"/);
+    await suite.router.line(/code=H18 .*path="\/short"/);
+    await suite.router.line(/code=H17 .*path="\/more"/);
   });
 
   it('lets go of the dyno when the client gives a request up: H27', async () => {
     await start(() => {});
-    const stream = open().request({ ...APP, ':path': '/given-up' });
+    const stream = suite.open().request({ ...APP, ':path': '/given-up' });
     stream.on('error', () => {});
-    await eventually(() => backend.sockets[0], 'the request');
+    await eventually(() => suite.backend.sockets[0], 'the request');
     stream.close(8);
-    await closing(backend.sockets[0]!);
-    await router.line(/code=H27 .*path="\/given-up"/);
+    await closing(suite.backend.sockets[0]!);
+    await suite.router.line(/code=H27 .*path="\/given-up"/);
   });
 
   it('answers early and does not want the rest of the request', async () => {
     await start((socket) => socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n'));
-    const session = open();
+    const session = suite.open();
     const stream = session.request({ ...APP, ':method': 'POST' });
     stream.write('x');
     assert.equal((await finish(stream)).status, 413);
@@ -296,30 +257,30 @@ describe('HTTP/2', function () {
 
   it('answers 421 for another app than the one that TLS was opened for', async () => {
     await start();
-    const session = open();
+    const session = suite.open();
     assert.equal((await get(session, '/', { ':authority': 'other.localhost' })).status, 421);
     assert.equal((await get(session, '/', { ':authority': 'APP.localhost' })).status, 200);
   });
 
   it('closes what says nothing, request or connection', async () => {
     await start(() => {}, { silence: 100, idleClient: 300, firstByte: 100 });
-    const session = open();
+    const session = suite.open();
     const stream = session.request({ ...APP, ':method': 'POST', ':path': '/slow' });
     assert.equal((await finish(stream)).status, 408);
     assert.equal((await get(session, '/')).status, 503);
     await once(session, 'close');
-    await eventually(() => router.connections === 0 || undefined, 'no connections');
+    await eventually(() => suite.router.connections === 0 || undefined, 'no connections');
   });
 
   it('leaves when the router does: requests that are there are answered', async () => {
     await start((socket, text) => {
       if (text.endsWith('\r\n\r\n')) setTimeout(() => socket.write(OK), 300);
     });
-    const session = open();
+    const session = suite.open();
     const answer = get(session, '/');
-    await eventually(() => backend.received[0], 'the request');
+    await eventually(() => suite.backend.received[0], 'the request');
     const goaway = once(session, 'goaway');
-    const stopped = router.stop();
+    const stopped = suite.router.stop();
     assert.equal((await goaway)[0], 0);
     assert.equal((await answer).body, 'ok');
     await stopped;
@@ -356,15 +317,15 @@ describe('HTTP/2', function () {
     it(`${cases.length} kinds`, async () => {
       await start();
       for (const [what, fields] of cases) {
-        const client = await frames();
+        const client = await suite.frames();
         client.request(1, fields);
         assert.ok(await client.resetOf(1), what);
         client.close();
       }
-      assert.equal(backend.all, '');
-      const client = await frames();
+      assert.equal(suite.backend.all, '');
+      const client = await suite.frames();
       client.request(1, PROPER);
-      await eventually(() => backend.all || undefined, 'the proper one');
+      await eventually(() => suite.backend.all || undefined, 'the proper one');
     });
 
     it('fields that are none do not come over', async () => {
@@ -377,28 +338,28 @@ describe('HTTP/2', function () {
         ['X-Evil', 'b'],
         ['x\r\nevil', 'z'],
       ];
-      const client = await frames();
+      const client = await suite.frames();
       for (const [i, field] of fields.entries())
         client.request(2 * i + 1, [...PROPER.slice(0, 3), [':path', '/'], field]);
       await delay(200);
-      assert.doesNotMatch(backend.all, /evil/i);
+      assert.doesNotMatch(suite.backend.all, /evil/i);
     });
 
     it('a body that is longer or shorter than it said', async () => {
       // Answered early, it would be reset without an error.
       await start(() => {});
       for (const payload of [Buffer.from('abcdef'), Buffer.from('ab')]) {
-        const client = await frames();
+        const client = await suite.frames();
         client.request(1, [...PROPER, ['content-length', '4']], END_HEADERS);
         client.send(FRAME.data, { flags: END_STREAM, stream: 1, payload });
         assert.ok(await client.resetOf(1));
       }
-      assert.doesNotMatch(backend.all, /abcde/);
+      assert.doesNotMatch(suite.backend.all, /abcde/);
     });
 
     it('CONNECT and a head that is too large get an answer', async () => {
       await start();
-      const session = open();
+      const session = suite.open();
       const tunnel = session.request({ ':method': 'CONNECT', ':authority': 'app.localhost' });
       assert.equal((await finish(tunnel)).status, 405);
       const large = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`x-${i}`, 'y'.repeat(3500)]));
@@ -458,18 +419,21 @@ describe('HTTP/2', function () {
     for (const [what, frames1, times] of floods) {
       it(what, async () => {
         await start(() => {});
-        const client = await frames();
+        const client = await suite.frames();
         const code = await client.flood(frames1, times);
         // What the kernel had not read yet makes it reset the connection, which can take GOAWAY with it.
         assert.ok(code === undefined ? client.socket.closed : code !== 0, `${code}`);
-        await eventually(() => router.connections === 0 || undefined, 'no connections');
-        assert.ok(backend.sockets.length <= 500, `${backend.sockets.length} connections to the dyno`);
+        await eventually(() => suite.router.connections === 0 || undefined, 'no connections');
+        assert.ok(
+          suite.backend.sockets.length <= 500,
+          `${suite.backend.sockets.length} connections to the dyno`,
+        );
       });
     }
 
     it('work does not: 3,000 requests, of which every tenth is given up', async () => {
       await start();
-      const session = open();
+      const session = suite.open();
       await once(session, 'remoteSettings');
       for (let batch = 0; batch < 30; batch++) {
         const all = Array.from({ length: 100 }, (_, i) => {
