@@ -32,7 +32,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {
     await runtime.close();
     if (runtime.engine.list('root').length === 0) await kernel.dismantle();
-    else kernel.close();
+    else await kernel.close();
     process.exit(0);
   });
 }

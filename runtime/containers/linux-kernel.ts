@@ -104,7 +104,7 @@ export class LinuxKernel implements Kernel {
   /** When no container is left: closes, and takes cgroups, routes and firewall away too. */
   async dismantle(): Promise<void> {
     await this.#sandboxes.dismantle();
-    this.#letGo();
+    await this.#letGo();
     await this.#cgroups.removeAll();
     await this.#traffic.dismantle();
     this.#claim.forget();
@@ -283,18 +283,18 @@ export class LinuxKernel implements Kernel {
     ]);
   }
 
-  /** Lets go; containers go on, and a later runtime adopts them. Idempotent. */
-  close(): void {
-    this.#letGo();
+  /** Lets go; containers go on, and a later runtime adopts them: it finds nothing that is only being made. Idempotent. */
+  async close(): Promise<void> {
+    await this.#letGo();
     this.#claim.close();
   }
 
-  #letGo(): void {
+  async #letGo(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#sandboxes.close();
     this.#exits.close();
     this.#cgroups.close();
-    this.#sandboxes.close();
     this.#traffic.close();
     this.#processes.close();
     this.#userNamespace.close();

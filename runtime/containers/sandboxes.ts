@@ -73,10 +73,10 @@ export class Sandboxes {
     this.#pool.fill();
   }
 
-  /** Lets go of what was made in advance; containers keep theirs. */
-  close(): void {
+  /** Lets go of what was made in advance; containers keep theirs. Resolves when nothing is being made any more. */
+  async close(): Promise<void> {
     this.#closed = true;
-    void this.#pool.close();
+    await this.#pool.close();
   }
 
   /** Takes everything away that no container has: what was made in advance, and what `ensureSubnet` did. */

@@ -28,7 +28,7 @@ describe(`the Engine API with real containers, under nonsense (FUZZ_SEED=${SEED}
   after(async () => {
     if (!fixture) return;
     await fixture.remove();
-    kernel.close();
+    await kernel.close();
     await LinuxKernel.remove(options);
     rmSync(options.run, { recursive: true, force: true });
     const tag = instanceTag(options.run);

@@ -37,7 +37,7 @@ describe('removeDeadInstances()', function () {
     const spec = containers.spec('sleep 99', { network: 'nat' });
     const { pid } = await containers.start(spec);
     assert.deepEqual(await removeDead(), [], 'its runtime runs');
-    containers.kernel.close(); // as a kill does
+    await containers.kernel.close(); // as a kill does
     assert.deepEqual(await removeDead(), [], 'a container runs');
     assert.deepEqual(traces(), ['control group', 'firewall', 'route']);
     process.kill(pid, 'SIGKILL');
@@ -49,7 +49,7 @@ describe('removeDeadInstances()', function () {
 
   it('ends containers whose records are gone: nobody could take them up', async () => {
     const { pid } = await containers.start(containers.spec('sleep 99', { network: 'nat' }));
-    containers.kernel.close();
+    await containers.kernel.close();
     renameSync(containers.folder, `${containers.folder}-moved`);
     try {
       assert.deepEqual(await removeDead(), [containers.folder]);

@@ -35,7 +35,7 @@ export class KernelFixture {
   readonly folder = `/var/tmp/paas-kernel-${randomBytes(6).toString('hex')}`;
   readonly options: LinuxKernelOptions = { run: this.folder, subnet: SUBNET };
   kernel!: LinuxKernel;
-  /** Of every container that was ever started; networks made in advance are not among them. */
+  /** Numbers of the host's ends of all containers' links: a name may be given again, to a network that is made in advance. */
   readonly interfaces = new Set<string>();
   /** Control groups of every container that was started. */
   readonly groups = new Set<string>();
@@ -51,8 +51,14 @@ export class KernelFixture {
     });
   }
 
+  /** As a restart of the runtime does: containers go on. */
+  async reopen(): Promise<void> {
+    await this.kernel.close();
+    await this.open();
+  }
+
   async close(): Promise<void> {
-    this.kernel.close();
+    await this.kernel.close();
     await LinuxKernel.remove(this.options);
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -118,7 +124,7 @@ export class KernelFixture {
     try {
       const process = await this.kernel.start(spec);
       this.groups.add(process.group!);
-      if (process.address) this.interfaces.add(this.interfaceTo(process.address));
+      if (process.address) this.interfaces.add(interfaceNumber(this.interfaceTo(process.address)));
       return process;
     } finally {
       if (!('terminal' in spec.stdio)) closeSync(spec.stdio.stdout);
@@ -200,5 +206,14 @@ export class KernelFixture {
     const known = this.#exits.get(id) ?? Promise.withResolvers<ContainerExit>();
     this.#exits.set(id, known);
     return known;
+  }
+}
+
+/** The kernel's number of an interface, which it does not give again; `gone` if there is none of this name. */
+export function interfaceNumber(name: string): string {
+  try {
+    return readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8');
+  } catch {
+    return 'gone';
   }
 }

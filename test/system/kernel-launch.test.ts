@@ -12,12 +12,11 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
-import { after, before, beforeEach, describe, it } from 'mocha';
-import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { after, before, describe, it } from 'mocha';
 import { SetupError } from '../../runtime/containers/setup-error.ts';
 import { resizeTerminal } from '../../runtime/syscall/descriptors.ts';
 import { usedGroups } from './engine-leftovers.ts';
-import { APP_USER, KernelFixture, whyNot } from './kernel-fixture.ts';
+import { APP_USER, interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
 
 describe('LinuxKernel', () => {
   const containers = new KernelFixture();
@@ -28,9 +27,6 @@ describe('LinuxKernel', () => {
   after(async () => {
     if (!whyNot()) await containers.close();
   });
-
-  // An address is given again after all others were; then a network made in advance may have it.
-  beforeEach(() => containers.interfaces.clear());
 
   it('start() runs the app and tells its exit status', async () => {
     const { code, output } = await containers.run('echo hello; exit 42');
@@ -254,18 +250,15 @@ describe('LinuxKernel', () => {
   it('adopt() takes up what an earlier runtime started, and tells its exit status', async () => {
     const spec = containers.spec('trap "exit 9" TERM; while :; do sleep 0.05; done', { network: 'nat' });
     const process = await containers.start(spec);
-    containers.kernel.close();
-    const later = await LinuxKernel.open(containers.options);
-    assert.deepEqual(later.adopt(spec.id, process), { running: true, paused: false });
-    const exit = new Promise((resolve) => later.onExit((id, how) => id === spec.id && resolve(how)));
-    await later.cleanUp(new Set([spec.id]));
+    await containers.reopen();
+    const { kernel } = containers;
+    assert.deepEqual(kernel.adopt(spec.id, process), { running: true, paused: false });
+    await kernel.cleanUp(new Set([spec.id]));
     assert.ok(existsSync(`/sys/class/net/${containers.interfaceTo(process.address!)}`));
-    later.kill(spec.id, 15);
-    assert.deepEqual(await exit, { code: 9, oomKilled: false });
-    await later.release(spec.id);
+    kernel.kill(spec.id, 15);
+    assert.deepEqual(await containers.exited(spec), { code: 9, oomKilled: false });
+    await kernel.release(spec.id);
     assert.deepEqual(await leftovers(containers), []);
-    later.close();
-    await containers.open();
   });
 
   it('adopt() tells how a process ended meanwhile, and never takes another of the same pid', async () => {
@@ -287,13 +280,10 @@ describe('LinuxKernel', () => {
   it('cleanUp() removes what belongs to no container, processes too', async () => {
     const spec = containers.spec('sleep 99', { network: 'nat' });
     const { pid } = await containers.start(spec);
-    containers.kernel.close();
-    const later = await LinuxKernel.open(containers.options);
-    await later.cleanUp(new Set());
+    await containers.reopen();
+    await containers.kernel.cleanUp(new Set());
     assert.ok(!existsSync(`/proc/${pid}`));
     assert.deepEqual(await leftovers(containers), []);
-    later.close();
-    await containers.open();
   });
 
   for (const network of ['nat', 'none'] as const) {
@@ -322,14 +312,18 @@ describe('LinuxKernel', () => {
 
 /** What containers of the instance have left in the kernel; a place that is just being made for others looks like a used one for a moment. */
 async function leftovers(containers: KernelFixture): Promise<string[]> {
-  for (let tries = 0; tries < 50 && found(containers).length > 0; tries++) await sleep(20);
-  return found(containers);
+  let left = found(containers);
+  for (let tries = 0; tries < 50 && left.length > 0; tries++) {
+    await sleep(20);
+    left = found(containers);
+  }
+  return left;
 }
 
 /** What containers of the instance have in the kernel; what is made in advance for others apart. */
-function found({ folder, groups, interfaces: ofContainers }: KernelFixture): string[] {
-  const interfaces = readdirSync('/sys/class/net').filter((name) => ofContainers.has(name));
-  return [...interfaces, ...usedGroups(folder, groups)];
+function found({ folder, groups, interfaces }: KernelFixture): string[] {
+  const links = readdirSync('/sys/class/net').filter((name) => interfaces.has(interfaceNumber(name)));
+  return [...links, ...usedGroups(folder, groups)];
 }
 
 /** Our side of a terminal. At the end of the other side, reading fails with EIO. */
