@@ -23,7 +23,8 @@ const list: Command = {
   json: true,
   async run({ platform, app, out, json }) {
     const checks = platform.checks.list(app);
-    if (json) return out.json(checks);
+    // A release's check comes from its record, where no status is no field.
+    if (json) return out.json(checks.map((check) => ({ ...check, status: check.status })));
     if (checks.length === 0) return out.note(`${app} ${NONE}`);
     out.lines(
       textTable(['TYPE', 'NAME', 'PATH', 'EXPECTS', 'ATTEMPTS', 'EVERY', 'TIMEOUT', 'FROM'], checks.map(row)),

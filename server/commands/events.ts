@@ -24,7 +24,7 @@ const events: Command = {
     };
     if (app !== '') query.app = app;
     for await (const event of platform.events.read(query)) {
-      await out.write(json ? `${JSON.stringify(event)}\n` : eventText(event));
+      await (json ? out.json(event) : out.write(eventText(event)));
       if (signal.aborted) return EXIT.interrupted;
     }
   },

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { JSON_SHAPES } from './json-shapes.ts';
 import { didYouMean } from './suggest.ts';
 import { flagNames, flagsOf, isShown, usageLine } from './usage.ts';
 
@@ -52,6 +53,7 @@ export function commandHelp(command: Command): string[] {
       'Notes',
       (command.details ?? []).map((line) => `  ${line}`),
     ),
+    ...section('JSON', command.json ? JSON_SHAPES[command.name]!.split('\n').map((line) => `  ${line}`) : []),
   ];
 }
 

@@ -50,7 +50,7 @@ const logs: Command = {
     if (dyno !== undefined) query.dyno = dyno;
     if (source !== undefined) query.source = source;
     for await (const line of platform.logs.read(app, query)) {
-      await out.write(json ? `${JSON.stringify(line)}\n` : logText(line));
+      await (json ? out.json(line) : out.write(logText(line)));
       if (signal.aborted) return EXIT.interrupted;
     }
   },

@@ -31,9 +31,9 @@ export class Output {
     });
   }
 
-  /** A JSON document on one line, and nothing else. */
+  /** A JSON document on one line, and nothing else. What is undefined is null there, so that no field is missing. */
   json(document: unknown): Promise<void> {
-    return this.write(`${JSON.stringify(document)}\n`);
+    return this.write(`${JSON.stringify(document, (_name, value) => value ?? null)}\n`);
   }
 
   /** One line beside the data. */

@@ -16,7 +16,10 @@ const list: Command = {
   async run({ platform, app, out, json }) {
     const previews = platform.previews.list(app);
     const settings = platform.previews.settings(app);
-    if (json) return out.json({ on: settings !== undefined, ...settings, previews });
+    if (json) {
+      const { limit, ttl, keys } = settings ?? {};
+      return out.json({ on: settings !== undefined, limit, ttl, keys, previews });
+    }
     if (!settings)
       return out.note(`Previews of ${app} are off: previews:on makes one of each branch that is pushed.`);
     if (previews.length === 0)

@@ -1,6 +1,7 @@
 import { commands as allCommands } from './all-commands.ts';
 import type { Command } from './command.ts';
 import { topicOf } from './help.ts';
+import { JSON_SHAPES } from './json-shapes.ts';
 import { flagNames, flagsOf, isShown, usageLine } from './usage.ts';
 
 // Prints docs/commands.md:  node server/commands/reference.ts > docs/commands.md
@@ -28,7 +29,8 @@ The local client (\`server/cli/paas\`) takes server and app from the git remote 
 - The app is named by \`-a APP\`, or stands first, as in Dokku: \`ps:scale blog web=3\`.
 - Flags may stand anywhere; \`--\` ends them. After the command of \`run\` they belong to it.
 - Data goes to standard output, progress and errors to standard error. \`--json\` prints JSON and nothing else on standard
-  output; \`version --json\` says which version of it.
+  output: one document on one line, or of \`logs\` and \`events\` one for each line. It stands below in the words of TypeScript's types; \`time\` is a text
+  like \`2026-08-10T10:00:00.000Z\`, memory is in bytes, \`null\` is what is not there. Fields may be added: \`version --json\` says when one goes or changes.
 - \`ssh\` joins its arguments with spaces and drops their quotes. A value with spaces needs quotes twice:
   \`ssh paas@HOST "config:set A='x y' -a blog"\`. The local client sees to that by itself.
 - Keys of the types ed25519, ECDSA, RSA (2048 bits or more, SHA-2) and security keys (\`ed25519-sk\`, \`ecdsa-sk\`, touched) can
@@ -68,6 +70,7 @@ function renderCommand(command: Command): string {
     ['```', usageLine(command), '```'].join('\n'),
     ...(args.length + flags.length > 0 ? [['| | |', '|---|---|', ...args, ...flags].join('\n')] : []),
     `Examples: ${command.examples.map(code).join(' · ')}`,
+    ...(command.json ? [['With `--json`:', '', '```ts', JSON_SHAPES[command.name], '```'].join('\n')] : []),
   ].join('\n\n');
 }
 
