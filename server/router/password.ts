@@ -49,6 +49,13 @@ export class PasswordCheck {
   }
 }
 
+/** As costly as `hash`, and right for no password: another salt than anybody's, and digits that nothing was reckoned to. */
+export function unmatchable(hash: string): string {
+  const [scheme, cost, blockSize, parallelization, salt, wanted] = hash.split(':');
+  const random = (like: string) => randomBytes(Buffer.from(like, 'base64url').length).toString('base64url');
+  return [scheme, cost, blockSize, parallelization, random(salt!), random(wanted!)].join(':');
+}
+
 async function isRight(password: string, text: string): Promise<boolean> {
   const [, cost, blockSize, parallelization, salt, wanted] = text.split(':');
   const hash = Buffer.from(wanted!, 'base64url');

@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { clientOf } from './client-counts.ts';
 import { type Answer, forbidden, overloaded, tooManyRequests, unauthorized } from './error-page.ts';
-import { PasswordCheck } from './password.ts';
+import { PasswordCheck, unmatchable } from './password.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { RouteRules } from './route-table.ts';
 
@@ -22,12 +22,15 @@ export class VisitorRules {
   readonly rate: RateLimit | undefined;
   readonly #users: Map<string, string> | undefined;
   readonly #passwords = new PasswordCheck();
+  /** What no password has. */
+  readonly #nobodys: string;
 
   private constructor(rules: RouteRules, text: string) {
     this.#text = text;
     this.#allowed = rules.allow && blockListOf(rules.allow);
     this.rate = rules.rate && new RateLimit(rules.rate);
     this.#users = rules.users && new Map(rules.users.map(({ name, hash }) => [name, hash]));
+    this.#nobodys = unmatchable(rules.users?.[0]?.hash ?? 'scrypt:16384:8:1:c2FsdA:c2FsdA');
   }
 
   /** undefined: there are none. Those that stay the same go on counting. */
@@ -53,8 +56,9 @@ export class VisitorRules {
 
   #checkPassword(users: Map<string, string>, head: string): Answer | undefined | Promise<Answer | undefined> {
     const given = credentialsOf(head);
-    const hash = given && users.get(given.name);
-    if (!hash) return unauthorized;
+    if (!given) return unauthorized;
+    // A name that nobody has costs the same work, so that the time of the answer does not tell which there are.
+    const hash = users.get(given.name) ?? this.#nobodys;
     if (this.#passwords.recalls(given.password, hash)) return undefined;
     return this.#passwords
       .verify(given.password, hash)

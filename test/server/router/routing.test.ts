@@ -152,6 +152,17 @@ describe('what an operator sets for an app, at the router', () => {
     assert.match(backends[0]!.all, /\r\n\r\nabcd\r\n\r\n$/);
   });
 
+  it('a name that nobody has takes the work of a wrong password', async () => {
+    const users = [{ name: 'ada', hash: hashOf('geheim') }];
+    const { router } = await start({ rules: { users } });
+    // What is reckoned at the same time is bounded, and what is not reckoned is not.
+    const flood = Array.from({ length: 60 }, (_, i) =>
+      ask(router, { fields: authorization(`bob${i}`, 'x') }),
+    );
+    const statuses = (await Promise.all(flood)).map((answer) => answer.slice(9, 12));
+    assert.deepEqual([...new Set(statuses)].sort(), ['401', '503']);
+  });
+
   it('a flood of wrong passwords ends in 503, and holds nobody up who has signed in before', async () => {
     const users = [{ name: 'ada', hash: hashOf('geheim') }];
     const { router } = await start({ rules: { users } });
