@@ -412,6 +412,7 @@ export function openPaas(options: PaasOptions): Paas {
       const isApp = (name: string) => apps.has(name) || apps.list().length === 0;
       await repositories.prepare(isApp);
       logs.prepare(isApp);
+      outputs.prepare((id) => buildStore.has(id) || apps.list().length === 0);
       await owed.settle();
       await registry.prepare();
       builds.endUnfinished();

@@ -1,5 +1,14 @@
 import { EventEmitter, on } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -56,6 +65,14 @@ export class BuildOutputs {
   constructor(folder: string) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Takes away those of builds that are no more; once at start. */
+  prepare(isBuild: (id: number) => boolean): void {
+    for (const name of readdirSync(this.#folder)) {
+      const id = /^(\d+)\.log$/.exec(name)?.[1];
+      if (id !== undefined && !isBuild(Number(id))) this.remove(Number(id));
+    }
   }
 
   create(id: number): BuildOutput {

@@ -40,6 +40,10 @@ export class BuildStore {
     return this.#db.all(sql, app, count).map((row) => Number(row.id));
   }
 
+  has(id: number): boolean {
+    return this.#db.get('SELECT 1 FROM builds WHERE id = ?', id) !== undefined;
+  }
+
   /** Throws `not_found`. */
   find(id: number): BuildView {
     const row = this.#db.get('SELECT * FROM builds WHERE id = ?', id);

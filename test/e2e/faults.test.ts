@@ -64,6 +64,15 @@ describe('faults', function () {
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
   });
 
+  it('what a build said goes at the next start, where the build is gone with its app', async () => {
+    const outputs = join(paas.environment.PAAS_DATA!, 'control', 'logs', '.builds');
+    writeFileSync(join(outputs, '999999.log'), 'of an app whose removal was cut off');
+    await paas.kill('control');
+    await answersCommands();
+    assert.ok(!readdirSync(outputs).includes('999999.log'));
+    assert.match(await paas.paas('builds:output -a plain'), /Node\.js app detected/);
+  });
+
   it('kill -9 of the runtime: no failed request, containers run on and are found again', async () => {
     const before = await paas.paas('ps -a plain --json');
     const load = await paas.countFailures('plain', { perSecond: 200 }, async () => {
