@@ -16,11 +16,13 @@ import { MetricsServer } from './metrics-server.ts';
 import { createServer } from './plain-http.ts';
 import { RouterGroup } from './router-group.ts';
 import { createSshServer } from './ssh/ssh-server.ts';
+import { outliveRejections } from './unexpected-rejections.ts';
 
 const config = parseConfig(process.env);
 const where = paths(config);
 const log = (text: string, cause?: unknown) =>
   console.error(cause === undefined ? text : `${text}: ${(cause as Error).stack ?? cause}`);
+outliveRejections(log);
 
 const routers = new RouterGroup(routerNumbers(config).map((router) => routerPaths(config, router).socket));
 const paas = openPaas({
