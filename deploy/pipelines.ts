@@ -112,6 +112,9 @@ export class AppPipelines implements Pipelines {
     this.#options.apps.find(app);
     const found = this.#options.store.find(app);
     if (found) return found;
-    throw new PaasError('conflict', `${app} is in no pipeline. Put it into one with pipelines:add.`);
+    throw new PaasError(
+      'conflict',
+      `${app} is in no pipeline: pipelines:add puts it into one. A canary is promoted by releases:promote.`,
+    );
   }
 }

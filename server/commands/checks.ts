@@ -140,7 +140,9 @@ const bootTimeout: Command = {
 
 export const checksCommands: Command[] = [list, run, set, unset, bootTimeout];
 
-/** Numbers are numbers, and nothing else is checked here. */
+const CHECK_TYPES = ['startup', 'readiness', 'liveness'];
+
+/** Numbers are numbers, the type is one, and nothing else is checked here. */
 function parseCheck(type: string, flag: (name: string) => string | undefined): WantedCheck {
   const texts = Object.fromEntries(['path', 'content', 'name'].flatMap((name) => given(name, flag(name))));
   const numbers = ['status', 'attempts', 'wait', 'timeout', 'delay'].flatMap((name) => {
@@ -150,6 +152,11 @@ function parseCheck(type: string, flag: (name: string) => string | undefined): W
       throw new PaasError('invalid', `--${name} must be a number, not ${quote(text)}.`);
     return given(name === 'delay' ? 'initialDelay' : name, Number(text));
   });
+  if (!CHECK_TYPES.includes(type))
+    throw new PaasError(
+      'invalid',
+      `${quote(type)} is no type of check: it is one of ${CHECK_TYPES.join(', ')}.`,
+    );
   return { type: type as CheckView['type'], ...texts, ...Object.fromEntries(numbers) };
 }
 

@@ -16,6 +16,7 @@ const BUILD = `{
   release: number | null, ahead: number | null, stages: { name: string, milliseconds: number }[]
 }`;
 
+const LOG_LINE = '{ at: time, source: string, dyno: string, text: string }';
 const LIMITS = '{ type: string, memory: number, cpu: number | null }[]';
 const CONFIG = '{ [NAME]: string }';
 const CHANGED_CONFIG = '{ app: string, set: string[], release: number | null }';
@@ -47,7 +48,7 @@ const KEY =
   '{ user: string, fingerprint: string, comment: string, createdAt: time, lastUsedAt: time | null }';
 const WEBHOOK = 'id: number, url: string, createdBy: string, createdAt: time';
 
-/** By the name of the command; of `logs` and `events`, the shape of each line. */
+/** By the name of the command; of `logs`, `run:logs` and `events`, the shape of each line. */
 export const JSON_SHAPES: Record<string, string> = {
   apps: `{\n  ${APP}\n}[]`,
   'apps:create': `{\n  ${APP}\n}`,
@@ -67,7 +68,7 @@ export const JSON_SHAPES: Record<string, string> = {
 }[]`,
   'checks:run': '{ dyno: string, check: string, problem: string | null }[]',
   'checks:boot-timeout': '{ bootTimeoutSeconds: number }',
-  logs: '{ at: time, source: string, dyno: string, text: string }',
+  logs: LOG_LINE,
   config: CONFIG,
   'config:get': CONFIG,
   'config:set': CHANGED_CONFIG,
@@ -91,6 +92,7 @@ export const JSON_SHAPES: Record<string, string> = {
 }[]`,
   'run:detached': RUN,
   'run:list': `${RUN}[]`,
+  'run:logs': LOG_LINE,
   cron: `${CRON_JOB}[]`,
   'cron:add': CRON_JOB,
   domains: `{

@@ -1,22 +1,26 @@
 import type { LogLine, LogQuery } from '../../deploy/platform.ts';
-import type { Command } from './command.ts';
+import type { Command, CommandContext, Flag } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { parseCount } from './releases.ts';
 import { filterLine } from './terminal-text.ts';
+
+export const LOG_FLAGS: Flag[] = [
+  {
+    name: 'num',
+    short: 'n',
+    aliases: ['lines'],
+    value: 'N',
+    summary: 'how many of the last lines; 100 without it',
+  },
+  { name: 'tail', short: 't', aliases: ['follow'], summary: 'go on with new lines as they come' },
+];
 
 const logs: Command = {
   name: 'logs',
   summary: 'Print the log of an app, and follow it',
   app: 'required',
   flags: [
-    {
-      name: 'num',
-      short: 'n',
-      aliases: ['lines'],
-      value: 'N',
-      summary: 'how many of the last lines; 100 without it',
-    },
-    { name: 'tail', short: 't', aliases: ['follow'], summary: 'go on with new lines as they come' },
+    ...LOG_FLAGS,
     {
       name: 'ps',
       short: 'p',
@@ -39,22 +43,28 @@ const logs: Command = {
   examples: ['logs -t -a blog', 'logs blog -n 500 -p worker', 'logs -s paas -d router -a blog --json'],
   access: 'look',
   json: true,
-  async run({ platform, app, out, json, flag, signal }) {
-    const query: LogQuery = {
-      lines: parseCount(flag('num') ?? '100'),
-      follow: flag('tail') !== undefined,
-      signal,
-    };
-    const [type, dyno, source] = [flag('ps'), flag('dyno'), flag('source')];
-    if (type !== undefined) query.type = type;
-    if (dyno !== undefined) query.dyno = dyno;
-    if (source !== undefined) query.source = source;
-    for await (const line of platform.logs.read(app, query)) {
-      await (json ? out.json(line) : out.write(logText(line)));
-      if (signal.aborted) return EXIT.interrupted;
-    }
+  run(context) {
+    const [type, dyno, source] = ['ps', 'dyno', 'source'].map(context.flag);
+    return printLog(context, {
+      ...(type !== undefined && { type }),
+      ...(dyno !== undefined && { dyno }),
+      ...(source !== undefined && { source }),
+    });
   },
 };
+
+/** The lines that the query means, by the flags `num` and `tail`. */
+export async function printLog(
+  { platform, app, out, json, flag, signal }: CommandContext,
+  which: Pick<LogQuery, 'type' | 'dyno' | 'source'>,
+): Promise<number> {
+  const query = { lines: parseCount(flag('num') ?? '100'), follow: flag('tail') !== undefined, signal };
+  for await (const line of platform.logs.read(app, { ...query, ...which })) {
+    await (json ? out.json(line) : out.write(logText(line)));
+    if (signal.aborted) return EXIT.interrupted;
+  }
+  return EXIT.done;
+}
 
 export const logsCommands: Command[] = [logs];
 

@@ -79,12 +79,15 @@ const idle: Command = {
     'leads (`ports`), as only requests can wake them. `off`: always on.',
   ],
   app: 'required',
-  args: [{ name: 'TIME|off', summary: 'e.g. 15m or 2h; off' }],
-  examples: ['ps:idle 15m -a blog', 'ps:idle blog off', 'ps:idle -a blog'],
+  args: [
+    { name: 'web', summary: 'only web dynos idle: it may be left out' },
+    { name: 'TIME|off', summary: 'e.g. 15m or 2h; off' },
+  ],
+  examples: ['ps:idle web 15m -a blog', 'ps:idle 15m -a blog', 'ps:idle blog off', 'ps:idle -a blog'],
   access: 'change',
   json: true,
   async run({ platform, caller, app, args, out, json }) {
-    const [time] = args;
+    const time = idleTime(args);
     if (time !== undefined) {
       const seconds = time === 'off' ? undefined : parseDuration(time);
       await out.action(
@@ -100,6 +103,18 @@ const idle: Command = {
       out.line(after === null ? 'off' : `after ${after} s without a request${unlessAwake(awakeFor)}`);
   },
 };
+
+/** Of `web 15m`, `15m` or `web`. Throws `invalid` for another type. */
+function idleTime(args: string[]): string | undefined {
+  if (args.length < 2) return args[0] === 'web' ? undefined : args[0];
+  const [type, time] = args;
+  if (type !== 'web')
+    throw new PaasError(
+      'invalid',
+      `${quote(type!)} dynos cannot idle: only requests wake dynos, and those come to web.`,
+    );
+  return time;
+}
 
 function unlessAwake(ports: PortMapping[]): string {
   if (ports.length === 0) return '';

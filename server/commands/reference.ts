@@ -29,7 +29,7 @@ The local client (\`server/cli/paas\`) takes server and app from the git remote 
 - The app is named by \`-a APP\`, or stands first, as in Dokku: \`ps:scale blog web=3\`.
 - Flags may stand anywhere; \`--\` ends them. After the command of \`run\` they belong to it.
 - Data goes to standard output, progress and errors to standard error. \`--json\` prints JSON and nothing else on standard
-  output: one document on one line, or of \`logs\` and \`events\` one for each line. It stands below in the words of TypeScript's types; \`time\` is a text
+  output: one document on one line, or of \`logs\`, \`run:logs\` and \`events\` one for each line. It stands below in the words of TypeScript's types; \`time\` is a text
   like \`2026-08-10T10:00:00.000Z\`, memory is in bytes, \`null\` is what is not there. Fields may be added: \`version --json\` says when one goes or changes.
 - \`ssh\` joins its arguments with spaces and drops their quotes. A value with spaces needs quotes twice:
   \`ssh paas@HOST "config:set A='x y' -a blog"\`. The local client sees to that by itself.

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type { RunOptions, RunSession, RunView } from '../../deploy/platform.ts';
 import type { Argument, Command, CommandContext } from './command.ts';
 import { parseDuration } from './duration.ts';
+import { LOG_FLAGS, printLog } from './logs.ts';
 import { quoteWord } from './shell-words.ts';
 import { textTable } from './text-table.ts';
 import { timeText } from './time-text.ts';
@@ -87,6 +88,20 @@ const list: Command = {
   },
 };
 
+const log: Command = {
+  name: 'run:logs',
+  summary: 'Print what one-off dynos in the background said',
+  details: ['Without a dyno: what all of them said. It stays in the log of the app when they have ended.'],
+  app: 'required',
+  args: [{ name: 'DYNO', summary: 'e.g. run.4711' }],
+  flags: LOG_FLAGS,
+  examples: ['run:logs -a blog', 'run:logs run.4711 -t -a blog'],
+  access: 'look',
+  json: true,
+  run: (context) =>
+    printLog(context, context.args[0] === undefined ? { type: 'run' } : { dyno: context.args[0] }),
+};
+
 const stop: Command = {
   name: 'run:stop',
   summary: 'Stop a one-off dyno',
@@ -104,7 +119,7 @@ const stop: Command = {
   },
 };
 
-export const runCommands: Command[] = [run, detached, list, stop];
+export const runCommands: Command[] = [run, detached, list, log, stop];
 
 function runJson({ name, command, user, release, since }: RunView) {
   return { name, command, user, release, since: since.toISOString() };

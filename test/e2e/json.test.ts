@@ -53,6 +53,7 @@ const LINES = [
   'pipelines',
   'run:detached shop sleep 60',
   'run:list shop',
+  'run:logs shop',
   'cron shop',
   'cron:add shop @daily true',
   'domains:add shop bücher.example/api --strip',
@@ -133,7 +134,7 @@ describe('--json', function () {
       if (!shape) continue;
       // A stream has an object on each line, all others one document on one line.
       const documents = outcome.stdout.split('\n').filter((text) => text !== '');
-      if (!['logs', 'events'].includes(name)) assert.equal(documents.length, 1, line);
+      if (!['logs', 'run:logs', 'events'].includes(name)) assert.equal(documents.length, 1, line);
       assert.ok(documents.length > 0, line);
       problems.push(
         ...documents.flatMap((text) => shape(JSON.parse(text)).map((what) => `${line}: ${what}`)),

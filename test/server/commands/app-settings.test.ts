@@ -180,8 +180,31 @@ describe('checks', () => {
     assert.equal((await paas.run('checks:boot-timeout soon -a blog')).status, 2);
   });
 
+  it('checks:set says which types there are', async () => {
+    const { status, stderr } = await paas.run('checks:set soon -a blog');
+    assert.equal(status, 2);
+    assert.match(stderr, /"soon" is no type of check: it is one of startup, readiness, liveness\./);
+  });
+
   it('says where checks come from when there are none', async () => {
     assert.match((await paas.run('checks -a blog')).stderr, /blog has no health checks.*app\.json/);
+  });
+});
+
+describe('ps:idle', () => {
+  it('takes the type web before the time, and no other', async () => {
+    for (const line of ['ps:idle web 15m -a blog', 'ps:idle blog 15m', 'idle blog web off'])
+      assert.equal((await paas.run(line)).status, 0, line);
+    const [first, second, third] = paas.platform.changes;
+    assert.deepEqual(
+      [first, second, third],
+      ['idle blog 900 by alice', 'idle blog 900 by alice', 'idle blog undefined by alice'],
+    );
+    assert.equal((await paas.run('ps:idle web -a blog')).status, 0);
+    const { status, stderr } = await paas.run('ps:idle worker 15m -a blog');
+    assert.equal(status, 2);
+    assert.match(stderr, /"worker" dynos cannot idle/);
+    assert.equal(paas.platform.changes.length, 3);
   });
 });
 

@@ -225,6 +225,28 @@ describe('logs', () => {
     });
   });
 
+  it('run:logs prints what one-off dynos said', async () => {
+    const read: object[] = [];
+    paas.services = {
+      ...paas.services,
+      platform: Object.assign(Object.create(paas.platform), {
+        logs: {
+          async *read(_app: string, query: object) {
+            read.push(query);
+            yield { at: new Date(0), source: 'app', dyno: 'run.4711', text: 'hi' };
+          },
+        },
+      }),
+    };
+    await paas.run('run:logs -a blog');
+    await paas.run('run:logs blog run.4711 -n 5');
+    const common = (query: object) => ({ ...query, follow: undefined, signal: undefined });
+    assert.deepEqual(read.map(common), [
+      { lines: 100, type: 'run', follow: undefined, signal: undefined },
+      { lines: 5, dyno: 'run.4711', follow: undefined, signal: undefined },
+    ]);
+  });
+
   it('follows until the client goes', async () => {
     const gone = new AbortController();
     const following = paas.run('logs -t -a blog', { signal: gone.signal });
