@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { findBase, missingForContainers } from '../system/engine-process.ts';
 import { median, percentile } from './figures/statistics.ts';
 import { bwrapPeer, isInstalled, type PeerOptions, runcPeer } from './peers/command-peers.ts';
-import { dockerPeer } from './peers/docker-daemon.ts';
+import { dockerPeer } from './peers/docker-run.ts';
 import { Meeting } from './start/meeting.ts';
 import { OurEngine } from './start/our-engine.ts';
 import { smallShell } from './start/small-shell.ts';
