@@ -204,6 +204,15 @@ export class Engine {
     );
   }
 
+  /** Bytes that a running container holds and the kernel could not take back, and how many it may have. */
+  async memory(id: string): Promise<{ used: number; limit: number }> {
+    const { memory_stats } = await this.#call('measure a container', () =>
+      this.#docker.getContainer(id).stats({ stream: false, 'one-shot': true }),
+    );
+    const { usage = 0, limit = 0, stats = {} } = memory_stats;
+    return { used: usage - fileCache(stats), limit };
+  }
+
   /** Where a running container listens. */
   async listeningSockets(id: string): Promise<ListeningSocket[]> {
     const { Sockets } = await this.#dial<{ Sockets: { Port: number; Loopback: boolean }[] }>(
@@ -382,6 +391,12 @@ export class Engine {
     const code = statusOf(cause) === undefined ? 'unavailable' : 'internal';
     return new PaasError(code, `The runtime could not ${what}: ${reason}`, { cause });
   }
+}
+
+/** What of its memory is a cache of files, which goes when it is needed: memory.stat of cgroup v1 (`total_…`: with groups below) or v2. */
+function fileCache(stats: Partial<Record<string, number>>): number {
+  const of = (name: string) => stats[`total_${name}`] ?? stats[name] ?? 0;
+  return of('inactive_file') + of('active_file');
 }
 
 function nanoCpus(cores: number): number {

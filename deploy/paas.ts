@@ -25,6 +25,7 @@ import { DynoRunner } from './formation/dyno-runner.ts';
 import { Formations } from './formation/formations.ts';
 import { Idleness } from './formation/idleness.ts';
 import { AppLimits } from './formation/limits.ts';
+import { MemoryWatch } from './formation/memory-watch.ts';
 import { PortPublisher } from './formation/port-publisher.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
 import { AppLogs } from './logs/app-log.ts';
@@ -261,6 +262,11 @@ export function openPaas(options: PaasOptions): Paas {
     log,
   });
   const traffic = new AppTraffic({ apps, store: new TrafficStore(database), log });
+  const memory = new MemoryWatch({
+    engine,
+    dynos: () => apps.list().flatMap(({ name }) => dynos.list(name)),
+    say: (dyno, text) => runner.say(dyno, text),
+  });
   const idleness = new Idleness({ store: apps, ports: portStore, dynos, logs, activity, lock });
   const catalog: AppCatalog = new AppCatalog({
     store: apps,
@@ -429,6 +435,7 @@ export function openPaas(options: PaasOptions): Paas {
       );
       for (const { name } of apps.list()) idleness.watch(name);
       canaries.resume();
+      memory.start();
       runner
         .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
         .catch((error) => log(String(error)));
@@ -446,6 +453,7 @@ export function openPaas(options: PaasOptions): Paas {
       runner.close();
       detached.close();
       idleness.close();
+      memory.close();
       previews.close();
       images.close();
       traffic.close();

@@ -59,6 +59,24 @@ describe('what an operator sets on an app', function () {
     assert.equal(await memoryLimit(paas, 'plain'), 1024 ** 3);
   });
 
+  it('the log says when a dyno has used up its memory, and goes on', async () => {
+    const folder = await paas.checkout('node-plain', 'full');
+    // tail keeps the line that does not end.
+    const hog = '{ head -c 63000000 /dev/zero; sleep 600; } | tail -n 1';
+    paas.write(folder, 'Procfile', `web: node server.js\nhog: ${hog}\n`);
+    await paas.commit(folder, 'hog');
+    await paas.deploy(folder);
+    await paas.paas('limits:set hog --memory 64m -a full');
+    await paas.paas('scale hog=1 web=0 -a full');
+    const log = await paas.waitForLog('full', /paas\[hog\.1\]: Error R14 \(Memory quota exceeded\)/, {
+      flags: '-d hog.1',
+      milliseconds: 60_000,
+    });
+    assert.match(log, /paas\[hog\.1\]: Process running mem=6\dM\(9\d\.\d%\)/);
+    assert.match(await paas.paas('ps -a full'), /hog\.1: up/);
+    await paas.paas('apps:destroy full --confirm full');
+  });
+
   it('detached dynos write into the log, survive a restart of control, and can be stopped', async () => {
     const command = 'run:detached -a plain --json';
     const { name } = JSON.parse(await paas.paas(`${command} -- "echo begun; sleep 600"`));
