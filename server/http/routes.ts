@@ -2,13 +2,18 @@ import type { Exchange } from './exchange.ts';
 import * as app from './pages/app.ts';
 import * as apps from './pages/apps.ts';
 import * as builds from './pages/builds.ts';
+import * as canary from './pages/canary.ts';
+import * as checks from './pages/checks.ts';
 import * as config from './pages/config-vars.ts';
+import * as cron from './pages/cron.ts';
 import * as domains from './pages/domains.ts';
 import * as keys from './pages/keys.ts';
 import * as logs from './pages/logs.ts';
 import * as releases from './pages/releases.ts';
+import * as routing from './pages/routing.ts';
 import * as settings from './pages/settings.ts';
 import * as signIn from './pages/sign-in.ts';
+import * as webhooks from './pages/webhooks.ts';
 
 /** Who may come in: `anyone`, or only whoever has a `session`. Every POST must come from a page of ours besides. */
 export type Access = 'anyone' | 'session';
@@ -51,6 +56,9 @@ export const routes: Route[] = [
 
   { method: 'GET', path: '/apps/:app/releases', access: 'session', handle: releases.show },
   { method: 'POST', path: '/apps/:app/rollback', access: 'session', handle: releases.rollback },
+  { method: 'POST', path: '/apps/:app/canary', access: 'session', handle: canary.set },
+  { method: 'POST', path: '/apps/:app/canary/promote', access: 'session', handle: canary.promote },
+  { method: 'POST', path: '/apps/:app/canary/abort', access: 'session', handle: canary.abort },
 
   { method: 'GET', path: '/apps/:app/builds', access: 'session', handle: builds.showOfApp },
   { method: 'GET', path: '/apps/:app/builds/events', access: 'session', handle: builds.streamOfApp },
@@ -69,6 +77,24 @@ export const routes: Route[] = [
   { method: 'GET', path: '/apps/:app/domains', access: 'session', handle: domains.show },
   { method: 'POST', path: '/apps/:app/domains', access: 'session', handle: domains.add },
   { method: 'POST', path: '/apps/:app/domains/remove', access: 'session', handle: domains.remove },
+
+  { method: 'GET', path: '/apps/:app/routing', access: 'session', handle: routing.show },
+  { method: 'POST', path: '/apps/:app/maintenance', access: 'session', handle: routing.maintain },
+  { method: 'POST', path: '/apps/:app/sticky', access: 'session', handle: routing.stick },
+
+  { method: 'GET', path: '/apps/:app/checks', access: 'session', handle: checks.show },
+  { method: 'POST', path: '/apps/:app/checks/run', access: 'session', handle: checks.run },
+
+  { method: 'GET', path: '/apps/:app/cron', access: 'session', handle: cron.show },
+  { method: 'POST', path: '/apps/:app/cron', access: 'session', handle: cron.add },
+  { method: 'POST', path: '/apps/:app/cron/run', access: 'session', handle: cron.run },
+  { method: 'POST', path: '/apps/:app/cron/suspend', access: 'session', handle: cron.suspend },
+  { method: 'POST', path: '/apps/:app/cron/remove', access: 'session', handle: cron.remove },
+
+  { method: 'GET', path: '/apps/:app/webhooks', access: 'session', handle: webhooks.show },
+  { method: 'POST', path: '/apps/:app/webhooks', access: 'session', handle: webhooks.add },
+  { method: 'POST', path: '/apps/:app/webhooks/remove', access: 'session', handle: webhooks.remove },
+  { method: 'POST', path: '/apps/:app/webhooks/redeliver', access: 'session', handle: webhooks.redeliver },
 
   { method: 'GET', path: '/apps/:app/settings', access: 'session', handle: settings.show },
   { method: 'POST', path: '/apps/:app/destroy', access: 'session', handle: settings.destroy },

@@ -99,6 +99,56 @@ describe('the dashboard of a whole platform', function () {
     assert.deepEqual(JSON.parse(await paas.paas('config -a shop --json')), {});
   });
 
+  it('begins a release with some visitors, and gives it to all', async () => {
+    await page.goto(at('/apps/shop/releases'));
+    await page.getByLabel('Percent of the visitors').fill('10');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.locator('#main').getByText('The next push begins with 10% of the visitors.').last().waitFor();
+    await paas.commit(folder, 'canary');
+    await paas.deploy(folder);
+    await page.reload();
+    await page.getByText(/^v\d+ gets 10% of the visitors: /).waitFor();
+    await page.getByRole('button', { name: /^Give v\d+ to all$/ }).click();
+    await page.getByText(/^All visitors get v\d+ now\.$/).waitFor({ timeout: 20_000 });
+    assert.equal(JSON.parse(await paas.paas('releases:canary shop --json')).release, null);
+    await paas.paas('releases:canary off -a shop');
+  });
+
+  it('adds a cron job, runs it, and shows what came of it', async () => {
+    await page.goto(at('/apps/shop/cron'));
+    await page.getByLabel('Schedule').fill('soon');
+    await page.getByLabel('Command').fill('exit 3');
+    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByText('"soon" is no schedule').waitFor();
+    await page.getByLabel('Schedule').fill('0 3 1 1 *');
+    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByRole('button', { name: /^Run now/ }).click();
+    await page.getByText(/^Job \S+ runs in cron\.\d+\.$/).waitFor();
+    await waitFor(
+      async () => (await page.reload()) !== null && (await page.getByText('status 3').isVisible()),
+    );
+  });
+
+  it('shows the routing and health checks of an app, closes it for visitors, and opens it again', async () => {
+    await paas.paas('checks:set shop readiness --path / --wait 1');
+    await paas.paas('redirects:add old.example.com new.example.com -a shop');
+    await page.goto(at('/apps/shop/checks'));
+    await page.getByRole('button', { name: 'Run each once on each web dyno' }).click();
+    await page.getByText('web.1, readiness check: ok').waitFor();
+    await page.getByRole('link', { name: 'Routing' }).click();
+    await page.getByRole('row', { name: 'old.example.com new.example.com 301' }).waitFor();
+    await page.getByRole('button', { name: 'Close for visitors' }).click();
+    await page.getByText('Visitors see the maintenance page.', { exact: true }).waitFor();
+    assert.equal((await paas.get('shop')).status, 503);
+    await page.getByRole('button', { name: 'Let visitors in' }).click();
+    await page.getByText('Visitors are let in again.').waitFor();
+    assert.equal((await paas.get('shop')).status, 200);
+    await page.getByRole('link', { name: 'Webhooks' }).click();
+    await page.getByLabel('Address').fill('http://127.0.0.1/');
+    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByText(/which webhooks may not reach/).waitFor();
+  });
+
   it('comes back with its open page when control was killed', async () => {
     await page.goto(at('/apps/shop/logs'));
     await page.getByText('Live', { exact: true }).waitFor();

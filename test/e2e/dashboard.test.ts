@@ -233,6 +233,24 @@ describe('the dashboard in a browser', () => {
     const build = client.platform.startBuild('hostile');
     client.platform.writeBuild(build, `${HOSTILE}\n`);
     client.platform.keys.add(HOSTILE, `ssh-ed25519 AAAA ${HOSTILE}`, 'alice');
+    client.platform.healthChecks = [
+      {
+        ...{ type: 'startup', name: HOSTILE, path: HOSTILE, content: HOSTILE, status: undefined },
+        ...{ attempts: 3, initialDelay: 0, wait: 5, timeout: 5, source: 'app.json' },
+      },
+    ];
+    client.platform.cronJobs = [
+      {
+        ...{ id: HOSTILE, source: 'command', schedule: HOSTILE, command: HOSTILE, concurrency: 'forbid' },
+        ...{ timeLimit: 60, suspended: false, next: undefined },
+        last: { at: new Date(), dyno: HOSTILE, status: 1 },
+      },
+    ];
+    client.platform.redirects.list = () => [{ hostname: HOSTILE, to: HOSTILE, status: 301 }];
+    client.platform.visitors.find = () => ({ allow: [HOSTILE], users: [{ name: HOSTILE, hash: HOSTILE }] });
+    client.platform.webhooks.list = () => [
+      { id: 1, url: HOSTILE, createdAt: new Date(), createdBy: HOSTILE },
+    ];
     const page = await open();
     await signIn(page);
     const below = [
@@ -244,6 +262,10 @@ describe('the dashboard in a browser', () => {
       '/config?reveal=*',
       '/config?edit=A',
       '/domains',
+      '/routing',
+      '/checks',
+      '/cron',
+      '/webhooks',
     ];
     for (const path of ['/', '/keys', '/builds', ...below.map((part) => `/apps/hostile${part}`)]) {
       await page.goto(client.origin + path);

@@ -21,10 +21,13 @@ export async function rollback(exchange: Exchange): Promise<void> {
   );
 }
 
-async function showWith(exchange: Exchange, problem: string, status = 200): Promise<void> {
+/** The releases, and how a canary goes. */
+export async function showWith(exchange: Exchange, problem: string, status = 200): Promise<void> {
   const app = exchange.platform.apps.find(exchange.param('app'));
   const releases = exchange.platform.releases.list(app.name);
-  await exchange.page('releases/list', { app, releases, problem, tab: 'releases' }, status);
+  const { share = 0, release = 0, ...counts } = exchange.platform.canaries.find(app.name);
+  const canary = { share, release, ...counts };
+  await exchange.page('releases/list', { app, releases, canary, problem, tab: 'releases' }, status);
 }
 
 function parseVersion(text: string): number {

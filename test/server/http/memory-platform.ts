@@ -211,10 +211,10 @@ export class MemoryPlatform implements Platform {
     },
   };
 
-  redirects: Platform['redirects'] = noRedirects;
-  webhooks: Platform['webhooks'] = noWebhooks;
+  redirects: Platform['redirects'] = { ...noRedirects };
+  webhooks: Platform['webhooks'] = { ...noWebhooks };
   ports: Platform['ports'] = noPorts;
-  visitors: Platform['visitors'] = noVisitorRules;
+  visitors: Platform['visitors'] = { ...noVisitorRules };
   certificates: Platform['certificates'] = noCertificates;
   https: Platform['https'] = noHttps;
   metrics: Platform['metrics'] = fewMetrics;
@@ -306,27 +306,51 @@ export class MemoryPlatform implements Platform {
   };
 
   readonly pipelines = {} as Platform['pipelines'];
+  canary: ReturnType<Platform['canaries']['find']> = {
+    ...{ share: undefined, release: undefined, requests: 0, failed: 0 },
+  };
   readonly canaries: Platform['canaries'] = {
-    find: () => ({ share: undefined, release: undefined, requests: 0, failed: 0 }),
-    set: async () => {},
-    promote: async () => 1,
-    abort: async () => 1,
+    find: () => this.canary,
+    set: async (name, share, user) => void this.calls.push(`canary ${name} ${share} by ${user}`),
+    promote: async (name, user) => this.calls.push(`promote ${name} by ${user}`),
+    abort: async (name, user) => this.calls.push(`abort ${name} by ${user}`),
   };
 
+  healthChecks: ReturnType<Platform['checks']['list']> = [];
   readonly checks: Platform['checks'] = {
-    list: () => [],
-    run: async () => [],
+    list: () => this.healthChecks,
+    run: async (name) => {
+      this.calls.push(`check ${name}`);
+      return this.healthChecks.map((check) => ({ dyno: 'web.1', check, problem: 'status 500' }));
+    },
     set: () => [],
     unset: () => [],
     bootTimeout: () => 60,
     setBootTimeout: () => {},
   };
-  readonly cron = {} as Platform['cron'];
+  cronJobs: ReturnType<Platform['cron']['list']> = [];
+  readonly cron: Platform['cron'] = {
+    list: () => this.cronJobs,
+    add: (name, entry, user) => {
+      this.calls.push(`cron ${name} ${entry.schedule} ${entry.command} by ${user}`);
+      if (entry.schedule === 'soon') throw new PaasError('invalid', '"soon" is no schedule.');
+      const job = { ...entry, id: 'aaaaaaaa', source: 'command' as const, suspended: false };
+      this.cronJobs.push({ ...job, next: undefined, last: undefined });
+      return this.cronJobs.at(-1)!;
+    },
+    remove: (name, id, user) => void this.calls.push(`uncron ${name} ${id} by ${user}`),
+    run: async (app, id, user) => {
+      this.calls.push(`cron run ${app} ${id} by ${user}`);
+      return { app, name: 'cron.4711', command: 'true', user, release: 1, since: new Date() };
+    },
+    setSuspended: (name, id, suspended, user) =>
+      void this.calls.push(`suspend ${name} ${id} ${suspended} by ${user}`),
+  };
   readonly limits: Platform['limits'] = { list: () => [], set: async () => [], clear: async () => [] };
   readonly maintenance: Platform['maintenance'] = {
     isOn: () => false,
-    on: async () => {},
-    off: async () => {},
+    on: async (name, _page, user) => void this.calls.push(`maintenance ${name} on by ${user}`),
+    off: async (name, user) => void this.calls.push(`maintenance ${name} off by ${user}`),
   };
   readonly pushes: Platform['pushes'] = {
     receive: () => Promise.reject(new Error('not here')),
