@@ -182,15 +182,23 @@ export class ReleaseManager implements Releases {
 
   /** Under the app's lock: boots it beside what runs, records it, swaps. A release that does not come up is marked failed. */
   async activate(release: Release, commit: () => void = () => {}): Promise<void> {
+    const canary = this.#options.releases.canary(release.app);
     try {
       await this.#options.dynos.replace(release, this.quantities(release), () => {
         this.#options.releases.activate(release, commit);
       });
+      if (canary && canary.version !== release.version) this.#noteAbort(canary, release);
       this.#options.onActivated(release.app);
     } catch (error) {
       this.#options.releases.fail(release);
       throw error;
     }
+  }
+
+  /** Nobody asked for its end in so many words, so somebody should be able to find it. */
+  #noteAbort({ app, version }: Release, { version: next, user }: Release): void {
+    const text = `v${version} given up: v${next} goes to all visitors`;
+    this.#options.activity.note({ app, user, action: 'releases:abort', text });
   }
 
   async #activate(pending: Release, commit: () => void): Promise<Release> {

@@ -55,6 +55,17 @@ describe('a canary', function () {
     assert.doesNotMatch(await paas.paas('ps -a shop'), /canary/);
   });
 
+  it('is given up for a release that goes to all at once, and the events say so', async () => {
+    await paas.commit(folder, 'between');
+    const version = Number(/Released v(\d+) to 50%/.exec(await paas.deploy(folder))?.[1]);
+    await paas.paas('config:set A=1 -a shop');
+    assert.doesNotMatch(await paas.paas('ps -a shop'), /canary/);
+    const told = new RegExp(
+      `admin shop releases:abort: v${version} given up: v${version + 1} goes to all visitors\n`,
+    );
+    assert.match(await paas.paas('events -a shop'), told);
+  });
+
   it('is given up by itself when too many of its requests fail', async () => {
     const server = `require('node:http').createServer((request, response) => {
       response.statusCode = 500;
@@ -74,7 +85,7 @@ describe('a canary', function () {
     assert.deepEqual([...new Set(pages.map(({ status, page }) => `${status} ${page}`))], ['200 two']);
     assert.match(
       await paas.paas('events -a shop'),
-      /canary shop releases:abort: v3 given up: \d+ of \d+ requests failed/,
+      /canary shop releases:abort: v\d+ given up: \d+ of \d+ requests failed/,
     );
     const nothing = await paas.ssh('releases:abort -a shop');
     assert.match(nothing.stderr, /shop has no canary/);
