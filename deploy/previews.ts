@@ -11,6 +11,8 @@ import type { PreviewRecord, PreviewStore } from './store/preview-store.ts';
 import type { VisitorStore } from './store/visitor-store.ts';
 
 const MAX_AT_ONCE = 50;
+/** A shorter time is a mistake, e.g. `--ttl 3` for three days. */
+const LEAST_SECONDS = 60;
 /** Nobody looks at most previews for most of their life. */
 const IDLE_SECONDS = 15 * 60;
 const SWEEP_MS = 60_000;
@@ -51,6 +53,8 @@ export class AppPreviews implements Previews {
     if (store.has(app)) throw new PaasError('conflict', `${app} is a preview itself.`);
     if (settings.limit < 1 || settings.limit > MAX_AT_ONCE)
       throw new PaasError('invalid', `The limit can be from 1 to ${MAX_AT_ONCE} previews at once.`);
+    if (settings.ttl < LEAST_SECONDS)
+      throw new PaasError('invalid', 'A preview stays for a minute at least: give a time like 12h or 3d.');
     store.setSettings(app, settings);
     activity.note({ app, user, action: 'previews:on', text: `Previews on, at most ${settings.limit}` });
   }

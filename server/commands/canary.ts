@@ -49,6 +49,7 @@ const promote: Command = {
 
 const abort: Command = {
   name: 'releases:abort',
+  aliases: ['abort'],
   summary: 'Give the canary up; all visitors get the current release',
   app: 'required',
   examples: ['releases:abort -a blog'],

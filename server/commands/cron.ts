@@ -39,7 +39,13 @@ const add: Command = {
   app: 'required',
   args: [
     { name: 'SCHEDULE', summary: 'e.g. "0 3 * * *"', required: true },
-    { name: 'COMMAND', summary: 'and its arguments', required: true, repeated: true, verbatim: true },
+    {
+      name: 'COMMAND',
+      summary: 'the command with its arguments',
+      required: true,
+      repeated: true,
+      verbatim: true,
+    },
   ],
   flags: [
     {

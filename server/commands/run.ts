@@ -9,7 +9,7 @@ import { timeText } from './time-text.ts';
 
 const COMMAND: Argument = {
   name: 'COMMAND',
-  summary: 'and its arguments; flags after it are its own',
+  summary: 'the command with its arguments; flags after it are its own',
   required: true,
   repeated: true,
   verbatim: true,

@@ -218,6 +218,7 @@ describe('what an operator sets on an app', function () {
 
   it('a pushed branch is previewed by an app of its own, until it is deleted', async () => {
     await paas.paas('config:set COLOUR=blue SECRET=x -a plain');
+    assert.equal((await paas.ssh('previews:on -a plain --ttl 3')).status, 2);
     await paas.paas('previews:on -a plain --limit 1 --keys COLOUR');
     const folder = await paas.checkout('node-plain', 'plain');
     paas.write(folder, 'version.txt', 'previewed');
