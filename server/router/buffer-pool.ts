@@ -1,3 +1,4 @@
+import { LateWrites } from './late-writes.ts';
 import { type WriteRequest, WriteWrap } from './stream-handle.ts';
 
 /** Memory for what is read, and for what is on its way out. */
@@ -8,6 +9,7 @@ export class BufferPool {
   readonly size = READ + HEAD;
   /** For the next write: only one that waits needs its own. */
   request: WriteRequest = new WriteWrap();
+  readonly late = new LateWrites();
   readonly #free: Buffer[] = [];
 
   /** The request is in use. */

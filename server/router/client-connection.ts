@@ -129,14 +129,15 @@ export class ClientConnection implements Client, Connection, WireUser {
     this.wire.resume();
   }
 
-  /** At once if it can. */
   close(): void {
-    if (this.#pending || this.wire.sending) {
+    // TLS tells that this was the end.
+    if (this.#pending || this.serverName !== undefined) {
       this.finish();
       return;
     }
     this.#user = undefined;
-    this.destroy();
+    this.#closeBy = this.#router.clock.now + this.#router.limits.silence;
+    this.wire.destroySoon();
   }
 
   abort(options: { reset: boolean }): void {

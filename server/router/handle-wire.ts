@@ -4,10 +4,7 @@ import { isWaiting, newConnection, own, type StreamHandle, type WriteRequest } f
 import { StreamWire } from './stream-wire.ts';
 import type { Address, WireUser } from './wire.ts';
 
-/**
- * A wire right on the kernel's socket. It writes in the same moment: what the kernel takes at once, as it nearly always does, needs no
- * memory, no callback and no later turn of the event loop.
- */
+/** A wire right on the kernel's socket. What the kernel takes at once, as it nearly always does, needs no memory and no callback. */
 export class HandleWire extends StreamWire {
   protected readonly socket: StreamHandle;
   /** Writes that the kernel did not take at once. */
@@ -30,7 +27,7 @@ export class HandleWire extends StreamWire {
     own(this.socket, this, options.pool.shared);
   }
 
-  get sending(): boolean {
+  protected get waits(): boolean {
     return this.#waiting > 0;
   }
 
@@ -38,8 +35,7 @@ export class HandleWire extends StreamWire {
     return this.socket;
   }
 
-  write(text: string): void {
-    if (text.length === 0 || this.closed) return;
+  protected writeText(text: string): void {
     const { request } = this.pool;
     this.#wrote(request, this.socket.writeLatin1String(request, text), undefined);
   }

@@ -42,7 +42,7 @@ export class SecureWire extends StreamWire {
     this.stream.receive(hello);
   }
 
-  get sending(): boolean {
+  protected get waits(): boolean {
     return this.#isSending;
   }
 
@@ -52,8 +52,7 @@ export class SecureWire extends StreamWire {
     return this;
   }
 
-  write(text: string): void {
-    if (text.length === 0 || this.closed) return;
+  protected writeText(text: string): void {
     if (this.#isSending) this.#wait(text);
     else this.#send(text);
   }

@@ -1,14 +1,20 @@
 import type { BufferPool } from './buffer-pool.ts';
+import type { LateWriter } from './late-writes.ts';
 import { close, type HandleOwner, peerAddress, type StreamHandle, shutDown } from './stream-handle.ts';
 import type { Wire, WireUser } from './wire.ts';
 
-/** A wire right on libuv's handles: what does not depend on how bytes are written. All of them read into one buffer. */
-export abstract class StreamWire implements Wire, HandleOwner {
+/**
+ * A wire right on libuv's handles: what does not depend on how bytes are written. All of them read into one buffer, and send what is small
+ * at the end of the event loop's turn.
+ */
+export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   blocked = false;
   open = true;
   protected user: WireUser;
   protected readonly pool: BufferPool;
   protected closed = false;
+  /** What was written in this turn. */
+  #late = '';
   #paused = false;
   #readEnded = false;
   #end: 'open' | 'wanted' | 'sent' | 'done' = 'open';
@@ -21,7 +27,8 @@ export abstract class StreamWire implements Wire, HandleOwner {
     this.pool = pool;
   }
 
-  abstract readonly sending: boolean;
+  /** The kernel did not take all of what was sent yet. */
+  protected abstract readonly waits: boolean;
   /** The kernel's connection. */
   protected abstract readonly socket: StreamHandle;
   /** What is read and written: that, or TLS on it. */
@@ -31,10 +38,30 @@ export abstract class StreamWire implements Wire, HandleOwner {
     return peerAddress(this.socket);
   }
 
-  abstract write(text: string): void;
+  get sending(): boolean {
+    return this.#late !== '' || this.waits;
+  }
+
+  protected abstract writeText(text: string): void;
   /** Writes the first `length` bytes of a buffer of the pool, and gives it back when it is free again. */
   protected abstract writeOwn(buffer: Buffer, length: number): void;
   abstract onWritten(status: number, buffer: Buffer | undefined): void;
+
+  write(text: string): void {
+    if (text.length === 0 || this.closed) return;
+    if (this.#late.length + text.length > SMALL) this.sendLate();
+    const isFirst = this.#late === '';
+    this.#late += text;
+    if (isFirst) this.pool.late.add(this);
+  }
+
+  sendLate(): void {
+    const text = this.#late;
+    if (text === '' || this.closed) return;
+    this.#late = '';
+    this.writeText(text);
+    if (!this.sending) this.#followUp();
+  }
 
   /** As one write, and as few records of TLS as can be. */
   writeBoth(head: string, bytes: Buffer): void {
@@ -45,7 +72,9 @@ export abstract class StreamWire implements Wire, HandleOwner {
       this.write(head);
       this.writeBoth('', bytes.subarray(0, this.pool.size));
       this.writeBoth('', bytes.subarray(this.pool.size));
-    } else if (!this.closed) {
+    } else {
+      this.sendLate();
+      if (this.closed) return;
       const buffer = this.pool.take();
       buffer.write(head, 0, 'latin1');
       buffer.set(bytes, head.length);
@@ -106,16 +135,24 @@ export abstract class StreamWire implements Wire, HandleOwner {
 
   /** Nothing waits any more. */
   protected drained(): void {
+    this.sendLate();
+    if (this.sending || this.closed) return;
     this.blocked = false;
-    if (this.#closeSoon) this.destroy();
-    else if (this.#end === 'wanted') this.#shutDown();
-    else this.user.drained();
+    if (!this.#followUp()) this.user.drained();
   }
 
   protected fail(error: Error | number): void {
     if (this.closed) return;
     this.#error = typeof error === 'number' ? new Error(`libuv error ${error}`) : error;
     this.destroy();
+  }
+
+  /** Does what was to be done when all is sent; false: nothing was. */
+  #followUp(): boolean {
+    if (this.#closeSoon) this.destroy();
+    else if (this.#end === 'wanted') this.#shutDown();
+    else return false;
+    return true;
   }
 
   #shutDown(): void {
@@ -127,6 +164,7 @@ export abstract class StreamWire implements Wire, HandleOwner {
 
   #close(options: { reset: boolean }): void {
     this.open = false;
+    if (!options.reset) this.sendLate();
     if (this.closed) return;
     this.closed = true;
     close(this.socket, options);
