@@ -63,7 +63,8 @@ function live(exchange: Exchange) {
     app,
     types: dynos.formation(app.name).map((type) => ({
       ...type,
-      up: running.filter((dyno) => dyno.type === type.type && dyno.state === 'up').length,
+      // A canary is none of the formation's.
+      up: running.filter((dyno) => dyno.name.startsWith(`${type.type}.`) && dyno.state === 'up').length,
       dynos: running.filter((dyno) => dyno.type === type.type),
     })),
     release: releases.list(app.name).find((release) => release.current) ?? null,

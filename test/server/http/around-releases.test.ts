@@ -29,6 +29,9 @@ describe('pages of what goes on around releases', () => {
     assert.match(plain(refused.text), /"100" is no share/);
     client.platform.canary = { share: 10, release: 2, requests: 40, failed: 1 };
     assert.match(await read('releases'), /v2 gets 10% of the visitors: 40 requests, 1 failed\./);
+    const [web] = client.platform.dynos.list('blog');
+    client.platform.dynos.list = () => [web!, { ...web!, name: 'canary.1', release: 2 }];
+    assert.match(plain((await client.ask('/apps/blog')).text), / 1 of 1 up web\.1 up .* canary\.1 up /);
     await client.post('/apps/blog/canary/promote');
     await client.post('/apps/blog/canary/abort');
     assert.deepEqual(client.platform.calls.slice(2), ['promote blog by alice', 'abort blog by alice']);
