@@ -617,7 +617,18 @@ export interface PushStreams {
   stderr: Writable;
 }
 
+/** A push that waits for another to the same branch; its build begins with its turn. */
+export interface WaitingPush {
+  app: string;
+  user: string;
+  /** e.g. `main` */
+  branches: string[];
+  since: Date;
+}
+
 export interface Pushes {
+  /** To one app, or to all; in the order of their turns. */
+  waiting(app?: string): WaitingPush[];
   /**
    * Runs `git receive-pack` for the app's repository on these streams (creating the app at the first push) and
    * resolves with git's exit status. The build runs inside (pre-receive hook). Abort: the client went away.

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { parseAppName } from '../model/app-name.ts';
 import { section } from '../model/words.ts';
-import type { Apps, Builds, Pushes, PushStreams } from '../platform.ts';
+import type { Apps, Builds, Pushes, PushStreams, WaitingPush } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
 import { startGit } from './git.ts';
 import type { OwedRefs } from './owed-refs.ts';
@@ -68,6 +68,10 @@ export class GitService implements Pushes {
       turn.leave();
       await this.#forget(app, exchange.user);
     }
+  }
+
+  waiting(app?: string): WaitingPush[] {
+    return this.#line.waiting(app);
   }
 
   async upload(app: string, exchange: Exchange): Promise<number> {

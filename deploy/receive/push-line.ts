@@ -1,4 +1,5 @@
 import { PaasError } from '../model/paas-error.ts';
+import type { WaitingPush } from '../platform.ts';
 import { DEPLOY_BRANCHES, type RefChange } from './pushed-refs.ts';
 
 /** A push's place in the line of its repository. */
@@ -15,6 +16,8 @@ export interface PushTurn {
 interface Place {
   repository: string;
   branches: Set<string>;
+  user: string;
+  since: Date;
   state: 'waiting' | 'going';
   replaced: AbortController;
   go: () => void;
@@ -30,7 +33,11 @@ export class PushLine {
   enter(repository: string, push: { user: string; refs: RefChange[] }): PushTurn {
     const { promise: ready, resolve: go } = Promise.withResolvers<void>();
     const branches = new Set(push.refs.map(({ ref }) => branchOf(ref)));
-    const place: Place = { repository, branches, state: 'waiting', replaced: new AbortController(), go };
+    const { user } = push;
+    const place: Place = {
+      ...{ repository, branches, user, since: new Date() },
+      ...{ state: 'waiting', replaced: new AbortController(), go },
+    };
     for (const older of this.#of(repository)) {
       if (branches.size === 0 || ![...older.branches].every((branch) => branches.has(branch))) continue;
       older.replaced.abort(replacedBy(push.user, [...older.branches]));
@@ -49,6 +56,16 @@ export class PushLine {
   /** True while a push to it goes on or waits. */
   has(repository: string): boolean {
     return this.#of(repository).length > 0;
+  }
+
+  /** In the order of their turns. */
+  waiting(repository?: string): WaitingPush[] {
+    const places = repository === undefined ? [...this.#places] : this.#of(repository);
+    return places
+      .filter(({ state }) => state === 'waiting')
+      .map(({ repository: app, branches, user, since }) => {
+        return { app, user, branches: [...branches].map(shortName), since };
+      });
   }
 
   #of(repository: string): Place[] {
@@ -87,6 +104,10 @@ function branchOf(ref: string): string {
 }
 
 function replacedBy(user: string, refs: string[]): PaasError {
-  const names = refs.map((ref) => ref.replace(/^refs\/(heads|tags)\//, '')).join(', ');
+  const names = refs.map(shortName).join(', ');
   return new PaasError('conflict', `Replaced by a newer push of ${names} by ${user}.`);
+}
+
+function shortName(ref: string): string {
+  return ref.replace(/^refs\/(heads|tags)\//, '');
 }

@@ -1,6 +1,6 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { BuildView, Platform } from '../../deploy/platform.ts';
+import type { BuildView, Platform, WaitingPush } from '../../deploy/platform.ts';
 import type { Argument, Command, CommandContext } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { parseCount } from './releases.ts';
@@ -22,6 +22,7 @@ const list: Command = {
   async run({ platform, app, out, json, flag }) {
     const builds = platform.builds.list(app || undefined).slice(0, parseCount(flag('num') ?? '15'));
     if (json) return out.json(builds.map(buildJson));
+    for (const push of platform.pushes.waiting(app || undefined)) out.note(waitingText(push));
     if (builds.length === 0) return out.note('There are no builds yet: `git push` starts one.');
     out.lines(
       textTable(['BUILD', 'APP', 'STATE', 'COMMIT', 'USER', 'STARTED', 'TOOK'], builds.map(buildRow)),
@@ -131,6 +132,10 @@ function buildRow(build: BuildView): string[] {
     timeText(build.createdAt),
     tookText(build),
   ];
+}
+
+function waitingText({ app, user, branches, since }: WaitingPush): string {
+  return `A push of ${branches.join(', ')} to ${app} by ${user} waits for the one before it, since ${timeText(since)}.`;
 }
 
 function stateText({ state, ahead }: BuildView): string {

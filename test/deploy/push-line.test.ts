@@ -36,6 +36,20 @@ describe('PushLine', () => {
     assert.equal(third.replaced.aborted, false);
   });
 
+  it('waiting() tells who waits, of which branches, and not who goes on', () => {
+    const line = new PushLine();
+    enter(line, 'alice');
+    const second = enter(line, 'bob', [MAIN, 'refs/heads/feature']);
+    enter(line, 'carol', [MAIN], 'shop');
+    enter(line, 'dave', [MAIN], 'shop');
+    const told = (repository?: string) =>
+      line.waiting(repository).map(({ app, user, branches }) => `${app} ${user} ${branches}`);
+    assert.deepEqual(told(), ['blog bob main,feature', 'shop dave main']);
+    assert.deepEqual(told('blog'), ['blog bob main,feature']);
+    second.leave();
+    assert.deepEqual(told('blog'), []);
+  });
+
   it('enter() tells the one that goes on, whose build may still wait, and leaves it its turn', async () => {
     const line = new PushLine();
     const first = enter(line, 'alice');

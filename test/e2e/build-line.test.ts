@@ -68,6 +68,10 @@ describe('builds in line', function () {
     await change(folder, 'second', 0);
     const second = begin(folder);
     await until('the second waits', () => second.said.includes('Waiting for build #'));
+    assert.match(
+      await paas.say('builds -a twice'),
+      /A push of main to twice by admin waits for the one before/,
+    );
     await change(folder, 'third', 0);
     const third = begin(folder);
     assert.equal(await second.ended, 1);

@@ -49,6 +49,7 @@ export class MemoryPlatform implements Platform {
     },
   };
   pushes: Platform['pushes'] = {
+    waiting: () => [],
     receive: async (app, { user, streams }) => this.#push('receive', { app, user, streams }),
     upload: async (app, { user, streams }) => this.#push('upload', { app, user, streams }),
   };

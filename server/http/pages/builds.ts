@@ -106,10 +106,12 @@ function isFinished(build: BuildView): boolean {
 }
 
 function queue(exchange: Exchange) {
-  return { builds: exchange.platform.builds.list().slice(0, SHOWN) };
+  const { builds, pushes } = exchange.platform;
+  return { builds: builds.list().slice(0, SHOWN), waiting: pushes.waiting() };
 }
 
 function ofApp(exchange: Exchange) {
   const app = exchange.platform.apps.find(exchange.param('app'));
-  return { app, builds: exchange.platform.builds.list(app.name).slice(0, SHOWN) };
+  const { builds, pushes } = exchange.platform;
+  return { app, builds: builds.list(app.name).slice(0, SHOWN), waiting: pushes.waiting(app.name) };
 }

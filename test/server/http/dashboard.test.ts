@@ -373,6 +373,13 @@ describe('createDashboard()', () => {
       assert.match(again.text, /id: 2\ndata: \[\["-----> two"\]\]/);
     });
 
+    it('lists pushes that wait for the one before them', async () => {
+      const push = { app: 'blog', user: 'bob', branches: ['main'], since: new Date() };
+      client.platform.waitingPushes.push(push);
+      for (const path of ['/builds', '/apps/blog/builds'])
+        assert.match((await client.ask(path)).text, /A push of <bdi>main<\/bdi>.* by <bdi>bob<\/bdi> waits/);
+    });
+
     it('pins the reason of a failure above the output', async () => {
       const build = client.platform.startBuild('blog');
       client.platform.endBuild(build, { state: 'failed', reason: `npm failed ${HOSTILE}` });

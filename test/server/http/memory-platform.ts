@@ -352,7 +352,9 @@ export class MemoryPlatform implements Platform {
     on: async (name, _page, user) => void this.calls.push(`maintenance ${name} on by ${user}`),
     off: async (name, user) => void this.calls.push(`maintenance ${name} off by ${user}`),
   };
+  waitingPushes: ReturnType<Platform['pushes']['waiting']> = [];
   readonly pushes: Platform['pushes'] = {
+    waiting: () => this.waitingPushes,
     receive: () => Promise.reject(new Error('not here')),
     upload: () => Promise.reject(new Error('not here')),
   };

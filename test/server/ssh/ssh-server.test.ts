@@ -238,6 +238,7 @@ describe('createSshServer()', () => {
       return new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? 1)));
     };
     fixture.platform.pushes = {
+      ...pushes,
       receive: (_app, options) => serve('receive-pack', options),
       upload: (_app, options) => serve('upload-pack', options),
     };
