@@ -63,7 +63,7 @@ describe('createDashboard()', () => {
     it('ends the session at sign-out, and its open streams', async () => {
       await client.signIn();
       const streaming = client.stream('/events', () => false);
-      await setTimeout(50);
+      while (client.connectionsFor('/events') === 0) await setTimeout(5);
       const answer = await client.post('/logout');
       assert.equal(answer.headers.location, '/login');
       assert.match(String(answer.headers['set-cookie']), /^paas_session=; Max-Age=0;/);
@@ -74,7 +74,7 @@ describe('createDashboard()', () => {
     it('ends open streams when the session is ended elsewhere', async () => {
       await client.signIn();
       const streaming = client.stream('/apps/blog/logs/stream', () => false);
-      await setTimeout(50);
+      while (client.connectionsFor('/logs/stream') === 0) await setTimeout(5);
       client.platform.openSessions.clear();
       assert.equal((await streaming).status, 200);
     }).timeout(4000);
