@@ -175,6 +175,14 @@ export class Engine {
     };
   }
 
+  /** Whether the kernel killed something in an ended container for want of memory. */
+  async ranOutOfMemory(id: string): Promise<boolean> {
+    return this.inspect(id).then(
+      ({ oomKilled }) => oomKilled,
+      () => false,
+    );
+  }
+
   /** Containers, running or not, with all of these labels. */
   async list(labels: string[]): Promise<ContainerSummary[]> {
     const found = await this.#call('list containers', () =>

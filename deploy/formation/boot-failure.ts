@@ -15,12 +15,15 @@ export class BootFailure extends PaasError {
   }
 }
 
+/** What a dyno of this type did, and what to do about it; `memory`: bytes that it may have. */
+export function outOfMemory({ app, type, memory }: { app: string; type: string; memory: number }): string {
+  const megabytes = Math.round(memory / 1024 ** 2);
+  return `took more memory than it may (${megabytes} MB) and was killed. To give it more: paas limits:set ${type} --memory ${megabytes * 2}m -a ${app}`;
+}
+
 function reasonOf(dyno: Dyno, { killedFor, memory }: DynoContainer, exit: DynoExit): string {
   if (killedFor) return /[.?]$/.test(killedFor) ? killedFor : `${killedFor}.`;
-  if (exit.oomKilled) {
-    const megabytes = Math.round(memory / 1024 ** 2);
-    return `took more memory than it may (${megabytes} MB) and was killed. To give it more: paas limits:set ${dyno.type} --memory ${megabytes * 2}m -a ${dyno.app}`;
-  }
+  if (exit.oomKilled) return outOfMemory({ app: dyno.app, type: dyno.type, memory });
   if (exit.code === 0)
     return 'ended by itself (status 0) before it was up. A process of the Procfile has to go on running.';
   const why = STATUS_WORDS.get(exit.code);

@@ -5,7 +5,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
 import type { RunView } from '../platform.ts';
-import { runRequest } from './run-request.ts';
+import { OUT_OF_MEMORY, runRequest } from './run-request.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_SECONDS = 30;
@@ -132,6 +132,7 @@ export class DetachedDynos {
     if (status === undefined) return;
     over = true;
     await Promise.race([logged, new Promise((resolve) => setTimeout(resolve, LOG_END_MS).unref())]);
+    if (await this.#engine.ranOutOfMemory(dyno.id)) this.#say(dyno, OUT_OF_MEMORY);
     this.#say(dyno, `Process exited with status ${status}`);
     this.#running.delete(dyno.id);
     this.#onEnd(dyno, { status, timedOut });

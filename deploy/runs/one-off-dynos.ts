@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { Activity } from '../activity.ts';
 import type { ContainerSummary, Engine } from '../engine.ts';
+import { outOfMemory } from '../formation/boot-failure.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { quote } from '../model/app-name.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
@@ -9,7 +10,7 @@ import { PaasError } from '../model/paas-error.ts';
 import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from './detached-dynos.ts';
-import { commandOf, runRequest } from './run-request.ts';
+import { commandOf, OUT_OF_MEMORY, runRequest } from './run-request.ts';
 
 /** After the client has gone: SIGHUP, and so many seconds later SIGKILL. */
 const HANG_UP_SECONDS = 10;
@@ -42,7 +43,8 @@ export class OneOffDynos implements Runs {
     const { engine } = this.#options;
     const dyno = `run.${randomInt(1000, 10_000)}`;
     const limits = this.#options.limitsOf(app, 'run');
-    const id = await engine.create(runRequest(release, { name: dyno, limits, stdin: true }, options));
+    const request = runRequest(release, { name: dyno, limits, stdin: true }, options);
+    const id = await engine.create(request);
     try {
       const stream = await engine.attach(id, { stdin: true, terminal: options.terminal !== undefined });
       await engine.start(id);
@@ -51,14 +53,17 @@ export class OneOffDynos implements Runs {
       if (options.terminal) await engine.resize(id, options.terminal);
       const hangUp = () => this.#hangUp(id);
       this.#began({ id, app, name: dyno, release: release.version, since: new Date(), ...options, hangUp });
-      const exited = this.#end(id, app, dyno);
-      const none = new PassThrough();
-      exited.finally(() => none.end());
+      // What the command says comes by stdout, whichever it wrote to.
+      const stderr = new PassThrough();
+      const lineEnd = options.terminal ? '\r\n' : '\n';
+      const tell = (text: string) => void stderr.write(` !     ${text}${lineEnd}`);
+      const exited = this.#end({ id, app, dyno, memory: request.memory ?? 0 }, tell);
+      exited.finally(() => stderr.end());
       return {
         dyno,
         stdin: stream.stdin,
         stdout: stream.output,
-        stderr: none,
+        stderr,
         resize: (size: TerminalSize) => void engine.resize(id, size).catch(() => {}),
         signal: (name: string) => void engine.kill(id, name).catch(() => {}),
         exited,
@@ -135,10 +140,21 @@ export class OneOffDynos implements Runs {
     this.#options.activity.record({ app, user, action: 'run', text: `Ran \`${command}\` in ${name}` });
   }
 
-  async #end(id: string, app: string, dyno: string): Promise<number> {
-    const status = await this.#options.engine.wait(id).catch(() => 137);
+  /** `tell`: to whoever is attached. */
+  async #end(
+    { id, app, dyno, memory }: { id: string; app: string; dyno: string; memory: number },
+    tell: (text: string) => void,
+  ): Promise<number> {
+    const { engine, logs } = this.#options;
+    const status = await engine.wait(id).catch(() => 137);
+    const isOutOfMemory = await engine.ranOutOfMemory(id);
     this.#attached.delete(id);
-    this.#options.logs.append(app, { source: 'paas', dyno, text: `Process exited with status ${status}` });
+    const say = (text: string) => logs.append(app, { source: 'paas', dyno, text });
+    if (isOutOfMemory) {
+      say(OUT_OF_MEMORY);
+      tell(`The command ${outOfMemory({ app, type: 'run', memory })}`);
+    }
+    say(`Process exited with status ${status}`);
     // What it wrote last is still on its way through the attached stream; the container goes when that has ended.
     setTimeout(() => void this.#options.engine.remove(id).catch(() => {}), 500);
     return status;

@@ -1,6 +1,7 @@
 import type { ContainerRequest, Engine } from '../engine.ts';
+import { outOfMemory } from '../formation/boot-failure.ts';
 import type { AppLogs } from '../logs/app-log.ts';
-import type { DynoLimits } from '../model/dyno-limits.ts';
+import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import { detail } from '../model/words.ts';
@@ -104,6 +105,11 @@ export class ReleaseCommands {
       signal.throwIfAborted();
       if (over.aborted)
         throw new PaasError('invalid', `The ${name} command took longer than ${timeLimit / 60_000} minutes.`);
+      if (status !== 0 && (await engine.ranOutOfMemory(id))) {
+        const { memory } = this.#options.limitsOf(release.app, 'run');
+        const what = outOfMemory({ app: release.app, type: 'run', memory: memory ?? DEFAULT_MEMORY });
+        throw new PaasError('invalid', `The ${name} command ${what}`);
+      }
       if (status !== 0) throw new PaasError('invalid', `The ${name} command exited with status ${status}.`);
     } finally {
       over.removeEventListener('abort', kill);

@@ -74,6 +74,19 @@ describe('what an operator sets on an app', function () {
     });
     assert.match(log, /paas\[hog\.1\]: Process running mem=6\dM\(9\d\.\d%\)/);
     assert.match(await paas.paas('ps -a full'), /hog\.1: up/);
+    await paas.paas('limits:set run --memory 32m -a full');
+    const killed = await paas.ssh('run -a full -- tail /dev/zero');
+    assert.equal(killed.status, 137);
+    const advice =
+      /took more memory than it may \(32 MB\) and was killed\..*limits:set run --memory 64m -a full/;
+    assert.match(killed.stderr, advice);
+    const { name } = JSON.parse(await paas.paas('run:detached --json -a full -- tail /dev/zero'));
+    await paas.waitForLog('full', /Error R15 \(Memory quota vastly exceeded\)/, { flags: `-d ${name}` });
+    paas.write(folder, 'Procfile', 'web: node server.js\nrelease: tail /dev/zero\n');
+    await paas.commit(folder, 'greedy release');
+    const refused = await paas.push(folder);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr.replaceAll(/\s+remote:\s+!?\s*/g, ' '), advice);
     await paas.paas('apps:destroy full --confirm full');
   });
 
