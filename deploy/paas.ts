@@ -435,7 +435,7 @@ export function openPaas(options: PaasOptions): Paas {
       );
       for (const { name } of apps.list()) idleness.watch(name);
       canaries.resume();
-      memory.start();
+      void memory.start();
       runner
         .watchEnds((error) => log(`events of the runtime: ${(error as Error).message}`))
         .catch((error) => log(String(error)));

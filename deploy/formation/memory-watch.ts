@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine.ts';
 import type { Dyno, DynoContainer } from './dyno.ts';
 
+/** How often each dyno is looked at, while there are few. */
 const EVERY_MS = 10_000;
+/** Between two: a look takes control and runtime some 3 ms, and both shall count as idle where nothing else is done. */
+const LEAST_PAUSE_MS = 500;
 /** While a dyno stays at its quota it is said again so often. */
 const AGAIN_MS = 300_000;
 /** Of the quota. The kernel lets nobody beyond it, so this is where a dyno is at it. */
@@ -18,36 +22,37 @@ export interface MemoryWatchOptions {
 /** Says in the log of an app when a dyno has used up its memory (R14), before the kernel kills it (R15) or swaps. */
 export class MemoryWatch {
   #options: MemoryWatchOptions;
-  #timer: NodeJS.Timeout | undefined;
   #said = new WeakMap<DynoContainer, number>();
-  #closed = false;
+  #closing = new AbortController();
 
   constructor(options: MemoryWatchOptions) {
     this.#options = options;
   }
 
-  start(): void {
-    this.#timer = setTimeout(async () => {
-      await this.look();
-      if (!this.#closed) this.start();
-    }, EVERY_MS);
-    this.#timer.unref();
+  /** Round after round, until `close`. */
+  async start(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const dynos = this.#options.dynos();
+      const pause = pauseFor(dynos.length);
+      for (const dyno of dynos.length > 0 ? dynos : [undefined]) {
+        await sleep(pause, undefined, { signal, ref: false }).catch(() => {});
+        if (signal.aborted) return;
+        if (dyno) await this.look(dyno);
+      }
+    }
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#closing.abort();
   }
 
-  /** One dyno after the other, so that control does other things between. */
-  async look(now = Date.now()): Promise<void> {
-    for (const dyno of this.#options.dynos()) {
-      const container = dyno.container;
-      if (!container || container.exit) continue;
-      // It may end at any moment, and the runtime be away: the next look tells.
-      const memory = await this.#options.engine.memory(container.id).catch(() => undefined);
-      if (memory && memory.limit > 0) this.#judge(dyno, { container, ...memory, now });
-    }
+  async look(dyno: Dyno, now = Date.now()): Promise<void> {
+    const container = dyno.container;
+    if (!container || container.exit) return;
+    // It may end at any moment, and the runtime be away: the next look tells.
+    const memory = await this.#options.engine.memory(container.id).catch(() => undefined);
+    if (memory && memory.limit > 0 && !this.#closing.signal.aborted) this.#judge(dyno, { container, ...memory, now });
   }
 
   #judge(
@@ -65,4 +70,9 @@ export class MemoryWatch {
     this.#options.say(dyno, `Process running mem=${megabytes}M(${(100 * share).toFixed(1)}%)`);
     this.#options.say(dyno, 'Error R14 (Memory quota exceeded)');
   }
+}
+
+/** Milliseconds between two of so many dynos. */
+export function pauseFor(dynos: number): number {
+  return Math.max(EVERY_MS / Math.max(dynos, 1), LEAST_PAUSE_MS);
 }
