@@ -45,10 +45,11 @@ export class DynoManager {
     this.#options = options;
   }
 
-  /** Those that count (not the retiring ones), by type and number. */
+  /** Those that count (not the retiring ones), by type and number; canaries after the others of their type. */
   list(app: string): Dyno[] {
+    const rank = ({ canary, number }: Dyno) => (canary ? 1e6 : 0) + number;
     return [...(this.#dynos.get(app) ?? [])].sort(
-      (a, b) => a.type.localeCompare(b.type) || a.number - b.number,
+      (a, b) => a.type.localeCompare(b.type) || rank(a) - rank(b),
     );
   }
 

@@ -52,7 +52,8 @@ export class MemoryWatch {
     if (!container || container.exit) return;
     // It may end at any moment, and the runtime be away: the next look tells.
     const memory = await this.#options.engine.memory(container.id).catch(() => undefined);
-    if (memory && memory.limit > 0 && !this.#closing.signal.aborted) this.#judge(dyno, { container, ...memory, now });
+    if (memory && memory.limit > 0 && !this.#closing.signal.aborted)
+      this.#judge(dyno, { container, ...memory, now });
   }
 
   #judge(
