@@ -65,7 +65,7 @@ function argv(name: ServiceName, config: Config, { node, program }: Surroundings
     case 'control':
       return unprivileged(script('server/control.ts'), config.ssh);
     default:
-      return unprivileged(script('server/router.ts', '--max-semi-space-size=1'));
+      return unprivileged(script('server/router.ts', '--max-semi-space-size=8'));
   }
 }
 

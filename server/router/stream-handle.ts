@@ -29,7 +29,7 @@ export interface StreamHandle {
   // Of TCP alone:
   reset?(done: (this: StreamHandle) => void): number;
   setNoDelay?(on: boolean): number;
-  getpeername?(out: { address?: string }): number;
+  getpeername?(out: { address: string }): number;
 }
 
 /** TLS on a connection. Closing that is what closes it; what it needs of memory is free after destroySSL(). */
@@ -106,9 +106,8 @@ export function newConnection(kind: 'tcp' | 'pipe', owner: HandleOwner): [Stream
 
 /** The other side's IP address, one of IPv4 as such; '' of a unix socket. */
 export function peerAddress(handle: StreamHandle): string {
-  const out: { address?: string } = {};
-  handle.getpeername?.(out);
-  const { address = '' } = out;
+  if (handle.getpeername?.(peerName) !== 0) return '';
+  const { address } = peerName;
   return address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address;
 }
 
@@ -180,3 +179,5 @@ function onClose(this: StreamHandle): void {
 }
 
 const MAPPED = '::ffff:';
+/** Filled by getpeername(): an object that has these properties takes them in a tenth of the time that a new one does. */
+const peerName = { address: '', family: '', port: 0 };

@@ -82,7 +82,7 @@ export class Proxies {
       PAAS_HTTPS: '127.0.0.1:0',
     };
     // As main starts it.
-    const router = this.#spawn([process.execPath, '--max-semi-space-size=1', ROUTER], PROXY_CORE, env);
+    const router = this.#spawn([process.execPath, '--max-semi-space-size=8', ROUTER], PROXY_CORE, env);
     const [text] = await once(router.stdout!, 'data');
     const [port, tlsPort] = [...String(text).matchAll(/:(\d+)"/g)].map((match) => Number(match[1]));
     const client = new RouterClient({ socketPath: join(run, 'control', 'router.sock') });
