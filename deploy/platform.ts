@@ -244,10 +244,12 @@ export interface ReleaseView {
   commit: string | undefined;
   buildId: number | undefined;
   current: boolean;
-  /** False for a release whose boot or release command failed: it never served. */
+  /** False for a release whose boot or release command failed: it never served. Nor for a canary. */
   succeeded: boolean;
   /** Some visitors get it. */
   canary: boolean;
+  /** Some visitors got it, until it was given up. */
+  givenUp: boolean;
 }
 
 /** All that a release holds. */

@@ -225,6 +225,8 @@ export class ReleaseManager implements Releases {
     const { currentRelease } = this.#options.apps.find(app);
     if (version !== undefined) {
       const target = this.#options.releases.find(app, version);
+      if (target.state === 'given up')
+        throw new PaasError('invalid', `v${version} was given up as a canary: push its code again.`);
       if (target.state !== 'succeeded')
         throw new PaasError('invalid', `v${version} never came up, so it cannot be rolled back to.`);
       return target;
@@ -252,6 +254,7 @@ function viewOf(release: Release, current: number | undefined): ReleaseView {
     current: release.version === current,
     succeeded: release.state === 'succeeded',
     canary: release.state === 'canary',
+    givenUp: release.state === 'given up',
   };
 }
 

@@ -23,7 +23,7 @@ export interface Release {
   /** Process type → how many of its dynos may boot at once; none: all. */
   maxParallel: Record<string, number>;
   /** canary: some visitors get it. */
-  state: 'pending' | 'canary' | 'succeeded' | 'failed';
+  state: 'pending' | 'canary' | 'succeeded' | 'failed' | 'given up';
 }
 
 export type NewRelease = Omit<Release, 'version' | 'createdAt' | 'state'>;

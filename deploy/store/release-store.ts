@@ -106,9 +106,9 @@ export class ReleaseStore {
     });
   }
 
-  /** A canary that is no more, and was not promoted, has failed. */
+  /** A canary that is no more, and was not promoted. */
   endCanaries(app: string): void {
-    this.#db.run("UPDATE releases SET state = 'failed' WHERE app = ? AND state = 'canary'", app);
+    this.#db.run("UPDATE releases SET state = 'given up' WHERE app = ? AND state = 'canary'", app);
   }
 
   /** Of a pending release that did not come up. One that serves by now, whatever went wrong then, goes on; so does a canary. */

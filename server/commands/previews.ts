@@ -40,7 +40,8 @@ const on: Command = {
   summary: 'Make an app of each branch that is pushed, beside the deploy branch',
   details: [
     'A push of the branch `feature` of blog deploys to blog-feature, an app of its own with the config of blog. It idles when nobody looks,',
-    'runs no cron jobs, and goes with its branch (git push paas :feature) or some time after the last push.',
+    'runs no cron jobs, and goes with its branch (git push paas :feature) or some time after the last push. A branch that is there already gets',
+    'one with its next commit.',
   ],
   app: 'required',
   flags: [

@@ -129,12 +129,23 @@ function previousVersion(releases: ReleaseView[]): number | undefined {
 function statusText(release: ReleaseView): string {
   if (release.current) return 'current';
   if (release.canary) return 'canary: some visitors get it';
+  if (release.givenUp) return 'given up: some visitors got it as a canary';
   return release.succeeded ? 'succeeded' : 'failed: it never served';
 }
 
+function markOf({ succeeded, canary, givenUp }: ReleaseView): string {
+  if (canary) return ' (canary)';
+  if (givenUp) return ' (given up)';
+  return succeeded ? '' : ' (failed)';
+}
+
 function releaseRow(release: ReleaseView): string[] {
-  const state = release.succeeded ? '' : release.canary ? ' (canary)' : ' (failed)';
-  return [`v${release.version}`, `${release.description}${state}`, release.user, timeText(release.createdAt)];
+  return [
+    `v${release.version}`,
+    `${release.description}${markOf(release)}`,
+    release.user,
+    timeText(release.createdAt),
+  ];
 }
 
 function releaseJson(release: ReleaseView) {
@@ -148,5 +159,6 @@ function releaseJson(release: ReleaseView) {
     current: release.current,
     succeeded: release.succeeded,
     canary: release.canary,
+    givenUp: release.givenUp,
   };
 }

@@ -71,6 +71,13 @@ describe('a canary', function () {
       `admin shop releases:abort: v${version} given up: v${version + 1} goes to all visitors\n`,
     );
     assert.match(await paas.paas('events -a shop'), told);
+    assert.match(
+      await paas.paas(`releases:info v${version} -a shop`),
+      /^Status: +given up: some visitors got/m,
+    );
+    assert.match(await paas.paas('releases -a shop'), /^v3 +Deploy [0-9a-f]{8} \(given up\)/m);
+    const back = await paas.ssh(`rollback v${version} -a shop`);
+    assert.match(back.stderr, /v3 was given up as a canary: push its code again\./);
   });
 
   it('is given up by itself when too many of its requests fail', async () => {

@@ -407,6 +407,7 @@ export class MemoryPlatform implements Platform {
       current: true,
       succeeded: true,
       canary: false,
+      givenUp: false,
     });
     app.summary.release = version;
     this.changes.push(`v${version} of ${name}: ${description} by ${user}`);

@@ -399,6 +399,7 @@ export class MemoryPlatform implements Platform {
       current: true,
       succeeded: true,
       canary: false,
+      givenUp: false,
       ...given,
     };
     app.releases.push(release);
