@@ -190,24 +190,28 @@ describe('images and files with the docker client', function () {
 
   it('nothing of the host is read or written while a container swaps what is copied', async () => {
     fs.writeFileSync(at('marker'), 'of the host');
-    const swap = `mkdir -p /tmp/real /tmp/d; echo inside > /tmp/real/marker; cd /tmp
+    // Not in /tmp itself: where fs.protected_symlinks is set, nobody follows another's link in a sticky folder.
+    const swap = `mkdir -p /tmp/own/real; cd /tmp/own; echo inside > real/marker
       while :; do rm -rf d; ln -s ${folder} d; rm -f d; ln -s /proc/1/fd d; rm -f d; mv real d; mv d real; done`;
     await docker('run', '-d', '--name', 'swap', BASE, 'sh', '-c', swap);
     let copied = 0;
     // The folder is a real one for a small part of the time: more runs, until one has met it.
     for (let run = 0; run < 24 || (copied === 0 && run < 500); run++) {
-      await engine.client('cp', at('file'), 'swap:/tmp/d/marker');
-      const { code } = await engine.client('cp', 'swap:/tmp/d/marker', at('stolen'));
+      await engine.client('cp', at('file'), 'swap:/tmp/own/d/marker');
+      const { code } = await engine.client('cp', 'swap:/tmp/own/d/marker', at('stolen'));
       if (code === 0) copied++;
       if (fs.existsSync(at('stolen'))) assert.notEqual(fs.readFileSync(at('stolen'), 'utf8'), 'of the host');
     }
     assert.equal(fs.readFileSync(at('marker'), 'utf8'), 'of the host');
     assert.ok(copied > 0, 'it was never copied');
     // Who follows the same links without care reads the host's file.
-    await docker('exec', 'swap', 'ln', '-s', at('marker'), '/tmp/trap');
+    await docker('exec', 'swap', 'ln', '-s', at('marker'), '/tmp/own/trap');
     const pid = (await docker('inspect', '-f', '{{.State.Pid}}', 'swap')).trim();
-    assert.equal(fs.readFileSync(`/proc/${pid}/root/tmp/trap`, 'utf8'), 'of the host');
-    assert.match((await engine.client('cp', '-L', 'swap:/tmp/trap', at('stolen'))).stderr, /Could not find/);
+    assert.equal(fs.readFileSync(`/proc/${pid}/root/tmp/own/trap`, 'utf8'), 'of the host');
+    assert.match(
+      (await engine.client('cp', '-L', 'swap:/tmp/own/trap', at('stolen'))).stderr,
+      /Could not find/,
+    );
   });
 
   it('no program of the container runs when files are copied', async () => {
