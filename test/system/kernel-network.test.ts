@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { connect, createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
@@ -11,6 +12,10 @@ import { KernelFixture, whyNot } from './kernel-fixture.ts';
 
 const GREETER =
   'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die $!; while ($c = $s->accept) { print $c "hello from " . $c->peerhost . "\\n"; close $c }';
+
+/** Answers each line in two pieces, and leaves it to the kernel when the second is sent. */
+const TWO_PIECES =
+  'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die $!; while ($c = $s->accept) { while (<$c>) { syswrite $c, "first "; syswrite $c, "second\\n" } close $c }';
 
 /** Says from whom it gets datagrams. */
 const RECEIVER =
@@ -51,6 +56,23 @@ describe('LinuxKernel network', () => {
     const spec = greeter();
     await containers.during(spec, async ({ address }) => {
       assert.equal(await fromHost(address!, 80), 'hello from 169.254.1.1\n');
+    });
+  });
+
+  it('acknowledges at once: the second piece of an answer does not wait for it', async () => {
+    const spec = containers.spec(['perl', '-e', TWO_PIECES], { network: 'nat' });
+    await containers.during(spec, async ({ address }) => {
+      const socket = await connected(address!, 80);
+      const took: number[] = [];
+      for (let count = 0; count < 20; count++) {
+        const asked = performance.now();
+        socket.write('?\n');
+        for (let text = ''; !text.endsWith('second\n'); ) text += (await once(socket, 'data'))[0];
+        took.push(performance.now() - asked);
+      }
+      socket.destroy();
+      // The first few answers are acknowledged at once anyway; later ones after 40 ms at least.
+      assert.ok(Math.min(...took.slice(10)) < 30, `milliseconds: ${took}`);
     });
   });
 
@@ -174,10 +196,22 @@ function portOf(server: Server): number {
   return (server.address() as { port: number }).port;
 }
 
-async function fromHost(host: string, port: number): Promise<string> {
+function fromHost(host: string, port: number): Promise<string> {
+  return whenItListens(() => tryFromHost(host, port));
+}
+
+function connected(host: string, port: number): Promise<Socket> {
+  return whenItListens(async () => {
+    const socket = connect({ host, port, noDelay: true });
+    await once(socket, 'connect');
+    return socket;
+  });
+}
+
+async function whenItListens<T>(action: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
-      return await tryFromHost(host, port);
+      return await action();
     } catch (error) {
       if (tries > 40) throw error;
       await sleep(25);
