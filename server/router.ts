@@ -11,6 +11,7 @@ import { RouterLog } from './router/router-log.ts';
 import { SharedRates } from './router/shared-rates.ts';
 import { TicketKeys } from './router/ticket-keys.ts';
 import { Traffic } from './router/traffic.ts';
+import { outliveRejections } from './unexpected-rejections.ts';
 
 /**
  * The router's process: serves by the last route table until control sends a new one. Says
@@ -19,6 +20,7 @@ import { Traffic } from './router/traffic.ts';
  * already, instead of PAAS_HTTP and PAAS_HTTPS. PAAS_PORT_FDS: the same for ports of apps, `8080=5,8081=6`. PAAS_ROUTER: which of several it is; the first is 1.
  */
 async function main(): Promise<void> {
+  outliveRejections((text, cause) => console.error(`router: ${text}:`, cause));
   const config = parseConfig(process.env);
   const { ticketKeys } = paths(config);
   const number = Number(process.env.PAAS_ROUTER ?? 1);

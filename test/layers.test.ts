@@ -6,7 +6,7 @@ import { describe, it } from 'mocha';
 const ROOT = dirname(import.meta.dirname);
 
 /** What every process may have: it imports nothing but these. */
-const PLAIN = [/^server\/(config|idle-memory)\.ts$/, /^deploy\/model\/paas-error\.ts$/];
+const PLAIN = [/^server\/(config|idle-memory|unexpected-rejections)\.ts$/, /^deploy\/model\/paas-error\.ts$/];
 
 /** Whoever is in `files` may import only what matches `may` (of ours) and `packages` (of others; node: is always allowed). */
 const LAYERS: { files: RegExp; may: RegExp[]; packages: string[] | 'any' }[] = [
