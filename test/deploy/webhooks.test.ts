@@ -241,6 +241,6 @@ describe('AddressPolicy', () => {
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !condition(); await sleep(5))
-    if (Date.now() > end) throw new Error(`not within 5 s: ${condition}`);
+  for (const end = Date.now() + 20_000; !condition(); await sleep(5))
+    if (Date.now() > end) throw new Error(`not within 20 s: ${condition}`);
 }
