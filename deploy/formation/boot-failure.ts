@@ -15,6 +15,9 @@ export class BootFailure extends PaasError {
   }
 }
 
+/** What the log says of a dyno that the kernel killed for want of memory. */
+export const OUT_OF_MEMORY = 'Error R15 (Memory quota vastly exceeded)';
+
 /** What a dyno of this type did, and what to do about it; `memory`: bytes that it may have. */
 export function outOfMemory({ app, type, memory }: { app: string; type: string; memory: number }): string {
   const megabytes = Math.round(memory / 1024 ** 2);

@@ -4,7 +4,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { appNetwork } from './app-network.ts';
-import { notListening } from './boot-failure.ts';
+import { notListening, OUT_OF_MEMORY } from './boot-failure.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import type { DynoChecks } from './dyno-checks.ts';
 import { dynoRequest } from './dyno-request.ts';
@@ -191,7 +191,7 @@ export class DynoRunner {
   async sayExit(dyno: Dyno, container: DynoContainer): Promise<void> {
     const exit = await container.ended;
     await within(container.logged, 1000);
-    if (exit.oomKilled) this.say(dyno, 'Error R15 (Memory quota vastly exceeded)');
+    if (exit.oomKilled) this.say(dyno, OUT_OF_MEMORY);
     this.say(dyno, `Process exited with status ${exit.code}`);
   }
 

@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import type { ContainerSummary, Engine } from '../engine.ts';
+import { OUT_OF_MEMORY } from '../formation/boot-failure.ts';
 import { LogFollower, type LogPlace } from '../formation/log-follower.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
 import type { RunView } from '../platform.ts';
-import { OUT_OF_MEMORY, runRequest } from './run-request.ts';
+import { runRequest } from './run-request.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_SECONDS = 30;

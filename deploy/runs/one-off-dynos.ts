@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { Activity } from '../activity.ts';
 import type { ContainerSummary, Engine } from '../engine.ts';
-import { outOfMemory } from '../formation/boot-failure.ts';
+import { OUT_OF_MEMORY, outOfMemory } from '../formation/boot-failure.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { quote } from '../model/app-name.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
@@ -10,7 +10,7 @@ import { PaasError } from '../model/paas-error.ts';
 import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from './detached-dynos.ts';
-import { commandOf, OUT_OF_MEMORY, runRequest } from './run-request.ts';
+import { commandOf, runRequest } from './run-request.ts';
 
 /** After the client has gone: SIGHUP, and so many seconds later SIGKILL. */
 const HANG_UP_SECONDS = 10;

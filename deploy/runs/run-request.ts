@@ -4,9 +4,6 @@ import type { DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
 import type { RunOptions } from '../platform.ts';
 
-/** What the log says of one that the kernel killed for want of memory. */
-export const OUT_OF_MEMORY = 'Error R15 (Memory quota vastly exceeded)';
-
 /** The container of a one-off dyno. A process type's name runs its command. */
 export function runRequest(
   release: Release,
