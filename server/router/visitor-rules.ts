@@ -22,15 +22,15 @@ export class VisitorRules {
   readonly rate: RateLimit | undefined;
   readonly #users: Map<string, string> | undefined;
   readonly #passwords = new PasswordCheck();
-  /** What no password has. */
-  readonly #nobodys: string;
+  /** What no password has; undefined: there are no users. */
+  readonly #nobodys: string | undefined;
 
   private constructor(rules: RouteRules, text: string) {
     this.#text = text;
     this.#allowed = rules.allow && blockListOf(rules.allow);
     this.rate = rules.rate && new RateLimit(rules.rate);
     this.#users = rules.users && new Map(rules.users.map(({ name, hash }) => [name, hash]));
-    this.#nobodys = unmatchable(rules.users?.[0]?.hash ?? 'scrypt:16384:8:1:c2FsdA:c2FsdA');
+    this.#nobodys = rules.users?.[0] && unmatchable(rules.users[0].hash);
   }
 
   /** undefined: there are none. Those that stay the same go on counting. */
@@ -56,9 +56,9 @@ export class VisitorRules {
 
   #checkPassword(users: Map<string, string>, head: string): Answer | undefined | Promise<Answer | undefined> {
     const given = credentialsOf(head);
-    if (!given) return unauthorized;
     // A name that nobody has costs the same work, so that the time of the answer does not tell which there are.
-    const hash = users.get(given.name) ?? this.#nobodys;
+    const hash = given && (users.get(given.name) ?? this.#nobodys);
+    if (!hash) return unauthorized;
     if (this.#passwords.recalls(given.password, hash)) return undefined;
     return this.#passwords
       .verify(given.password, hash)
