@@ -30,18 +30,33 @@ export async function carryOut(
   );
 }
 
+type ShowAgain = (problem: { status: number; message: string }) => Promise<void>;
+
 /**
  * Makes a change; where the platform refuses it (`invalid`, `conflict`), `showAgain` shows the form with what was
  * typed and why it cannot be.
  */
-export async function tryChange(
-  change: () => Promise<void>,
-  showAgain: (problem: { status: number; message: string }) => Promise<void>,
-): Promise<void> {
+export async function tryChange(change: () => Promise<void>, showAgain: ShowAgain): Promise<void> {
   try {
     await change();
   } catch (error) {
     if (!(error instanceof PaasError) || !['invalid', 'conflict'].includes(error.code)) throw error;
     await showAgain(publicError(error));
   }
+}
+
+/** A change of the app that the path names: what `work` returns is told on the app's page `tab`, which is shown next. */
+export async function changeApp(
+  exchange: Exchange,
+  {
+    tab,
+    work,
+    showAgain,
+  }: { tab: string; work: (app: string) => string | Promise<string>; showAgain: ShowAgain },
+): Promise<void> {
+  const app = exchange.platform.apps.find(exchange.param('app')).name;
+  await tryChange(async () => {
+    exchange.tell('done', await work(app));
+    exchange.see(`/apps/${encodeURIComponent(app)}/${tab}`);
+  }, showAgain);
 }

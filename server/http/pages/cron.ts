@@ -1,6 +1,6 @@
 import { DEFAULT_TIME_LIMIT } from '../../../deploy/model/cron-entry.ts';
 import type { CronJobView } from '../../../deploy/platform.ts';
-import { tryChange } from '../change.ts';
+import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
 interface Form {
@@ -55,14 +55,12 @@ async function change(
   work: (app: string) => string | Promise<string>,
   form?: Form,
 ): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
-  await tryChange(
-    async () => {
-      exchange.tell('done', await work(app));
-      exchange.see(`/apps/${encodeURIComponent(app)}/cron`);
-    },
-    (problem) => showWith(exchange, problem.message, { status: problem.status, ...(form && { form }) }),
-  );
+  await changeApp(exchange, {
+    tab: 'cron',
+    work,
+    showAgain: (problem) =>
+      showWith(exchange, problem.message, { status: problem.status, ...(form && { form }) }),
+  });
 }
 
 async function showWith(

@@ -1,6 +1,6 @@
 import { placeText, unicodeOf } from '../../../deploy/model/place.ts';
 import type { HostCertificate } from '../../../deploy/platform.ts';
-import { tryChange } from '../change.ts';
+import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
 export async function show(exchange: Exchange): Promise<void> {
@@ -8,29 +8,32 @@ export async function show(exchange: Exchange): Promise<void> {
 }
 
 export async function add(exchange: Exchange): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
   const hostname = exchange.field('hostname');
-  await tryChange(
-    async () => {
-      await exchange.platform.domains.add(app, hostname, { user: exchange.user });
-      exchange.tell('done', `Added ${hostname}. Point its DNS record at this machine.`);
-      exchange.see(pathOf(app));
-    },
-    (problem) => showWith(exchange, { hostname, problem: problem.message }, problem.status),
-  );
+  await change(exchange, hostname, async (app) => {
+    await exchange.platform.domains.add(app, hostname, { user: exchange.user });
+    return `Added ${hostname}. Point its DNS record at this machine.`;
+  });
 }
 
 export async function remove(exchange: Exchange): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
   const hostname = exchange.field('hostname');
-  await tryChange(
-    async () => {
-      await exchange.platform.domains.remove(app, hostname, exchange.user);
-      exchange.tell('done', `Removed ${hostname}.`);
-      exchange.see(pathOf(app));
-    },
-    (problem) => showWith(exchange, { hostname: '', problem: problem.message }, problem.status),
-  );
+  await change(exchange, '', async (app) => {
+    await exchange.platform.domains.remove(app, hostname, exchange.user);
+    return `Removed ${hostname}.`;
+  });
+}
+
+/** `typed`: what stands in the form again if it cannot be. */
+async function change(
+  exchange: Exchange,
+  typed: string,
+  work: (app: string) => Promise<string>,
+): Promise<void> {
+  await changeApp(exchange, {
+    tab: 'domains',
+    work,
+    showAgain: (problem) => showWith(exchange, { hostname: typed, problem: problem.message }, problem.status),
+  });
 }
 
 async function showWith(
@@ -61,8 +64,4 @@ function certificateText(entry: HostCertificate | undefined): { text: string; no
   if (!certificate) return { text: nextOrder && !problem ? 'being ordered' : 'none', note: problem };
   const until = certificate.notAfter.toISOString().slice(0, 10);
   return { text: `${kind === 'platform' ? "the platform's" : kind}, until ${until}`, note: problem };
-}
-
-function pathOf(app: string): string {
-  return `/apps/${encodeURIComponent(app)}/domains`;
 }

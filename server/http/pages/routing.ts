@@ -1,5 +1,5 @@
 import { mappingText } from '../../../deploy/model/port-mapping.ts';
-import { tryChange } from '../change.ts';
+import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
 export async function show(exchange: Exchange): Promise<void> {
@@ -25,14 +25,11 @@ export async function stick(exchange: Exchange): Promise<void> {
 }
 
 async function change(exchange: Exchange, work: (app: string) => Promise<string>): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
-  await tryChange(
-    async () => {
-      exchange.tell('done', await work(app));
-      exchange.see(`/apps/${encodeURIComponent(app)}/routing`);
-    },
-    (problem) => showWith(exchange, problem.message, problem.status),
-  );
+  await changeApp(exchange, {
+    tab: 'routing',
+    work,
+    showAgain: (problem) => showWith(exchange, problem.message, problem.status),
+  });
 }
 
 async function showWith(exchange: Exchange, problem: string, status = 200): Promise<void> {

@@ -1,6 +1,6 @@
 import { PaasError } from '../../../deploy/model/paas-error.ts';
 import type { DeliveryView } from '../../../deploy/platform/webhooks.ts';
-import { tryChange } from '../change.ts';
+import { changeApp, tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
 const SHOWN = 30;
@@ -49,14 +49,11 @@ export async function redeliver(exchange: Exchange): Promise<void> {
 }
 
 async function change(exchange: Exchange, work: (app: string) => string): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
-  await tryChange(
-    async () => {
-      exchange.tell('done', work(app));
-      exchange.see(`/apps/${encodeURIComponent(app)}/webhooks`);
-    },
-    (problem) => showWith(exchange, { problem: problem.message, status: problem.status }),
-  );
+  await changeApp(exchange, {
+    tab: 'webhooks',
+    work,
+    showAgain: (problem) => showWith(exchange, { problem: problem.message, status: problem.status }),
+  });
 }
 
 async function showWith(
