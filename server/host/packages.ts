@@ -66,6 +66,11 @@ const PLATFORM: HostPackage[] = [
   { name: 'git', files: ['/usr/bin/git'], why: 'receives the pushes' },
   { name: 'nftables', files: ['/usr/sbin/nft'], why: "the apps' network: address translation and firewall" },
   {
+    name: 'e2fsprogs',
+    files: ['/sbin/mke2fs', '/sbin/e2fsck'],
+    why: 'makes the disks of limited size that the apps write to',
+  },
+  {
     name: 'mmdebstrap',
     files: ['/usr/bin/mmdebstrap'],
     why: 'makes the base system (Debian 12) of the apps',
