@@ -5,8 +5,9 @@ import { removeFile } from '../durable-file.ts';
 export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
 
 const BLOCK = 64 * 1024;
-/** Read at most so much before other containers have their turn. */
-const BLOCKS_PER_TURN = 16;
+/** Read at most so much before other containers, and their apps, have their turn: the runtime comes before apps. */
+const BLOCKS_PER_TURN = 4;
+const PAUSE_MILLISECONDS = 1;
 /** A container that writes without pause is read in steps of this. */
 const STEP_MILLISECONDS = 5;
 const PUNCH_SIZE = 1024 * 1024;
@@ -136,7 +137,7 @@ export class RawOutput {
       const more = this.#readTurn();
       this.#isTroubled = false;
       this.#lastTurn = performance.now();
-      if (more) this.#schedule(0);
+      if (more) this.#schedule(PAUSE_MILLISECONDS);
     } catch (error) {
       // The disk's: one container's output must not end the runtime.
       this.#report(error);
