@@ -119,7 +119,7 @@ export async function startRuntime(
     engine,
     routes,
     close: async () => {
-      engine.lifecycle.close();
+      engine.close();
       watcher.close();
       await Promise.all(servers.map(closeServer));
       await store.close();

@@ -153,6 +153,22 @@ export class CgroupsV1 implements Cgroups {
     };
   }
 
+  get canGiveWay(): boolean {
+    return this.#group('cpu').has('cpu.idle');
+  }
+
+  giveWay(id: string, gives: boolean): void {
+    this.#group('cpu', id).set('cpu.idle', gives ? 1 : 0);
+  }
+
+  givesWay(id: string): boolean {
+    return this.#group('cpu', id).number('cpu.idle') === 1;
+  }
+
+  processorTime(id?: string): number {
+    return this.#group('cpuacct', id).number('cpuacct.usage');
+  }
+
   oomKills(id: string): number {
     return this.#group('memory', id).field('memory.oom_control', 'oom_kill');
   }

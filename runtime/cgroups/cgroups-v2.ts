@@ -13,6 +13,8 @@ import { planLimitsV2, withoutKnown } from './limit-plan.ts';
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
 const ZYGOTE = 'zygote';
+/** In a microsecond. */
+const NANOSECONDS = 1000;
 
 /** The unified hierarchy: kernel documentation, admin-guide/cgroup-v2. */
 export class CgroupsV2 implements Cgroups {
@@ -105,7 +107,6 @@ export class CgroupsV2 implements Cgroups {
   stats(id: string): ResourceStats {
     const group = this.#group(id);
     const cpu = group.fields('cpu.stat');
-    const NANOSECONDS = 1000;
     return {
       memory: {
         usage: group.number('memory.current'),
@@ -126,6 +127,22 @@ export class CgroupsV2 implements Cgroups {
       },
       io: parseIoStat(group.text('io.stat')),
     };
+  }
+
+  get canGiveWay(): boolean {
+    return this.#top.has('cpu.idle');
+  }
+
+  giveWay(id: string, gives: boolean): void {
+    this.#group(id).set('cpu.idle', gives ? 1 : 0);
+  }
+
+  givesWay(id: string): boolean {
+    return this.#group(id).number('cpu.idle') === 1;
+  }
+
+  processorTime(id = ''): number {
+    return this.#group(id).field('cpu.stat', 'usage_usec') * NANOSECONDS;
   }
 
   oomKills(id: string): number {

@@ -37,6 +37,13 @@ export interface Cgroups {
   /** Ids of the containers that have a group. */
   list(): string[];
   stats(id: string): ResourceStats;
+  /** Whether a group can be told to give way (Linux 5.15). */
+  readonly canGiveWay: boolean;
+  /** Whether its processes run only where those of no other group want to; afterwards its weight is the kernel's default. */
+  giveWay(id: string, gives: boolean): void;
+  givesWay(id: string): boolean;
+  /** Nanoseconds of processor time that the group has used, or all of this instance together. */
+  processorTime(id?: string): number;
   /** How many processes of the group were killed for want of memory. */
   oomKills(id: string): number;
   /** Takes the zygote out of our own service's group, so that stopping us does not stop it. */

@@ -30,6 +30,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { updateLimits } from './limit-update.ts';
 import { discardUnsupported } from './limits.ts';
 import { makeMounts, mountsOf } from './mount-points.ts';
+import { NoisyNeighbours } from './noisy-neighbours.ts';
 import type { OutputWatcher } from './output-watcher.ts';
 import { runProbe } from './probe.ts';
 import { readMachine } from './request/machine.ts';
@@ -72,6 +73,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #committer: Committer;
   readonly #containers = new ContainerIndex();
+  readonly #neighbours: NoisyNeighbours;
   readonly #machine = readMachine();
 
   constructor(options: EngineOptions) {
@@ -84,6 +86,10 @@ export class Engine {
     this.networks = new ContainerNetworks({ ...options, containers: this.#containers });
     this.launcher = new Launcher({ ...options, networks: this.networks });
     this.#committer = new Committer(options);
+    this.#neighbours = new NoisyNeighbours({
+      kernel: options.kernel,
+      containers: () => this.#containers.all(),
+    });
     const { launcher } = this;
     this.lifecycle = new Lifecycle({
       ...options,
@@ -111,6 +117,13 @@ export class Engine {
     await this.kernel.cleanUp(new Set(running.map((container) => container.id)));
     this.#tidyUp();
     this.lifecycle.open(this.#containers.all());
+    this.#neighbours.open();
+  }
+
+  /** Looks at nothing and brings nothing back any more; what runs goes on. */
+  close(): void {
+    this.lifecycle.close();
+    this.#neighbours.close();
   }
 
   /** Newest first; only those that `access` may see. */
@@ -203,6 +216,7 @@ export class Engine {
 
   /** Changes limits and restart policy, also of one that runs. Returns warnings. Throws `invalid`, `conflict`. */
   update(container: Container, body: unknown): string[] {
+    this.#neighbours.spare(container.id);
     const warnings = updateLimits(container, body, { ...this.#options, machine: this.#machine });
     this.#publish(container, 'update');
     return warnings;

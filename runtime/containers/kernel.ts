@@ -34,6 +34,13 @@ export interface Kernel {
   /** The processes of a running container, in the host's numbers. */
   processes(id: string): number[];
   stats(id: string): ResourceStats;
+  /** Whether it knows how a container gives way. */
+  readonly canGiveWay: boolean;
+  /** The processes of a container that gives way run only where those of no other want to; afterwards it has no CPU shares of its own. */
+  giveWay(id: string, gives: boolean): void;
+  givesWay(id: string): boolean;
+  /** Nanoseconds of processor time that a container has used, or all together. */
+  processorTime(id?: string): number;
   /** Mounts a container's disk for the runtime alone, whether or not the container runs; `folder` is its root until `close`. */
   openDisk(image: string): Promise<{ folder: string; close(): void }>;
   /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */

@@ -32,6 +32,7 @@ import type {
   StartedProcess,
   ViewSpec,
 } from './kernel.ts';
+import { keepErrorsOffConsole } from './kernel-messages.ts';
 import { claimOutputFolder } from './output-folder.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ProcessMaker } from './process-maker.ts';
@@ -80,6 +81,7 @@ export class LinuxKernel implements Kernel {
     const tag = instanceTag(options.run);
     const program = await ensureInit(options.cache ?? '/var/cache/paas');
     raiseSharedCounts();
+    keepErrorsOffConsole();
     const traffic = await TrafficControl.open({ ...options, tag });
     const cgroups = openCgroups(tag);
     const processes = await ProcessMaker.open({
@@ -265,6 +267,22 @@ export class LinuxKernel implements Kernel {
 
   stats(id: string): ResourceStats {
     return this.#cgroups.stats(this.#sandboxes.groupOf(id));
+  }
+
+  get canGiveWay(): boolean {
+    return this.#cgroups.canGiveWay;
+  }
+
+  giveWay(id: string, gives: boolean): void {
+    this.#cgroups.giveWay(this.#sandboxes.groupOf(id), gives);
+  }
+
+  givesWay(id: string): boolean {
+    return this.#cgroups.givesWay(this.#sandboxes.groupOf(id));
+  }
+
+  processorTime(id?: string): number {
+    return this.#cgroups.processorTime(id === undefined ? undefined : this.#sandboxes.groupOf(id));
   }
 
   execute(args: string[]): Promise<void> {

@@ -107,6 +107,20 @@ export class ProcessKernel implements Kernel {
     };
   }
 
+  readonly canGiveWay = false;
+
+  giveWay(): never {
+    throw new Error('ProcessKernel knows no processors.');
+  }
+
+  givesWay(): boolean {
+    return false;
+  }
+
+  processorTime(): number {
+    return 0;
+  }
+
   async execute([program, ...args]: string[]): Promise<void> {
     await new Promise((resolve) => spawn(program!, args, { stdio: 'ignore' }).once('close', resolve));
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, it } from 'mocha';
+import { keepErrorsOffConsole } from '../../../runtime/containers/kernel-messages.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { MAX_TERMINALS } from '../../../runtime/syscall/terminals.ts';
 import { isolationSuite } from './isolation-suite.ts';
 
+const PRINTK = '/proc/sys/kernel/printk';
 const INOTIFY_INIT = 253;
 /** What the kernel gives to each user unless told otherwise. */
 const INSTANCES = 128;
@@ -44,5 +47,16 @@ describe('what the kernel counts for each user or for all', () => {
       }));
     const open = await weakened.run(taking(1000, one).replace('sleep 99', ''), { edit: without });
     assert.equal(open.output, '1000');
+  });
+
+  it('what apps make the kernel say, as at their end for want of memory, is not written to the console', () => {
+    // Before runtimes of this machine there may have been a higher one.
+    writeFileSync(PRINTK, '7');
+    keepErrorsOffConsole();
+    assert.equal(readFileSync(PRINTK, 'utf8').split('\t')[0], '3');
+    writeFileSync(PRINTK, '1');
+    keepErrorsOffConsole();
+    assert.equal(readFileSync(PRINTK, 'utf8').split('\t')[0], '1');
+    writeFileSync(PRINTK, '3');
   });
 });
