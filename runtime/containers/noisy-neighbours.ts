@@ -48,11 +48,11 @@ export class NoisyNeighbours {
     this.#options = options;
   }
 
-  /** Takes up what an earlier runtime found, and looks from now on. */
+  /** Looks from now on; what an earlier runtime found is too old to count. */
   open(): void {
     const { kernel } = this.#options;
     if (!kernel.canGiveWay) return;
-    for (const { id } of this.#candidates()) if (kernel.givesWay(id)) this.#noisy.add(id);
+    for (const { id } of this.#candidates()) if (kernel.givesWay(id)) this.#setWay(id, false);
     this.#watch().catch((error) => {
       if (!this.#end.signal.aborted) console.error('Nobody gives way to others any more:', error);
     });
