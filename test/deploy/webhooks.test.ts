@@ -17,6 +17,7 @@ import { AddressPolicy } from '../../deploy/webhooks/address-policy.ts';
 import { AppWebhooks } from '../../deploy/webhooks/app-webhooks.ts';
 import { WebhookDispatcher } from '../../deploy/webhooks/webhook-dispatcher.ts';
 import { parseWebhookUrl, resolveForWebhook } from '../../deploy/webhooks/webhook-request.ts';
+import { until } from '../fixtures/until.ts';
 
 interface Received {
   headers: Record<string, unknown>;
@@ -239,8 +240,3 @@ describe('AddressPolicy', () => {
       assert.throws(() => parseWebhookUrl(text), { code: 'invalid' });
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition(); await sleep(5))
-    if (Date.now() > end) throw new Error(`not within 20 s: ${condition}`);
-}

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { after, before, describe, it } from 'mocha';
+import { controlGroup, IS_UNIFIED } from '../fixtures/control-group.ts';
 import { get, Instance, whyNot } from './instance.ts';
 
 describe('what an operator sets on an app', function () {
@@ -309,13 +310,8 @@ async function memoryLimit(paas: Instance, app: string): Promise<number> {
   const filters = { label: [`paas.app=${app}`, 'paas.type=web'], status: ['running'] };
   const [found] = await docker.listContainers({ filters });
   const { State } = await docker.getContainer(found!.Id).inspect();
-  const groups = readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').split('\n');
-  const path = (mark: string) => groups.find((line) => line.includes(mark))?.replace(/^.*:/, '') ?? '';
-  const file = [
-    `/sys/fs/cgroup/memory${path(':memory:')}/memory.limit_in_bytes`,
-    `/sys/fs/cgroup${path('0::')}/memory.max`,
-  ].find(existsSync);
-  return Number(readFileSync(file!, 'utf8'));
+  const file = IS_UNIFIED ? 'memory.max' : 'memory.limit_in_bytes';
+  return Number(readFileSync(join(controlGroup(State.Pid, 'memory'), file), 'utf8'));
 }
 
 async function whenBack<T>(work: () => Promise<T>): Promise<T> {

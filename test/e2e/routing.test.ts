@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { after, before, describe, it } from 'mocha';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { until } from '../fixtures/until.ts';
 import { type Answer, get, Instance, whyNot } from './instance.ts';
 
 describe('how visitors are led to apps, and kept from them', function () {
@@ -254,11 +254,6 @@ function makeCertificate(folder: string): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem'];
   const args = ['req', '-x509', ...key, '-subj', '/CN=the app', '-out', 'cert.pem'];
   execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; !(await condition()); await sleep(50))
-    if (Date.now() > end) throw new Error('not within 20 s');
 }
 
 /** What a server says to whoever connects; '': nothing. */

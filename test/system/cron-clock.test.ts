@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { CronClock } from '../../deploy/cron/cron-clock.ts';
+import { until } from '../fixtures/until.ts';
 
 const EVERY_SECOND = '* * * * * *';
 
@@ -89,11 +90,4 @@ async function startRedis(socket: string): Promise<ChildProcess> {
   const redis = spawn('redis-server', settings, { stdio: 'ignore' });
   await until(() => existsSync(socket));
   return redis;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries += 1) {
-    assert.ok(tries < 400, 'it never came');
-    await sleep(50);
-  }
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, before, beforeEach, describe, it } from 'mocha';
 import { removeDeadInstances } from '../../runtime/containers/dead-instances.ts';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
+import { until } from '../fixtures/until.ts';
 import { EngineProcess, missingForContainers } from './engine-process.ts';
 import { KernelFixture } from './kernel-fixture.ts';
 
@@ -41,7 +41,7 @@ describe('removeDeadInstances()', function () {
     assert.deepEqual(await removeDead(), [], 'a container runs');
     assert.deepEqual(traces(), ['control group', 'firewall', 'route']);
     process.kill(pid, 'SIGKILL');
-    await eventually(() => !existsSync(`/proc/${pid}`));
+    await until(() => !existsSync(`/proc/${pid}`), { seconds: 10 });
     assert.deepEqual(await removeDead(), [containers.folder]);
     assert.deepEqual(traces(), []);
     assert.deepEqual(readdirSync(instances), []);
@@ -76,7 +76,7 @@ describe('removeDeadInstances()', function () {
     await killed!.end('SIGKILL');
     await next!.start();
     try {
-      await eventually(() => tracesOf(join(killed!.root, 'run'), killed!.subnet).length === 0);
+      await until(() => tracesOf(join(killed!.root, 'run'), killed!.subnet).length === 0, { seconds: 10 });
     } finally {
       await next!.remove();
       execFileSync('rm', ['-rf', killed!.root]);
@@ -95,11 +95,4 @@ function tracesOf(run: string, subnet: string): string[] {
     output('nft', 'list', 'tables').includes(tag) && 'firewall',
     output('ip', 'route').includes(`unreachable ${subnet}`) && 'route',
   ].filter((trace) => typeof trace === 'string' && trace !== '') as string[];
-}
-
-async function eventually(holds: () => boolean): Promise<void> {
-  for (let tries = 0; !holds(); tries++) {
-    assert.ok(tries < 200, 'after ten seconds it is not so');
-    await sleep(50);
-  }
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { describe, it } from 'mocha';
+import { controlGroup, IS_UNIFIED } from '../fixtures/control-group.ts';
+import { until } from '../fixtures/until.ts';
 import { BASE } from './engine-process.ts';
 import { engineSuite } from './engine-suite.ts';
 
-const ROOT = '/sys/fs/cgroup';
 const LOOP = 'while [ ! -e /tmp/enough ]; do :; done; exec sleep 1000';
 
 describe('a container that takes much processor time', function () {
@@ -48,7 +49,7 @@ describe('a container that takes much processor time', function () {
         await shares(asked),
         await shares(loop),
       ],
-      ['0', '0', ...(onUnified() ? ['20', '10'] : ['512', '256'])],
+      ['0', '0', ...(IS_UNIFIED ? ['20', '10'] : ['512', '256'])],
     );
   });
 
@@ -62,24 +63,12 @@ describe('a container that takes much processor time', function () {
   });
 });
 
-function onUnified(): boolean {
-  return existsSync(join(ROOT, 'cgroup.controllers'));
-}
-
 /** What stands in a file of the container's group. */
 async function control(container: Docker.Container, file: string): Promise<string> {
   const { State } = await container.inspect();
-  const groups = readFileSync(`/proc/${State.Pid}/cgroup`, 'latin1').split('\n');
-  const [, controllers = '', path = ''] = groups
-    .map((line) => line.split(':'))
-    .find(([, names]) => (onUnified() ? names === '' : names!.split(',').includes('cpu')))!;
-  return readFileSync(join(ROOT, controllers, path, file), 'latin1').trim();
+  return readFileSync(join(controlGroup(State.Pid, 'cpu'), file), 'latin1').trim();
 }
 
 async function shares(container: Docker.Container): Promise<string> {
-  return control(container, onUnified() ? 'cpu.weight' : 'cpu.shares');
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await sleep(50);
+  return control(container, IS_UNIFIED ? 'cpu.weight' : 'cpu.shares');
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, it } from 'mocha';
+import { until } from '../fixtures/until.ts';
 import { BASE } from './engine-process.ts';
 import { DOCKER, engineSuite } from './engine-suite.ts';
 
@@ -270,12 +271,4 @@ function maskedFrame(opcode: number, payload: string): Buffer {
   const mask = Buffer.from([1, 2, 3, 4]);
   const masked = Buffer.from(payload).map((byte, at) => byte ^ mask[at & 3]!);
   return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | masked.length]), mask, masked]);
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt++) {
-    if (await isTrue()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail('It did not come true.');
 }
