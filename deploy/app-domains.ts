@@ -1,7 +1,7 @@
 import type { Activity } from './activity.ts';
 import { PaasError } from './model/paas-error.ts';
 import { type Place, parsePlace, placeText } from './model/place.ts';
-import type { DomainOptions, Domains, DomainView } from './platform.ts';
+import type { DomainOptions, Domains, DomainView } from './platform/addresses.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { DomainStore } from './store/domain-store.ts';
 

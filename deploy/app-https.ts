@@ -1,7 +1,7 @@
 import type { Activity } from './activity.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { AppRoute } from './model/router.ts';
-import type { Https, HttpsSettings } from './platform.ts';
+import type { Https, HttpsSettings } from './platform/certificates.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { HttpsStore } from './store/https-store.ts';
 

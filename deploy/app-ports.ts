@@ -4,7 +4,7 @@ import type { Activity } from './activity.ts';
 import { isListening } from './listening-ports.ts';
 import { PaasError } from './model/paas-error.ts';
 import { mappingText, type PortMapping } from './model/port-mapping.ts';
-import type { Ports, PortView } from './platform.ts';
+import type { Ports, PortView } from './platform/addresses.ts';
 import type { ReleaseManager } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { PortStore } from './store/port-store.ts';

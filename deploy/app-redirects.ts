@@ -4,7 +4,7 @@ import { quote } from './model/app-name.ts';
 import { parseHostname } from './model/hostname.ts';
 import { PaasError } from './model/paas-error.ts';
 import { parsePlace } from './model/place.ts';
-import type { Redirects, RedirectView } from './platform.ts';
+import type { Redirects, RedirectView } from './platform/addresses.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { DomainStore } from './store/domain-store.ts';
 

@@ -4,7 +4,7 @@ import { parseIpRange } from './model/ip-range.ts';
 import { PaasError } from './model/paas-error.ts';
 import { passwordHash } from './model/password-hash.ts';
 import { ERROR_PAGE_STATUSES, type VisitorSettings } from './model/visitor-settings.ts';
-import type { Visitors } from './platform.ts';
+import type { Visitors } from './platform/addresses.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { VisitorStore } from './store/visitor-store.ts';
 

@@ -8,7 +8,7 @@ import {
   type Pipelines,
   type PipelineView,
   type Promotion,
-} from './platform.ts';
+} from './platform/pipelines.ts';
 import type { ReleaseManager } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { PipelineStore } from './store/pipeline-store.ts';

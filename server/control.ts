@@ -6,7 +6,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { networkEnvironment } from '../deploy/build/network-environment.ts';
 import { PaasError } from '../deploy/model/paas-error.ts';
 import { openPaas, type Paas } from '../deploy/paas.ts';
-import type { HostCertificate } from '../deploy/platform.ts';
+import type { HostCertificate } from '../deploy/platform/certificates.ts';
 import { buildCapacity } from '../deploy/queue/build-capacity.ts';
 import type { DoctorFinding } from './commands/command.ts';
 import { parseConfig, paths, routerNumbers, routerPaths } from './config.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
 import { PaasError } from '../model/paas-error.ts';
-import type { Keys, KeyView } from '../platform.ts';
+import type { Keys, KeyView } from '../platform/access.ts';
 import type { AccessStore } from '../store/access-store.ts';
 
 /** Key types that modern OpenSSH still signs with; ssh-dss and short RSA keys are refused. */

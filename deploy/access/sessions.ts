@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Session, Sessions } from '../platform.ts';
+import type { Session, Sessions } from '../platform/access.ts';
 import type { AccessStore } from '../store/access-store.ts';
 
 const TOKEN_LIFE = 5 * 60_000;

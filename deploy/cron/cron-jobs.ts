@@ -5,7 +5,7 @@ import { quote } from '../model/app-name.ts';
 import type { CronEntry } from '../model/cron-entry.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
-import type { Cron, CronJobView, RunView } from '../platform.ts';
+import type { Cron, CronJobView, RunView } from '../platform/runs.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from '../runs/detached-dynos.ts';
 import { commandOf } from '../runs/run-request.ts';

@@ -5,7 +5,7 @@ import { LogFollower, type LogPlace } from '../formation/log-follower.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
-import type { RunView } from '../platform.ts';
+import type { RunView } from '../platform/runs.ts';
 import { runRequest } from './run-request.ts';
 
 /** Between SIGTERM and SIGKILL. */

@@ -7,7 +7,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import { quote } from '../model/app-name.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
-import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform.ts';
+import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform/runs.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from './detached-dynos.ts';
 import { commandOf, runRequest } from './run-request.ts';

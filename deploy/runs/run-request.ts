@@ -2,7 +2,7 @@ import type { ContainerRequest } from '../engine.ts';
 import { dynoRequest } from '../formation/dyno-request.ts';
 import type { DynoLimits } from '../model/dyno-limits.ts';
 import type { Release } from '../model/release.ts';
-import type { RunOptions } from '../platform.ts';
+import type { RunOptions } from '../platform/runs.ts';
 
 /** The container of a one-off dyno. A process type's name runs its command. */
 export function runRequest(

@@ -1,4 +1,4 @@
-import type { KeyView } from '../platform.ts';
+import type { KeyView } from '../platform/access.ts';
 import type { Database, Row } from './database.ts';
 
 /** Keys, one-use login tokens and sessions; of tokens and session ids only hashes are kept. */

@@ -1,4 +1,4 @@
-import type { HttpsSettings } from '../platform.ts';
+import type { HttpsSettings } from '../platform/certificates.ts';
 import type { Database, Row } from './database.ts';
 
 export interface HttpsRecord extends HttpsSettings {

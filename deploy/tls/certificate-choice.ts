@@ -1,5 +1,5 @@
 import type { Certificate, CertificatePair } from '../model/router.ts';
-import type { CertificateFacts } from '../platform.ts';
+import type { CertificateFacts } from '../platform/certificates.ts';
 import type { HostOwners } from './host-owners.ts';
 
 /** A certificate that could be shown. */

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type { CertificateFacts } from '../platform.ts';
+import type { CertificateFacts } from '../platform/certificates.ts';
 import { namesOf } from './certificate-names.ts';
 
 /** What a certificate says of itself. */

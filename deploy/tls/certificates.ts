@@ -3,7 +3,7 @@ import { quote } from '../model/app-name.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { parsePlace } from '../model/place.ts';
 import type { Challenge, RouterTls } from '../model/router.ts';
-import type { Certificates, HostCertificate } from '../platform.ts';
+import type { Certificates, HostCertificate } from '../platform/certificates.ts';
 import type { CertificateStore } from '../store/certificate-store.ts';
 import type { HttpsStore } from '../store/https-store.ts';
 import { type Candidate, certificatesOf, chooseCertificates, nextChange } from './certificate-choice.ts';

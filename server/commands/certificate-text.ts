@@ -1,4 +1,4 @@
-import type { HostCertificate } from '../../deploy/platform.ts';
+import type { HostCertificate } from '../../deploy/platform/certificates.ts';
 import { fieldList, textTable } from './text-table.ts';
 
 const KINDS: Record<HostCertificate['kind'], string> = {

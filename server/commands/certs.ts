@@ -1,7 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { parsePlace } from '../../deploy/model/place.ts';
-import type { HostCertificate } from '../../deploy/platform.ts';
+import type { HostCertificate } from '../../deploy/platform/certificates.ts';
 import { certificateFields, certificateTable } from './certificate-text.ts';
 import { readInput } from './client-input.ts';
 import type { Argument, Command, CommandContext } from './command.ts';

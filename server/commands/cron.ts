@@ -1,7 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { CONCURRENCIES, type Concurrency } from '../../deploy/model/cron-entry.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { CronJobView } from '../../deploy/platform.ts';
+import type { CronJobView } from '../../deploy/platform/runs.ts';
 import type { Argument, Command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { logText } from './logs.ts';

@@ -1,7 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { parsePlace, placeText, unicodeOf } from '../../deploy/model/place.ts';
-import type { DomainView } from '../../deploy/platform.ts';
+import type { DomainView } from '../../deploy/platform/addresses.ts';
 import type { Argument, Command } from './command.ts';
 import { textTable } from './text-table.ts';
 

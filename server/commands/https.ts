@@ -1,4 +1,4 @@
-import type { HttpsSettings } from '../../deploy/platform.ts';
+import type { HttpsSettings } from '../../deploy/platform/certificates.ts';
 import type { Command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { parseOnOff } from './on-off.ts';

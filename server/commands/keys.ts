@@ -1,5 +1,5 @@
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { KeyView } from '../../deploy/platform.ts';
+import type { KeyView } from '../../deploy/platform/access.ts';
 import { readInput } from './client-input.ts';
 import type { Command } from './command.ts';
 import { textTable } from './text-table.ts';

@@ -1,6 +1,6 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import { PIPELINE_STAGES, type PipelineStage, type PipelineView } from '../../deploy/platform.ts';
+import { PIPELINE_STAGES, type PipelineStage, type PipelineView } from '../../deploy/platform/pipelines.ts';
 import type { Argument, Command } from './command.ts';
 import { textTable } from './text-table.ts';
 

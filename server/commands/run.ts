@@ -1,5 +1,5 @@
 import { pipeline } from 'node:stream/promises';
-import type { RunOptions, RunSession, RunView } from '../../deploy/platform.ts';
+import type { RunOptions, RunSession, RunView } from '../../deploy/platform/runs.ts';
 import type { Argument, Command, CommandContext } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { LOG_FLAGS, printLog } from './logs.ts';

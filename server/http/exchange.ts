@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import type { Request, Response } from 'express';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { Platform, Session } from '../../deploy/platform.ts';
+import type { Session } from '../../deploy/platform/access.ts';
+import type { Platform } from '../../deploy/platform.ts';
 import type { Config } from '../config.ts';
 import type { Assets } from './assets.ts';
 import type { EventStreams } from './event-stream.ts';

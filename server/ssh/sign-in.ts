@@ -1,5 +1,5 @@
 import ssh2, { type AuthContext, type ParsedKey, type PublicKeyAuthContext } from 'ssh2';
-import type { Keys } from '../../deploy/platform.ts';
+import type { Keys } from '../../deploy/platform/access.ts';
 import type { Caller } from '../commands/command.ts';
 import { isSignedBySecurityKey, parseSecurityKey } from './security-key.ts';
 

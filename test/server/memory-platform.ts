@@ -2,21 +2,19 @@ import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { parseAppName } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
+import type { KeyView } from '../../deploy/platform/access.ts';
 import type { CheckView } from '../../deploy/platform/checks.ts';
+import type { CronJobView, RunOptions, RunSession } from '../../deploy/platform/runs.ts';
 import type {
   AppSummary,
   BuildView,
-  CronJobView,
   EventQuery,
-  KeyView,
   LogLine,
   Platform,
   PlatformEvent,
   ProcessTypeView,
   PushStreams,
   ReleaseView,
-  RunOptions,
-  RunSession,
 } from '../../deploy/platform.ts';
 import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from './no-visitors.ts';
 import { noWebhooks } from './no-webhooks.ts';

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { CertificateFacts } from '../../platform.ts';
+import type { CertificateFacts } from '../../platform/certificates.ts';
 import type { AcmeHostRecord, AcmeStore } from '../../store/acme-store.ts';
 import type { Candidate } from '../certificate-choice.ts';
 import { factsOf } from '../certificate-facts.ts';

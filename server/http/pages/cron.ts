@@ -1,5 +1,5 @@
 import { DEFAULT_TIME_LIMIT } from '../../../deploy/model/cron-entry.ts';
-import type { CronJobView } from '../../../deploy/platform.ts';
+import type { CronJobView } from '../../../deploy/platform/runs.ts';
 import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 

@@ -1,5 +1,5 @@
 import { placeText, unicodeOf } from '../../../deploy/model/place.ts';
-import type { HostCertificate } from '../../../deploy/platform.ts';
+import type { HostCertificate } from '../../../deploy/platform/certificates.ts';
 import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 

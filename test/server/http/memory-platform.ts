@@ -2,20 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter, on } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { PaasError } from '../../../deploy/model/paas-error.ts';
+import type { KeyView, Session } from '../../../deploy/platform/access.ts';
 import type {
   AppState,
   AppSummary,
   BuildState,
   BuildView,
   DynoView,
-  KeyView,
   LogLine,
   LogQuery,
   Platform,
   ProcessTypeView,
   ReleaseView,
   ScaleChange,
-  Session,
 } from '../../../deploy/platform.ts';
 import { fewMetrics, noCertificates, noHttps, noPorts, noRedirects, noVisitorRules } from '../no-visitors.ts';
 import { noWebhooks } from '../no-webhooks.ts';
