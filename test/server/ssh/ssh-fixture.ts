@@ -93,6 +93,8 @@ export class SshFixture {
     const client = new ssh2.Client();
     return new Promise((resolve, reject) => {
       client.on('ready', () => resolve(client)).on('error', reject);
+      // The server may end it without a word, which is no error to ssh2.
+      client.on('close', () => reject(new Error('the connection was closed before it was signed in')));
       client.connect({
         host: '127.0.0.1',
         port: this.port,
