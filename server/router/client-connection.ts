@@ -14,6 +14,8 @@ import type { Wire, WireUser } from './wire.ts';
 export interface ClientConnectionOptions {
   router: RouterContext;
   entrance: Entrance;
+  /** The client's address. */
+  peer: string;
   serverName?: string;
   /** Takes the connection over for its user. */
   open: (user: WireUser) => Wire;
@@ -39,15 +41,15 @@ export class ClientConnection implements Client, Connection, WireUser {
   #ended = false;
   #closeBy: number | undefined;
 
-  constructor({ router, entrance, serverName, open, onClose }: ClientConnectionOptions) {
+  constructor({ router, entrance, peer, serverName, open, onClose }: ClientConnectionOptions) {
     this.#router = router;
     this.#onClose = onClose;
     this.#since = router.clock.now;
     this.entrance = entrance;
     this.serverName = serverName;
     this.wire = open(this);
-    this.peer = this.wire.peer;
-    this.forwarded = forwardedFields({ forwardedFor: this.peer, via: `1.1 ${VIA}` }, entrance);
+    this.peer = peer;
+    this.forwarded = forwardedFields({ forwardedFor: peer, via: `1.1 ${VIA}` }, entrance);
   }
 
   get connection(): this {

@@ -148,11 +148,11 @@ export class Exchange implements ClientUser, UpstreamUser {
   }
 
   upstreamEnded(): void {
-    this.#connectionLost(undefined);
+    this.#connectionLost({ broken: false });
   }
 
-  upstreamClosed(error: Error | undefined): void {
-    this.#connectionLost(error);
+  upstreamClosed(broken: boolean): void {
+    this.#connectionLost({ broken });
   }
 
   upstreamDrained(): void {
@@ -275,13 +275,13 @@ export class Exchange implements ClientUser, UpstreamUser {
 
   // Ends.
 
-  #connectionLost(error: Error | undefined): void {
+  #connectionLost({ broken }: { broken: boolean }): void {
     if (this.#phase === 'searching') {
       this.#search.connectFailed('H21');
     } else if (this.#phase === 'sent') {
       this.#lostBeforeResponse();
     } else if (this.#phase === 'relaying') {
-      if (this.#response!.head.body === UNTIL_CLOSE && !error) {
+      if (this.#response!.head.body === UNTIL_CLOSE && !broken) {
         this.#response!.end();
         this.#complete();
       } else {

@@ -50,7 +50,7 @@ export class HandleWire extends StreamWire {
     if (buffer) this.pool.give(buffer);
     this.#waiting--;
     if (this.closed) return;
-    if (status !== 0) this.fail(status);
+    if (status !== 0) this.fail();
     else if (this.#waiting === 0) this.drained();
   }
 
@@ -61,7 +61,7 @@ export class HandleWire extends StreamWire {
     else if (isIPv6(address.host)) error = handle.connect6(request, address.host, address.port);
     else error = handle.connect(request, address.host, address.port);
     if (error === 0) handle.setNoDelay?.(true);
-    else queueMicrotask(() => this.fail(error));
+    else queueMicrotask(() => this.fail());
     return handle;
   }
 
@@ -74,6 +74,6 @@ export class HandleWire extends StreamWire {
       return;
     }
     if (buffer) this.pool.give(buffer);
-    if (error !== 0) this.fail(error);
+    if (error !== 0) this.fail();
   }
 }

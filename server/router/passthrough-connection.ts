@@ -30,16 +30,16 @@ export class PassthroughConnection implements Connection {
   /** `host`: what the client asked for; `first`: what it has sent. */
   constructor(
     handle: StreamHandle,
-    options: { router: RouterContext; host: string; first: Buffer; onClose: () => void },
+    options: { router: RouterContext; peer: string; host: string; first: Buffer; onClose: () => void },
   ) {
     this.#router = options.router;
+    this.peer = options.peer;
     this.#onClose = options.onClose;
     this.#host = options.host;
     this.#first = options.first;
     this.#since = this.#router.clock.now;
     this.#lastActivity = this.#since;
     this.#client = HandleWire.accept(handle, { user: this.#fromClient(), pool: this.#router.buffers });
-    this.peer = this.#client.peer;
     this.#client.pause();
     this.#search();
   }

@@ -18,7 +18,7 @@ import type { RouteMap } from './route-map.ts';
 import type { RouterContext } from './router-context.ts';
 import type { RouterLog } from './router-log.ts';
 import { SecureContexts } from './secure-contexts.ts';
-import type { StreamHandle } from './stream-handle.ts';
+import { peerAddress, type StreamHandle } from './stream-handle.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import { TlsConnection } from './tls-connection.ts';
 import { Traffic } from './traffic.ts';
@@ -132,9 +132,10 @@ export class ProxyServer {
 
   #open(handle: StreamHandle, entrance: Entrance, onClose: () => void): Connection {
     const router = this.#router;
-    if (entrance.scheme === 'https') return new TlsConnection(handle, { router, entrance, onClose });
+    const options = { router, entrance, peer: peerAddress(handle), onClose };
+    if (entrance.scheme === 'https') return new TlsConnection(handle, options);
     const open = (user: WireUser) => HandleWire.accept(handle, { user, pool: router.buffers });
-    return new ClientConnection({ router, entrance, open, onClose });
+    return new ClientConnection({ ...options, open });
   }
 
   #forget(connection: Connection): void {

@@ -12,6 +12,8 @@ export interface CertificatePair {
 export class SecureContexts {
   readonly #ticketKeys: TicketKeys;
   #ticketKeysUsed: Buffer | undefined;
+  /** Of the pairs that were asked for: putting it together and finding it anew for each connection would take as long as some system calls. */
+  readonly #ids = new WeakMap<CertificatePair, string>();
   /** By the pair's text; the one used last is at the end. undefined: cannot be used. */
   readonly #made = new Map<string, SecureContext | undefined>();
 
@@ -20,21 +22,29 @@ export class SecureContexts {
   }
 
   /** undefined: the pair is of no use; the first time a line in the log says why. `host`: for that line. */
-  get({ chain, key }: CertificatePair, host: string): SecureContext | undefined {
+  get(pair: CertificatePair, host: string): SecureContext | undefined {
     const ticketKeys = this.#ticketKeys.current();
     if (ticketKeys !== this.#ticketKeysUsed) this.#made.clear();
     this.#ticketKeysUsed = ticketKeys;
-    const id = key + chain;
+    const id = this.#idOf(pair);
     const known = this.#made.get(id);
     if (known || this.#made.has(id)) {
       this.#made.delete(id);
       this.#made.set(id, known);
       return known;
     }
-    const context = makeContext({ chain, key }, host, ticketKeys);
+    const context = makeContext(pair, host, ticketKeys);
     this.#made.set(id, context);
     if (this.#made.size > KEPT) this.#made.delete(this.#made.keys().next().value!);
     return context;
+  }
+
+  #idOf(pair: CertificatePair): string {
+    const known = this.#ids.get(pair);
+    if (known !== undefined) return known;
+    const id = pair.key + pair.chain;
+    this.#ids.set(pair, id);
+    return id;
   }
 }
 

@@ -31,7 +31,7 @@ export class SecureWire extends StreamWire {
     this.stream = secure(socket, options.context);
     this.stream.setALPNProtocols(options.protocols);
     this.stream.onhandshakedone = options.secured;
-    this.stream.onerror = (error) => this.fail(error);
+    this.stream.onerror = () => this.fail();
     own(this.stream, this, this.pool.shared);
     socket.owner = this;
   }
@@ -74,7 +74,7 @@ export class SecureWire extends StreamWire {
     this.#isSending = false;
     if (this.closed) return;
     if (status !== 0) {
-      this.fail(status);
+      this.fail();
       return;
     }
     const next = this.#queue.shift();
@@ -98,7 +98,7 @@ export class SecureWire extends StreamWire {
     const error =
       typeof what === 'string' ? stream.writeLatin1String(request, what) : stream.writeBuffer(request, what);
     if (error !== 0) {
-      this.fail(error);
+      this.fail();
       return;
     }
     // It tells always, even when the kernel has taken all of it.

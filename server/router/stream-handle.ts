@@ -91,6 +91,7 @@ interface TlsBinding {
 const stream = binding('stream_wrap') as StreamBinding;
 const tcp = binding('tcp_wrap') as TcpBinding;
 const pipe = binding('pipe_wrap') as PipeBinding;
+let tls: TlsBinding | undefined;
 const { streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } = stream;
 
 export const { WriteWrap } = stream;
@@ -131,8 +132,8 @@ export function readEach(handle: StreamHandle, onRead: (bytes: Buffer | undefine
 /** TLS on a connection, as its server. */
 export function secure(handle: StreamHandle, { context }: SecureContext): SecureHandle {
   // Loaded when it is needed: OpenSSL costs memory.
-  const { wrap } = binding('tls_wrap') as TlsBinding;
-  return wrap(handle, context, true, false);
+  tls ??= binding('tls_wrap') as TlsBinding;
+  return tls.wrap(handle, context, true, false);
 }
 
 /** Right after a write that returned 0: whether the kernel did not take all of it. Its request's owner is told when it has. */

@@ -1,6 +1,6 @@
 import type { BufferPool } from './buffer-pool.ts';
 import type { LateWriter } from './late-writes.ts';
-import { close, type HandleOwner, peerAddress, type StreamHandle, shutDown } from './stream-handle.ts';
+import { close, type HandleOwner, type StreamHandle, shutDown } from './stream-handle.ts';
 import type { Wire, WireUser } from './wire.ts';
 
 /**
@@ -20,7 +20,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   #end: 'open' | 'wanted' | 'sent' | 'done' = 'open';
   /** Close when nothing waits. */
   #closeSoon = false;
-  #error: Error | undefined;
+  #broken = false;
 
   constructor({ user, pool }: { user: WireUser; pool: BufferPool }) {
     this.user = user;
@@ -33,10 +33,6 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   protected abstract readonly socket: StreamHandle;
   /** What is read and written: that, or TLS on it. */
   protected abstract readonly stream: StreamHandle;
-
-  get peer(): string {
-    return peerAddress(this.socket);
-  }
 
   get sending(): boolean {
     return this.#late !== '' || this.waits;
@@ -141,9 +137,10 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
     if (!this.#followUp()) this.user.drained();
   }
 
-  protected fail(error: Error | number): void {
+  /** It cannot be used any more. Why is of no interest to anybody, and an Error of it would cost as much as a system call. */
+  protected fail(): void {
     if (this.closed) return;
-    this.#error = typeof error === 'number' ? new Error(`libuv error ${error}`) : error;
+    this.#broken = true;
     this.destroy();
   }
 
@@ -159,7 +156,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
     if (this.closed) return;
     this.#end = 'sent';
     const error = shutDown(this.stream, this);
-    if (error !== 0) this.fail(error);
+    if (error !== 0) this.fail();
   }
 
   #close(options: { reset: boolean }): void {
@@ -182,13 +179,13 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   onRead(count: number): void {
     if (count > 0) this.user.read(this.pool.shared, count);
     else if (count === END_OF_FILE) this.#readEnd();
-    else if (count < 0) this.fail(count);
+    else if (count < 0) this.fail();
   }
 
   onConnect(status: number): void {
     if (this.closed) return;
     if (status !== 0) {
-      this.fail(status);
+      this.fail();
       return;
     }
     if (!this.#paused) this.stream.readStart();
@@ -198,7 +195,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   onShutdown(status: number): void {
     if (this.closed) return;
     if (status !== 0) {
-      this.fail(status);
+      this.fail();
       return;
     }
     this.#end = 'done';
@@ -207,7 +204,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
   }
 
   onClose(): void {
-    this.user.closed(this.#error);
+    this.user.closed(this.#broken);
   }
 }
 

@@ -9,7 +9,7 @@ import { Http2Connection } from './http2-connection.ts';
 import { PassthroughConnection } from './passthrough-connection.ts';
 import type { RouterContext } from './router-context.ts';
 import { SecureWire } from './secure-wire.ts';
-import { peerAddress, readEach, type StreamHandle } from './stream-handle.ts';
+import { readEach, type StreamHandle } from './stream-handle.ts';
 import type { WireUser } from './wire.ts';
 
 /**
@@ -35,14 +35,14 @@ export class TlsConnection implements Connection, WireUser {
 
   constructor(
     handle: StreamHandle,
-    options: { router: RouterContext; entrance: Entrance; onClose: () => void },
+    options: { router: RouterContext; entrance: Entrance; peer: string; onClose: () => void },
   ) {
     this.#router = options.router;
     this.#entrance = options.entrance;
     this.#onClose = options.onClose;
     this.#since = this.#router.clock.now;
     this.#handle = handle;
-    this.peer = peerAddress(handle);
+    this.peer = options.peer;
     this.#close = () => handle.close(() => this.closed());
     readEach(handle, (bytes) => (bytes ? this.#readHello(bytes) : this.#close()));
   }
@@ -111,7 +111,8 @@ export class TlsConnection implements Connection, WireUser {
 
   #passThrough(host: string, first: Buffer): void {
     const onClose = () => this.closed();
-    this.#inner = new PassthroughConnection(this.#handle, { router: this.#router, host, first, onClose });
+    const options = { router: this.#router, peer: this.peer, host, first, onClose };
+    this.#inner = new PassthroughConnection(this.#handle, options);
   }
 
   /** Shows a certificate authority what it asked for (RFC 8737, 3); nothing is said on that connection. */
@@ -157,14 +158,14 @@ export class TlsConnection implements Connection, WireUser {
     socket.on('error', () => {});
     socket.once('secure', () => {
       handshakeDone(socket);
-      this.#inner = new Http2Connection(socket, { ...this.#inside(serverName), peer: this.peer });
+      this.#inner = new Http2Connection(socket, this.#inside(serverName));
     });
   }
 
   /** What is the same for all that is spoken inside TLS. */
   #inside(serverName: string) {
     const onClose = () => this.closed();
-    return { router: this.#router, entrance: this.#entrance, serverName, onClose };
+    return { router: this.#router, entrance: this.#entrance, peer: this.peer, serverName, onClose };
   }
 
   /** Says why not (RFC 8446, 6.2), and closes. */

@@ -9,7 +9,7 @@ export interface UpstreamUser {
   fromUpstream(bytes: Buffer, length: number): void;
   /** The dyno will send nothing more. */
   upstreamEnded(): void;
-  upstreamClosed(error: Error | undefined): void;
+  upstreamClosed(broken: boolean): void;
   upstreamDrained(): void;
 }
 
@@ -57,9 +57,9 @@ export class UpstreamConnection implements WireUser {
     this.user?.upstreamDrained();
   }
 
-  closed(error: Error | undefined): void {
+  closed(broken: boolean): void {
     const { user } = this;
     this.user = undefined;
-    user?.upstreamClosed(error);
+    user?.upstreamClosed(broken);
   }
 }

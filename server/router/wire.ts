@@ -8,8 +8,8 @@ export interface WireUser {
   drained(): void;
   /** All that was written is on its way, and the end after it. */
   finished?(): void;
-  /** The last that is heard of it; never called from within a call to the wire. */
-  closed(error: Error | undefined): void;
+  /** The last that is heard of it; never called from within a call to the wire. `broken`: by an error. */
+  closed(broken: boolean): void;
   connected?(): void;
 }
 
@@ -24,8 +24,6 @@ export interface Wire {
   readonly open: boolean;
   /** Something that was written is not on its way yet. */
   readonly sending: boolean;
-  /** The other side's IP address; '' of a unix socket. */
-  readonly peer: string;
   /** `text`: one character a byte. */
   write(text: string): void;
   /** Writes the first bytes of a read. */
