@@ -1,5 +1,5 @@
-import { LateWrites } from './late-writes.ts';
 import { type WriteRequest, WriteWrap } from './stream-handle.ts';
+import { TurnEnd } from './turn-end.ts';
 
 /** Memory for what is read, and for what is on its way out. */
 export class BufferPool {
@@ -9,7 +9,7 @@ export class BufferPool {
   readonly size = READ + HEAD;
   /** For the next write: only one that waits needs its own. */
   request: WriteRequest = new WriteWrap();
-  readonly late = new LateWrites();
+  readonly turn = new TurnEnd();
   readonly #free: Buffer[] = [];
 
   /** The request is in use. */

@@ -153,10 +153,11 @@ export function shutDown(handle: StreamHandle, owner: HandleOwner): number {
   return handle.shutdown(request);
 }
 
-/** Closes at once; `reset`: with a reset, where that can be (uv_tcp_close_reset). */
-export function close(handle: StreamHandle, options: { reset: boolean }): void {
-  if (options.reset && handle.reset?.(onClose) === 0) return;
-  handle.close(onClose);
+/** Closes at once; `reset`: with a reset, where that can be (uv_tcp_close_reset). Returns whether its owner will be told by onClose(). */
+export function close(handle: StreamHandle, options: { reset: boolean }): boolean {
+  if (options.reset && handle.reset?.(onClose) === 0) return true;
+  handle.close();
+  return false;
 }
 
 function onRead(this: StreamHandle): void {

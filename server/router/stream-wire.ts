@@ -1,13 +1,13 @@
 import type { BufferPool } from './buffer-pool.ts';
-import type { LateWriter } from './late-writes.ts';
 import { close, type HandleOwner, type StreamHandle, shutDown } from './stream-handle.ts';
+import type { Closed, LateWriter } from './turn-end.ts';
 import type { Wire, WireUser } from './wire.ts';
 
 /**
  * A wire right on libuv's handles: what does not depend on how bytes are written. All of them read into one buffer, and send what is small
  * at the end of the event loop's turn.
  */
-export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
+export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Closed {
   blocked = false;
   open = true;
   protected user: WireUser;
@@ -48,7 +48,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
     if (this.#late.length + text.length > SMALL) this.sendLate();
     const isFirst = this.#late === '';
     this.#late += text;
-    if (isFirst) this.pool.late.add(this);
+    if (isFirst) this.pool.turn.send(this);
   }
 
   sendLate(): void {
@@ -164,7 +164,8 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter {
     if (!options.reset) this.sendLate();
     if (this.closed) return;
     this.closed = true;
-    close(this.socket, options);
+    // A reset tells by itself.
+    if (!close(this.socket, options)) this.pool.turn.tell(this);
   }
 
   #readEnd(): void {

@@ -57,10 +57,34 @@ describe('HandleWire', () => {
     }
   });
 
-  async function connected(): Promise<{ wire: HandleWire; other: Socket }> {
+  it('tells once that it is closed, not from within the call, and whether it broke', async () => {
+    for (const [close, broken] of [
+      [(wire: HandleWire) => wire.destroy(), false],
+      [(wire: HandleWire) => wire.reset(), false],
+      [(_: HandleWire, other: Socket) => other.resetAndDestroy(), true],
+    ] as const) {
+      const told: boolean[] = [];
+      const isTold = Promise.withResolvers<void>();
+      const { wire, other } = await connected((isBroken) => {
+        told.push(isBroken);
+        isTold.resolve();
+      });
+      other.on('error', () => {});
+      close(wire, other);
+      assert.deepEqual(told, []);
+      await isTold.promise;
+      wire.destroy();
+      await new Promise((done) => setTimeout(done, 20));
+      assert.deepEqual(told, [broken]);
+    }
+  });
+
+  async function connected(
+    closed: (broken: boolean) => void = () => {},
+  ): Promise<{ wire: HandleWire; other: Socket }> {
     const accepted = once(server, 'connection');
     const isConnected = Promise.withResolvers<void>();
-    const user = { read() {}, ended() {}, drained() {}, closed() {}, connected: isConnected.resolve };
+    const user = { read() {}, ended() {}, drained() {}, closed, connected: isConnected.resolve };
     const wire = HandleWire.connect(
       { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
       { user, pool },
