@@ -125,6 +125,7 @@ export class DynoManager {
     for (const dyno of fresh) this.#watch(dyno);
     await this.#options.publishRoutes();
     this.#retire(chosen);
+    if (chosen.some((dyno) => dyno.isWeb)) void this.wake(app);
   }
 
   /** The health checks of an app have changed. */
@@ -185,14 +186,19 @@ export class DynoManager {
         ...(canary ? canaryDynos(canary.release, canary.dynos) : []),
       ];
       this.#dynos.set(release.app, dynos);
-      for (const dyno of dynos) {
+      const empty = dynos.filter((dyno) => {
         const container = containers.find(
           ({ id, labels, running }) => running && !adopted.has(id) && isOf(labels, dyno),
         );
         if (container) found.push([dyno, container.id]);
-        else if (idles && dyno.isWeb) dyno.state = 'idle';
-        else missing.push(dyno);
         if (container) adopted.add(container.id);
+        return !container;
+      });
+      // All are asleep, or none is: who answers while others sleep wakes nobody.
+      const sleeps = idles && dynos.every((dyno) => !dyno.isWeb || empty.includes(dyno));
+      for (const dyno of empty) {
+        if (sleeps && dyno.isWeb) dyno.state = 'idle';
+        else missing.push(dyno);
       }
     }
     await forEachLimited(found, ADOPTED_AT_ONCE, ([dyno, id]) => this.#adopt(dyno, id));

@@ -131,6 +131,12 @@ describe('what an operator sets on an app', function () {
       [200, 200, 200],
     );
     assert.match(await paas.paas('ps -a plain'), /web\.1: up/);
+    // Who answers while others sleep would wake none of them.
+    await paas.paas('ps:scale web=2 -a plain');
+    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
+    await paas.paas('ps:restart web.2 -a plain');
+    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: up[^]*web\.2: up/));
+    await paas.paas('ps:scale web=1 -a plain');
     // A port whose packets nobody holds: there is a dyno for them.
     await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
     const port = 10_000 + (process.pid % 900) * 10 + 8;

@@ -221,6 +221,21 @@ describe('faults', function () {
     process.kill(pid, 0);
   });
 
+  it('an app that may idle is not half asleep: a dyno that ended while the platform was away comes back beside the other', async () => {
+    await paas.paas('ps:scale web=2 -a plain');
+    await paas.paas('ps:idle 15m -a plain');
+    const pid = findProcess(paas, 'server.js', 'web.2');
+    await paas.stopMain();
+    process.kill(pid, 'SIGKILL');
+    await paas.startMain();
+    await until(
+      'both are up',
+      async () => (await paas.paas('ps -a plain')).match(/web\.\d: up/g)?.length === 2,
+    );
+    await paas.paas('ps:idle off -a plain');
+    await paas.paas('ps:scale web=1 -a plain');
+  });
+
   it('what a power cut made of files of Redis does not keep the platform from starting', async () => {
     await paas.stopMain();
     const kept = join(paas.environment.PAAS_DATA!, 'redis');
@@ -238,12 +253,13 @@ describe('faults', function () {
 });
 
 /** The host's pid of a process of this instance's app `plain`, told apart by a config var. */
-function findProcess(paas: Instance, argument: string): number {
+function findProcess(paas: Instance, argument: string, dyno = 'web.1'): number {
   const found = readdirSync('/proc').find(
     (pid) =>
       /^\d+$/.test(pid) &&
       read(`/proc/${pid}/cmdline`).includes(argument) &&
-      read(`/proc/${pid}/environ`).includes(`INSTANCE=${paas.folder}\0`),
+      read(`/proc/${pid}/environ`).includes(`INSTANCE=${paas.folder}\0`) &&
+      read(`/proc/${pid}/environ`).includes(`DYNO=${dyno}\0`),
   );
   if (!found) throw new Error(`no process with ${argument} in ${paas.folder}`);
   return Number(found);
