@@ -216,6 +216,8 @@ export interface ReleaseView {
   commit: string | undefined;
   buildId: number | undefined;
   current: boolean;
+  /** Its commands run, or its dynos boot. */
+  pending: boolean;
   /** False for a release whose boot or release command failed: it never served. Nor for a canary. */
   succeeded: boolean;
   /** Some visitors get it. */

@@ -252,6 +252,7 @@ function viewOf(release: Release, current: number | undefined): ReleaseView {
     commit: release.commit,
     buildId: release.buildId,
     current: release.version === current,
+    pending: release.state === 'pending',
     succeeded: release.state === 'succeeded',
     canary: release.state === 'canary',
     givenUp: release.state === 'given up',

@@ -8,7 +8,8 @@ const APP = `name: string, state: 'up' | 'idle' | 'starting' | 'crashed' | 'stop
   createdAt: time, url: string`;
 
 const RELEASE = `version: number, description: string, user: string, createdAt: time, commit: string | null,
-  build: number | null, current: boolean, succeeded: boolean, canary: boolean, givenUp: boolean`;
+  build: number | null, current: boolean, pending: boolean, succeeded: boolean, canary: boolean,
+  givenUp: boolean`;
 
 const BUILD = `{
   id: number, app: string, state: 'queued' | 'building' | 'succeeded' | 'failed' | 'cancelled',

@@ -69,6 +69,10 @@ const output: Command = {
   access: 'look',
   async run({ platform, app, args, out }) {
     const release = platform.releases.info(app, args[0] === undefined ? undefined : parseVersion(args[0]));
+    if (release.output === '' && release.pending)
+      return out.note(
+        `v${release.version} is in progress: \`paas logs -t -a ${app}\` shows what its commands say.`,
+      );
     if (release.output === '')
       return out.note(
         `v${release.version} had no commands (release, predeploy, postdeploy), or they said nothing.`,
@@ -128,12 +132,14 @@ function previousVersion(releases: ReleaseView[]): number | undefined {
 
 function statusText(release: ReleaseView): string {
   if (release.current) return 'current';
+  if (release.pending) return 'in progress: it does not serve yet';
   if (release.canary) return 'canary: some visitors get it';
   if (release.givenUp) return 'given up: some visitors got it as a canary';
   return release.succeeded ? 'succeeded' : 'failed: it never served';
 }
 
-function markOf({ succeeded, canary, givenUp }: ReleaseView): string {
+function markOf({ pending, succeeded, canary, givenUp }: ReleaseView): string {
+  if (pending) return ' (in progress)';
   if (canary) return ' (canary)';
   if (givenUp) return ' (given up)';
   return succeeded ? '' : ' (failed)';
@@ -157,6 +163,7 @@ function releaseJson(release: ReleaseView) {
     commit: release.commit ?? null,
     build: release.buildId ?? null,
     current: release.current,
+    pending: release.pending,
     succeeded: release.succeeded,
     canary: release.canary,
     givenUp: release.givenUp,

@@ -405,6 +405,7 @@ export class MemoryPlatform implements Platform {
       current: true,
       succeeded: true,
       canary: false,
+      pending: false,
       givenUp: false,
     });
     app.summary.release = version;

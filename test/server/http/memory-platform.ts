@@ -398,6 +398,7 @@ export class MemoryPlatform implements Platform {
       current: true,
       succeeded: true,
       canary: false,
+      pending: false,
       givenUp: false,
       ...given,
     };
