@@ -1,5 +1,6 @@
 import type { Activity } from './activity.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
+import type { LeavingApps } from './leaving-apps.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { parseAppName } from './model/app-name.ts';
 import type { KeyedMutex } from './model/mutex.ts';
@@ -21,6 +22,7 @@ export interface AppCatalogOptions {
   logs: AppLogs;
   activity: Activity;
   lock: KeyedMutex;
+  leaving: LeavingApps;
   urlOf: (app: string) => string;
   /** Removes what stands and falls with an app. */
   removeDependents: (app: string, user: string) => Promise<void>;
@@ -58,25 +60,35 @@ export class AppCatalog implements Apps {
   }
 
   async destroy(name: string, user: string): Promise<void> {
-    const { store, builds, outputs, dynos, repositories, logs, lock } = this.#options;
+    const { store, dynos, lock, leaving } = this.#options;
     const { createdAt } = store.find(name);
-    await this.#options.removeDependents(name, user);
-    await this.#options.cancelBuilds(name, user);
-    await lock.run(name, async () => {
-      // Somebody else may have been faster, and the name be another app's now.
-      if (store.find(name).createdAt.getTime() !== createdAt.getTime())
-        throw new PaasError('conflict', `The app "${name}" is a new one by now: it was not destroyed.`);
-      const built = builds.list(name);
-      await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
-      await this.#options.removeNetwork(name);
-      store.remove(name);
-      this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
-      for (const build of built) outputs.remove(build.id);
-      await repositories.remove(name);
-      logs.remove(name);
+    await leaving.during(name, async () => {
+      await this.#options.removeDependents(name, user);
+      await this.#options.cancelBuilds(name, user);
+      // A change of its config may wait for a release command that hangs, or for a boot.
+      await Promise.all([this.#options.stopRuns(name), dynos.abandonBoots(name)]);
+      await lock.run(name, async () => {
+        // Somebody else may have been faster, and the name be another app's now.
+        if (store.find(name).createdAt.getTime() !== createdAt.getTime())
+          throw new PaasError('conflict', `The app "${name}" is a new one by now: it was not destroyed.`);
+        await this.#remove(name, user);
+      });
     });
     this.#options.onDestroyed();
     await this.#options.publishRoutes();
+  }
+
+  /** Under the app's lock. */
+  async #remove(name: string, user: string): Promise<void> {
+    const { store, builds, outputs, dynos, repositories, logs } = this.#options;
+    const built = builds.list(name);
+    await Promise.all([dynos.stopAll(name), this.#options.stopRuns(name)]);
+    await this.#options.removeNetwork(name);
+    store.remove(name);
+    this.#options.activity.record({ app: name, user, action: 'apps:destroy', text: 'App destroyed' });
+    for (const build of built) outputs.remove(build.id);
+    await repositories.remove(name);
+    logs.remove(name);
   }
 
   #summary(app: AppRecord): AppSummary {

@@ -1,5 +1,6 @@
 import type { Activity } from './activity.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
+import type { LeavingApps } from './leaving-apps.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import { PaasError } from './model/paas-error.ts';
 import { problem } from './model/words.ts';
@@ -13,6 +14,7 @@ import type { BuildEnd, BuildStore } from './store/build-store.ts';
 export interface BuildManagerOptions extends DeployOptions {
   store: BuildStore;
   outputs: BuildOutputs;
+  leaving: LeavingApps;
   logs: AppLogs;
   activity: Activity;
   /** Milliseconds that a build may take, from its turn on. */
@@ -93,6 +95,7 @@ export class BuildManager implements Builds {
   /**
    * Queues a build and resolves with its end. `write` gets all that the pusher shall see; `signal`: the pusher went away; `replaced`:
    * a newer push came, which only ends a build that has not begun; `onLive` is called in the transaction in which its release goes live.
+   * Throws `conflict` for an app that is being destroyed.
    */
   async submit(options: {
     app: string;
@@ -103,6 +106,7 @@ export class BuildManager implements Builds {
     replaced: AbortSignal;
     onLive: () => void;
   }): Promise<BuildView> {
+    this.#options.leaving.check(options.app);
     const view = this.#options.store.create({
       app: options.app,
       user: options.user,

@@ -24,6 +24,8 @@ export interface DeployOptions {
   releases: ReleaseManager;
   canaries: AppCanaries;
   lock: KeyedMutex;
+  /** Gives up what boots to take the place of an app's dynos. */
+  abandonBoots: (app: string) => Promise<void>;
   configOf: (app: string) => Record<string, string>;
   /** For the first release of an app, where nobody has scaled yet. */
   setFormation: (app: string, quantities: Record<string, number>) => void;
@@ -120,13 +122,13 @@ async function launch(
   });
   const release = await prepare(created, appJson.predeploy, push, options);
   if (options.canaries.wanted(build.app)) {
-    await boot(push, () => options.canaries.begin(release, goLive));
+    await boot(push, options, () => options.canaries.begin(release, goLive));
     const { share } = options.canaries.find(build.app);
     write(detail(`Released v${release.version} to ${share}% of the visitors`));
     write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
     return release;
   }
-  await boot(push, () => options.releases.activate(release, goLive));
+  await boot(push, options, () => options.releases.activate(release, goLive));
   write(detail(`Released v${release.version}`));
   write(detail(`${options.urlOf(build.app)} deployed`));
   return release;
@@ -147,14 +149,22 @@ function begin({ build: { app }, output }: Push, { formation, env }: AppJson, op
   output.write(detail(`Set config vars of app.json: ${names}`));
 }
 
-/** The pusher reads what a dyno that does not come up said. */
-async function boot({ stages, output }: Push, work: () => Promise<void>): Promise<void> {
+/** The pusher reads what a dyno that does not come up said. One that was stopped waits for none. */
+async function boot(
+  { build: { app }, stages, output, signal }: Push,
+  { abandonBoots }: DeployOptions,
+  work: () => Promise<void>,
+): Promise<void> {
+  const giveUp = () => void abandonBoots(app);
+  signal.addEventListener('abort', giveUp, { once: true });
   try {
     await stages.time('boot', work);
   } catch (error) {
-    if (error instanceof BootFailure && error.said.length > 0)
+    if (error instanceof BootFailure && error.said.length > 0 && !signal.aborted)
       output.write([`${error.dyno} said:`, ...error.said.map((line) => `  ${line}`)].map(detail).join(''));
     throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -28,6 +28,7 @@ import { AppLimits } from './formation/limits.ts';
 import { MemoryWatch } from './formation/memory-watch.ts';
 import { PortPublisher } from './formation/port-publisher.ts';
 import { RoutePublisher } from './formation/route-publisher.ts';
+import { LeavingApps } from './leaving-apps.ts';
 import { AppLogs } from './logs/app-log.ts';
 import { KeyedMutex } from './model/mutex.ts';
 import type { Router, TrafficCount } from './model/router.ts';
@@ -138,6 +139,7 @@ export function openPaas(options: PaasOptions): Paas {
   const owed = new OwedRefs({ store: new OwedRefStore(database), repositories, log });
   const registry = new NpmRegistry({ folder: options.cache, npmrc: options.npmrc });
   const lock = new KeyedMutex();
+  const leaving = new LeavingApps();
   const urlOf = (app: string) => {
     const host = `${app}.${domain}`;
     return options.urlOf(host, { secure: certificates.isValid(host) });
@@ -224,28 +226,39 @@ export function openPaas(options: PaasOptions): Paas {
     inFlight,
     drain,
   });
+  const commands = new ReleaseCommands({
+    engine,
+    logs,
+    leaving,
+    limitsOf,
+    keep: (release, output) => releaseStore.addOutput(release, output),
+    timeLimit: options.buildTimeout,
+  });
   const releases = new ReleaseManager({
     apps,
     releases: releaseStore,
     dynos,
     activity,
     lock,
+    leaving,
     onActivated: (app) => {
       cron.sync();
       images.sweepSoon();
       idleness.watch(app);
     },
-    commands: new ReleaseCommands({
-      engine,
-      logs,
-      limitsOf,
-      keep: (release, output) => releaseStore.addOutput(release, output),
-      timeLimit: options.buildTimeout,
-    }),
+    commands,
     hasImage: async (image) => (await engine.findImage(image)) !== undefined,
   });
   const detached = new DetachedDynos({ engine, logs, requireApp: (name) => void apps.find(name) });
-  const runs: OneOffDynos = new OneOffDynos({ engine, releases, detached, logs, activity, limitsOf });
+  const runs: OneOffDynos = new OneOffDynos({
+    engine,
+    releases,
+    detached,
+    commands,
+    logs,
+    activity,
+    limitsOf,
+  });
   const cron: CronJobs = new CronJobs({
     apps,
     store: new CronStore(database),
@@ -278,6 +291,7 @@ export function openPaas(options: PaasOptions): Paas {
     logs,
     activity,
     lock,
+    leaving,
     urlOf,
     removeDependents: (app, user) => previews.removeAll(app, user),
     onDestroyed: () => {
@@ -295,6 +309,7 @@ export function openPaas(options: PaasOptions): Paas {
     https,
     catalog,
     store: new PreviewStore(database),
+    leaving,
     activity,
     urlOf,
     log,
@@ -312,6 +327,7 @@ export function openPaas(options: PaasOptions): Paas {
   const builds: BuildManager = new BuildManager({
     store: buildStore,
     outputs,
+    leaving,
     logs,
     activity,
     log,
@@ -327,6 +343,7 @@ export function openPaas(options: PaasOptions): Paas {
     releases,
     canaries,
     lock,
+    abandonBoots: (app) => dynos.abandonBoots(app),
     configOf: (app) => apps.config(app),
     isPreview: (app) => previews.has(app),
     setFormation: (app, quantities) => apps.setFormation(app, quantities),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Activity } from './activity.ts';
 import type { AppCatalog } from './app-catalog.ts';
+import type { LeavingApps } from './leaving-apps.ts';
 import { quote } from './model/app-name.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { PreviewSettings } from './model/preview-settings.ts';
@@ -23,6 +24,7 @@ export interface AppPreviewsOptions {
   https: HttpsStore;
   catalog: AppCatalog;
   store: PreviewStore;
+  leaving: LeavingApps;
   activity: Activity;
   urlOf: (app: string) => string;
   log: (text: string) => void;
@@ -72,12 +74,13 @@ export class AppPreviews implements Previews {
 
   /**
    * The app in which a pushed branch is built, made where there is none; undefined where previews are off. Throws `conflict` where
-   * there are too many already, or another app has the name.
+   * there are too many already, another app has the name, or the app is being destroyed.
    */
   prepare(parent: string, branch: string, user: string): string | undefined {
-    const { apps, store } = this.#options;
+    const { apps, store, leaving } = this.#options;
     const settings = store.settings(parent);
     if (!settings) return undefined;
+    leaving.check(parent);
     const expiresAt = new Date(Date.now() + settings.ttl * 1000);
     const all = store.list(parent);
     const present = all.find((preview) => preview.branch === branch);

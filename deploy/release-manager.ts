@@ -2,6 +2,7 @@ import type { Activity } from './activity.ts';
 import { STEP_REPOSITORY } from './build/image-builder.ts';
 import { BootFailure } from './formation/boot-failure.ts';
 import type { DynoManager } from './formation/dyno-manager.ts';
+import type { LeavingApps } from './leaving-apps.ts';
 import { checkConfigVars } from './model/config-vars.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
@@ -21,6 +22,7 @@ export interface ReleaseManagerOptions {
   dynos: DynoManager;
   activity: Activity;
   lock: KeyedMutex;
+  leaving: LeavingApps;
   onActivated: (app: string) => void;
   hasImage: (image: string) => Promise<boolean>;
   commands: ReleaseCommands;
@@ -168,8 +170,9 @@ export class ReleaseManager implements Releases {
     return this.#view(release);
   }
 
-  /** A pending release, noted in the app's log. */
+  /** A pending release, noted in the app's log. Throws `conflict` for an app that is being destroyed. */
   create(wanted: NewRelease): Release {
+    this.#options.leaving.check(wanted.app);
     const release = this.#options.releases.create(wanted);
     this.#options.activity.note({
       app: release.app,

@@ -40,6 +40,8 @@ export class DynoManager {
   #options: DynoManagerOptions;
   #dynos = new Map<string, Dyno[]>();
   #retiring = new Set<Promise<void>>();
+  /** Those that are to take the place of others. */
+  #booting = new Set<Dyno>();
 
   constructor(options: DynoManagerOptions) {
     this.#options = options;
@@ -162,6 +164,14 @@ export class DynoManager {
     await Promise.all(idle.map((dyno) => this.#startWatched(dyno)));
   }
 
+  /** Gives up what boots to take the place of an app's dynos: whoever waits for that is told that it did not come up. */
+  async abandonBoots(app: string): Promise<void> {
+    const booting = [...this.#booting].filter((dyno) => dyno.app === app);
+    for (const { container } of booting)
+      if (container) container.killedFor ??= 'was stopped before it was up';
+    await Promise.all(booting.map((dyno) => this.#abandon(dyno)));
+  }
+
   /** Stops all of an app's dynos and waits until they are gone. */
   async stopAll(app: string): Promise<void> {
     const old = this.#dynos.get(app) ?? [];
@@ -234,12 +244,15 @@ export class DynoManager {
 
   /** All of them up and `commit` done, or none of them left and the first error thrown. */
   async #bootAll(fresh: Dyno[], commit: () => void = () => {}): Promise<void> {
+    for (const dyno of fresh) this.#booting.add(dyno);
     try {
       await this.#eachByType(fresh, (dyno) => this.#bootOrThrow(dyno));
       commit();
     } catch (error) {
       await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
       throw error;
+    } finally {
+      for (const dyno of fresh) this.#booting.delete(dyno);
     }
   }
 
@@ -257,7 +270,8 @@ export class DynoManager {
     const container = await this.#options.runner.start(dyno);
     if (await this.#options.runner.waitUntilUp(dyno)) return;
     const exit = await container.ended;
-    await this.#options.runner.sayExit(dyno, container);
+    // Whoever has given it up says so.
+    if (dyno.state !== 'stopping') await this.#options.runner.sayExit(dyno, container);
     throw new BootFailure(dyno, container, exit);
   }
 

@@ -10,6 +10,7 @@ import { PaasError } from '../model/paas-error.ts';
 import type { RunOptions, RunSession, Runs, RunView, TerminalSize } from '../platform/runs.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { DetachedDyno, DetachedDynos } from './detached-dynos.ts';
+import type { ReleaseCommands } from './release-commands.ts';
 import { commandOf, runRequest } from './run-request.ts';
 
 /** After the client has gone: SIGHUP, and so many seconds later SIGKILL. */
@@ -19,6 +20,7 @@ export interface OneOffDynosOptions {
   engine: Engine;
   releases: ReleaseManager;
   detached: DetachedDynos;
+  commands: ReleaseCommands;
   logs: AppLogs;
   activity: Activity;
   limitsOf: (app: string, type: string) => DynoLimits;
@@ -121,7 +123,7 @@ export class OneOffDynos implements Runs {
 
   #all(app: string): (Attached | DetachedDyno)[] {
     const attached = [...this.#attached.values()].filter((dyno) => dyno.app === app);
-    return [...attached, ...this.#options.detached.list(app)];
+    return [...attached, ...this.#options.detached.list(app), ...this.#options.commands.list(app)];
   }
 
   async #stop(dyno: Attached | DetachedDyno): Promise<void> {

@@ -1,13 +1,20 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { ContainerRequest, Engine } from '../engine.ts';
 import { outOfMemory } from '../formation/boot-failure.ts';
+import type { LeavingApps } from '../leaving-apps.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import { detail } from '../model/words.ts';
+import type { RunView } from '../platform/runs.ts';
 import { runRequest } from './run-request.ts';
 
 const MAX_OUTPUT = 256 * 1024;
+/** Characters of a line; a longer one goes into the log in pieces. */
+const LONGEST_LINE = 10_000;
+/** Between SIGTERM and SIGKILL, where somebody stops one. */
+const STOP_SECONDS = 10;
 
 /** Where a release's commands belong in its life. */
 export type ReleaseCommandName = 'predeploy' | 'release' | 'postdeploy';
@@ -15,6 +22,7 @@ export type ReleaseCommandName = 'predeploy' | 'release' | 'postdeploy';
 export interface ReleaseCommandsOptions {
   engine: Engine;
   logs: AppLogs;
+  leaving: LeavingApps;
   limitsOf: (app: string, type: string) => DynoLimits;
   /** Gets the beginning of a command's output at its end, also where it fails. */
   keep: (release: Release, output: string) => void;
@@ -28,15 +36,30 @@ export interface Audience {
   signal: AbortSignal;
 }
 
+/** One that runs. */
+interface RunningCommand extends RunView {
+  /** The container's. */
+  id: string;
+  /** Resolves when it has ended. */
+  hangUp: () => Promise<void>;
+}
+
 /** The commands around a release, each in a dyno of its own. Their output also goes into the app's log and the release's record. */
 export class ReleaseCommands {
   #options: ReleaseCommandsOptions;
+  /** By container. */
+  #running = new Map<string, RunningCommand>();
 
   constructor(options: ReleaseCommandsOptions) {
     this.#options = options;
   }
 
-  /** Throws `invalid` where it fails or takes too long. */
+  /** Those of an app that run. */
+  list(app: string): RunningCommand[] {
+    return [...this.#running.values()].filter((command) => command.app === app);
+  }
+
+  /** Throws `invalid` where it fails, is stopped or takes too long. */
   async run(
     release: Release,
     { name, command }: { name: ReleaseCommandName; command: string },
@@ -87,24 +110,40 @@ export class ReleaseCommands {
     { release, name, command }: { release: Release; name: ReleaseCommandName; command: string },
     { write, signal }: Audience,
   ): Promise<void> {
-    const { engine, timeLimit, keep } = this.#options;
+    const { engine, timeLimit, keep, leaving } = this.#options;
+    leaving.check(release.app);
     write(detail(`Running ${name} command: ${command}`));
+    let isStopped = false;
+    const hangUp = async () => {
+      isStopped = true;
+      await engine.stop(id, STOP_SECONDS);
+    };
+    const { app, user, version } = release;
+    const dyno = { id, app, name: `${name}.1`, command, user, release: version, since: new Date() };
+    this.#running.set(id, { ...dyno, hangUp });
     const over = AbortSignal.any([signal, AbortSignal.timeout(timeLimit)]);
     const kill = () => void engine.kill(id, 'SIGKILL').catch(() => {});
     over.addEventListener('abort', kill, { once: true });
     let output = '';
+    const log = new LineLog((text) =>
+      this.#options.logs.append(app, { source: 'app', dyno: dyno.name, text }),
+    );
+    const decoder = new StringDecoder('utf8');
     try {
       const stream = await engine.attach(id, { stdin: false, terminal: false });
       stream.output.on('data', (chunk: Buffer) => {
-        write(chunk.toString().replace(/^(?=.)/gm, '       '));
-        if (output.length < MAX_OUTPUT) output += chunk.toString();
+        const text = decoder.write(chunk);
+        write(text.replace(/^(?=.)/gm, '       '));
+        log.write(text);
+        if (output.length < MAX_OUTPUT) output += text;
       });
       await engine.start(id);
-      if (over.aborted) kill();
+      if (over.aborted || isStopped) kill();
       const status = await engine.wait(id);
       signal.throwIfAborted();
       if (over.aborted)
         throw new PaasError('invalid', `The ${name} command took longer than ${timeLimit / 60_000} minutes.`);
+      if (isStopped) throw new PaasError('invalid', `The ${name} command was stopped.`);
       if (status !== 0 && (await engine.ranOutOfMemory(id))) {
         const { memory } = this.#options.limitsOf(release.app, 'run');
         const what = outOfMemory({ app: release.app, type: 'run', memory: memory ?? DEFAULT_MEMORY });
@@ -113,15 +152,32 @@ export class ReleaseCommands {
       if (status !== 0) throw new PaasError('invalid', `The ${name} command exited with status ${status}.`);
     } finally {
       over.removeEventListener('abort', kill);
+      this.#running.delete(id);
       keep(release, output.slice(0, MAX_OUTPUT));
-      this.#log(release, `${name}.1`, output);
+      log.end();
     }
   }
+}
 
-  #log({ app }: Release, dyno: string, output: string): void {
-    for (const text of output.split('\n')) {
-      if (text !== '') this.#options.logs.append(app, { source: 'app', dyno, text });
-    }
+/** A text that comes in pieces, into a log as its lines end. */
+class LineLog {
+  #append: (line: string) => void;
+  #rest = '';
+
+  constructor(append: (line: string) => void) {
+    this.#append = append;
+  }
+
+  write(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop()!;
+    for (const line of lines) if (line !== '') this.#append(line);
+    if (this.#rest.length > LONGEST_LINE) this.end();
+  }
+
+  end(): void {
+    if (this.#rest !== '') this.#append(this.#rest);
+    this.#rest = '';
   }
 }
 

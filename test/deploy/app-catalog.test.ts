@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { AppCatalog, type AppCatalogOptions } from '../../deploy/app-catalog.ts';
+import { LeavingApps } from '../../deploy/leaving-apps.ts';
 import { AppLogs } from '../../deploy/logs/app-log.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
 import { AppStore } from '../../deploy/store/app-store.ts';
@@ -24,11 +25,11 @@ describe('AppCatalog', () => {
     logs = new AppLogs(join(folder, 'logs'));
     const nothing = async () => {};
     catalog = new AppCatalog({
-      ...{ store, lock, logs },
+      ...{ store, lock, logs, leaving: new LeavingApps() },
       builds: { list: () => [] },
       releases: { current: () => undefined },
       repositories: { remove: nothing },
-      dynos: { list: () => [], stopAll: nothing },
+      dynos: { list: () => [], stopAll: nothing, abandonBoots: nothing },
       activity: { note: () => {}, record: () => {} },
       urlOf: () => '',
       onDestroyed: () => {},

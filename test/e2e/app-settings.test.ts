@@ -135,7 +135,7 @@ describe('what an operator sets on an app', function () {
     await paas.paas('ps:scale web=2 -a plain');
     await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
     await paas.paas('ps:restart web.2 -a plain');
-    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: up[^]*web\.2: up/));
+    await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: up[\s\S]*web\.2: up/));
     await paas.paas('ps:scale web=1 -a plain');
     // A port whose packets nobody holds: there is a dyno for them.
     await whenBack(async () => assert.match(await paas.paas('ps -a plain'), /web\.1: idle/));
