@@ -3,6 +3,7 @@ import { type HealthCheck, parseHealthCheck } from '../../buildpacks/health-chec
 import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
 import { PaasError } from '../model/paas-error.ts';
+import { spanText } from '../model/span-text.ts';
 import type { CheckResult, Checks, CheckView, WantedCheck } from '../platform/checks.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { CheckStore } from '../store/check-store.ts';
@@ -79,7 +80,7 @@ export class AppChecks implements Checks {
     if (seconds !== undefined && seconds > LONGEST_BOOT)
       throw new PaasError('invalid', `A web dyno can have at most ${LONGEST_BOOT / 60} minutes to boot.`);
     this.#options.store.setBootTimeout(app, seconds);
-    const text = `Boot timeout ${this.bootTimeout(app)} s`;
+    const text = `Boot timeout ${spanText(this.bootTimeout(app))}`;
     this.#options.activity.note({ app, user, action: 'checks:boot-timeout', text });
   }
 

@@ -3,6 +3,7 @@ import type { AppLogs } from '../logs/app-log.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { PortMapping } from '../model/port-mapping.ts';
+import { spanText } from '../model/span-text.ts';
 import type { Idle } from '../platform.ts';
 import type { AppStore } from '../store/app-store.ts';
 import type { PortStore } from '../store/port-store.ts';
@@ -52,7 +53,7 @@ export class Idleness implements Idle {
         `An app can become idle after ${LEAST_SECONDS} seconds at the earliest.`,
       );
     store.setIdleAfter(app, seconds);
-    const text = seconds === undefined ? 'Idling off' : `Idle after ${seconds} s without a request`;
+    const text = seconds === undefined ? 'Idling off' : `Idle after ${spanText(seconds)} without a request`;
     activity.note({ app, user, action: 'ps:idle', text });
     this.#lastRequest.set(app, Date.now());
     if (seconds === undefined) await dynos.wake(app);
@@ -108,7 +109,11 @@ export class Idleness implements Idle {
     await lock.run(app, async () => {
       const isQuiet = Date.now() - (this.#lastRequest.get(app) ?? 0) >= seconds * 1000;
       if (isQuiet && this.mayIdle(app) && !dynos.isIdle(app) && (await dynos.sleep(app)))
-        logs.append(app, { source: 'paas', dyno: 'web', text: `Idling: no request for ${seconds} seconds` });
+        logs.append(app, {
+          source: 'paas',
+          dyno: 'web',
+          text: `Idling: no request for ${spanText(seconds)}`,
+        });
     });
   }
 }

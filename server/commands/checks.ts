@@ -1,5 +1,6 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
+import { spanText } from '../../deploy/model/span-text.ts';
 import type { CheckView, WantedCheck } from '../../deploy/platform/checks.ts';
 import type { Command } from './command.ts';
 import { parseDuration } from './duration.ts';
@@ -129,12 +130,12 @@ const bootTimeout: Command = {
       await out.action(
         `Setting the boot timeout of ${app}`,
         async () => platform.checks.setBootTimeout(app, seconds, caller.user),
-        () => `done, ${platform.checks.bootTimeout(app)} s`,
+        () => `done, ${spanText(platform.checks.bootTimeout(app))}`,
       );
     }
     const now = platform.checks.bootTimeout(app);
     if (json) return out.json({ bootTimeoutSeconds: now });
-    if (time === undefined) out.line(`${now} s`);
+    if (time === undefined) out.line(spanText(now));
   },
 };
 

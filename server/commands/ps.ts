@@ -1,6 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import { mappingText, type PortMapping } from '../../deploy/model/port-mapping.ts';
+import { spanText } from '../../deploy/model/span-text.ts';
 import type { DynoView, ProcessTypeView, ScaleChange } from '../../deploy/platform.ts';
 import type { Command } from './command.ts';
 import { parseDuration } from './duration.ts';
@@ -100,7 +101,7 @@ const idle: Command = {
     const awakeFor = platform.idle.awakeFor(app);
     if (json) return out.json({ idleAfterSeconds: after, awakeFor: awakeFor.map(mappingText) });
     if (time === undefined)
-      out.line(after === null ? 'off' : `after ${after} s without a request${unlessAwake(awakeFor)}`);
+      out.line(after === null ? 'off' : `after ${spanText(after)} without a request${unlessAwake(awakeFor)}`);
   },
 };
 

@@ -12,10 +12,14 @@ export function agoText(milliseconds: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** `340 ms`, `2.1 s`, `3 min 4 s` */
+/** `340 ms`, `2.1 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h` */
 export function durationText(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (seconds < 86_400) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

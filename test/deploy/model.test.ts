@@ -7,8 +7,16 @@ import { parseAppName } from '../../deploy/model/app-name.ts';
 import { checkConfigVars } from '../../deploy/model/config-vars.ts';
 import { parseHostname } from '../../deploy/model/hostname.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
+import { spanText } from '../../deploy/model/span-text.ts';
 
 const invalid = { name: 'PaasError', code: 'invalid' };
+
+describe('spanText()', () => {
+  it('takes the largest unit that a time fills', () => {
+    const spans = [1, 90, 900, 5400, 7200, 259_200].map(spanText);
+    assert.deepEqual(spans, ['1 s', '90 s', '15 min', '90 min', '2 h', '3 d']);
+  });
+});
 
 describe('parseAppName()', () => {
   it('takes DNS labels', () => {

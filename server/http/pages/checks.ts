@@ -1,3 +1,4 @@
+import { spanText } from '../../../deploy/model/span-text.ts';
 import type { CheckResult } from '../../../deploy/platform/checks.ts';
 import { tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
@@ -25,7 +26,7 @@ async function showWith(
   const { checks } = exchange.platform;
   const data = {
     checks: checks.list(app.name).map((check) => ({ ...check, status: check.status ?? '' })),
-    bootTimeout: checks.bootTimeout(app.name),
+    bootTimeout: spanText(checks.bootTimeout(app.name)),
     results:
       results?.map(({ dyno, check, problem: why }) => ({ dyno, name: check.name, problem: why ?? '' })) ??
       null,

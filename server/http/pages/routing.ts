@@ -1,4 +1,5 @@
 import { mappingText } from '../../../deploy/model/port-mapping.ts';
+import { spanText } from '../../../deploy/model/span-text.ts';
 import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
@@ -78,5 +79,5 @@ function rateText({
 }
 
 function idleText(seconds: number | undefined): string {
-  return seconds === undefined ? 'never' : `after ${seconds} s`;
+  return seconds === undefined ? 'never' : `after ${spanText(seconds)}`;
 }

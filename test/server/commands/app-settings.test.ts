@@ -176,7 +176,7 @@ describe('checks', () => {
     assert.equal(changes.at(-1), 'boot timeout blog 120 by alice');
     await paas.run('checks:boot-timeout default -a blog');
     assert.equal(changes.at(-1), 'boot timeout blog undefined by alice');
-    assert.equal((await paas.run('checks:boot-timeout -a blog')).stdout, '60 s\n');
+    assert.equal((await paas.run('checks:boot-timeout -a blog')).stdout, '1 min\n');
     assert.equal((await paas.run('checks:boot-timeout soon -a blog')).status, 2);
   });
 

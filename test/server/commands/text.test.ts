@@ -147,5 +147,7 @@ describe('timeText()', () => {
     assert.equal(agoText(3 * 86_400_000), '3d');
     assert.equal(agoText(-5), '0s');
     assert.deepEqual([340, 2100, 184_000].map(durationText), ['340 ms', '2.1 s', '3 min 4 s']);
+    const hour = 3_600_000;
+    assert.deepEqual([2.5 * hour, 71.99 * hour].map(durationText), ['2 h 30 min', '2 d 23 h']);
   });
 });

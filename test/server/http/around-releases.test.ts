@@ -38,7 +38,7 @@ describe('pages of what goes on around releases', () => {
   });
 
   it('Health: the checks, and what came of running them', async () => {
-    assert.match(await read('checks'), /No health checks.*60 s until it must listen/);
+    assert.match(await read('checks'), /No health checks.*1 min until it must listen/);
     client.platform.healthChecks = [
       {
         ...{ type: 'startup', name: 'startup check', path: '/health', content: 'fine', status: undefined },
