@@ -151,7 +151,7 @@ export class BuildManager implements Builds {
   endUnfinished(): void {
     const { store, releases, logs } = this.#options;
     for (const { id, app, stages } of store.unfinished()) {
-      const release = releases.ofBuild(id);
+      const release = releases.ofBuild(app, id);
       const reason = 'The platform was restarted during this build. Push again.';
       const end: BuildEnd = release
         ? { state: 'succeeded', release: release.version }

@@ -104,8 +104,8 @@ export class ReleaseManager implements Releases {
   }
 
   /** The release that a build made and that served; undefined: none did. */
-  ofBuild(build: number): Release | undefined {
-    return this.#options.releases.ofBuild(build);
+  ofBuild(app: string, build: number): Release | undefined {
+    return this.#options.releases.ofBuild(app, build);
   }
 
   /** The release that serves. Throws `conflict` where there is none yet. */

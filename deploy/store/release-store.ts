@@ -117,11 +117,11 @@ export class ReleaseStore {
     this.#db.run(sql, release.app, release.version);
   }
 
-  /** The release that a build made and that serves, or did; undefined: none. */
-  ofBuild(build: number): Release | undefined {
+  /** The release of the app that a build made and that serves, or did; undefined: none. Others may have been promoted from it. */
+  ofBuild(app: string, build: number): Release | undefined {
     const sql =
-      "SELECT * FROM releases WHERE build_id = ? AND state IN ('succeeded', 'canary') ORDER BY version LIMIT 1";
-    const row = this.#db.get(sql, build);
+      "SELECT * FROM releases WHERE app = ? AND build_id = ? AND state IN ('succeeded', 'canary') ORDER BY version LIMIT 1";
+    const row = this.#db.get(sql, app, build);
     return row && toRelease(row);
   }
 

@@ -118,10 +118,19 @@ describe('the store', () => {
     assert.throws(() => releases.activate(made, commit), /cut off/);
     assert.deepEqual(apps.config('shop'), {});
     assert.equal(apps.find('shop').currentRelease, undefined);
-    assert.equal(releases.ofBuild(7), undefined);
+    assert.equal(releases.ofBuild('shop', 7), undefined);
     releases.activate(made, () => apps.replaceConfig('shop', { A: '2' }));
     assert.deepEqual(apps.config('shop'), { A: '2' });
-    assert.equal(releases.ofBuild(7)!.version, 1);
+    assert.equal(releases.ofBuild('shop', 7)!.version, 1);
+  });
+
+  it('ReleaseStore.ofBuild() leaves out what was promoted to another app', () => {
+    const releases = new ReleaseStore(database);
+    apps.create('live', 'alice');
+    releases.activate(releases.create({ ...release(), buildId: 6 }));
+    releases.activate(releases.create({ ...release(), buildId: 7 }));
+    releases.activate(releases.create({ ...release(), app: 'live', buildId: 7 }));
+    assert.equal(releases.ofBuild('shop', 7)!.version, 2);
   });
 
   it('AppStore.remove() takes all of an app with it', () => {

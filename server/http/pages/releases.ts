@@ -24,7 +24,11 @@ export async function rollback(exchange: Exchange): Promise<void> {
 /** The releases, and how a canary goes. */
 export async function showWith(exchange: Exchange, problem: string, status = 200): Promise<void> {
   const app = exchange.platform.apps.find(exchange.param('app'));
-  const releases = exchange.platform.releases.list(app.name);
+  // One that was promoted from another app was built there.
+  const builds = new Set(exchange.platform.builds.list(app.name).map(({ id }) => id));
+  const releases = exchange.platform.releases
+    .list(app.name)
+    .map((release) => ({ ...release, isBuiltHere: builds.has(release.buildId ?? 0) }));
   const { share = 0, release = 0, ...counts } = exchange.platform.canaries.find(app.name);
   const canary = { share, release, ...counts };
   await exchange.page('releases/list', { app, releases, canary, problem, tab: 'releases' }, status);

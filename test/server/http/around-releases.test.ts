@@ -37,6 +37,17 @@ describe('pages of what goes on around releases', () => {
     assert.deepEqual(client.platform.calls.slice(2), ['promote blog by alice', 'abort blog by alice']);
   });
 
+  it('Releases: leads to the builds of the app, not to those of another from which it was promoted', async () => {
+    const own = client.platform.startBuild('blog').view.id;
+    client.platform.addRunningApp('staging');
+    const others = client.platform.startBuild('staging').view.id;
+    const [release] = client.platform.releases.list('blog');
+    client.platform.releases.list = () => [own, others].map((buildId) => ({ ...release!, buildId }));
+    const { text } = await client.ask('/apps/blog/releases');
+    const links = [...text.matchAll(/builds\/(\d+)"/g)].map(([, id]) => Number(id));
+    assert.deepEqual(links, [own]);
+  });
+
   it('Health: the checks, and what came of running them', async () => {
     assert.match(await read('checks'), /No health checks.*1 min until it must listen/);
     client.platform.healthChecks = [
