@@ -35,12 +35,16 @@ export interface AppJsonCronJob {
   concurrency: string;
 }
 
+/** A typing mistake should not start ten thousand processes. */
+const MOST_DYNOS = 100;
+const MOST_JOBS = 100;
+
 /** Parses an app.json, with `//` comments; throws `BuildpackError` with the position for broken JSON and for wrong values. */
 export function parseAppJson(text: string): AppJson {
   const json = asObject(parseJson(withoutComments(text), 'app.json'));
   return {
-    formation: numbersOf(json.formation, 'quantity', 0),
-    maxParallel: numbersOf(json.formation, 'max_parallel', 1),
+    formation: numbersOf(json.formation, 'quantity', [0, MOST_DYNOS]),
+    maxParallel: numbersOf(json.formation, 'max_parallel', [1, 1000]),
     env: parseEnv(json.env),
     cron: parseCron(json.cron),
     checks: parseHealthChecks(json.healthchecks),
@@ -48,14 +52,19 @@ export function parseAppJson(text: string): AppJson {
   };
 }
 
-/** One setting of each process type that has it, a whole number from `least` on. */
-function numbersOf(formation: unknown, name: string, least: number): Record<string, number> {
+/** One setting of each process type that has it, a whole number. */
+function numbersOf(
+  formation: unknown,
+  name: string,
+  [least, most]: [number, number],
+): Record<string, number> {
   const entries = Object.entries(asObject(formation)).flatMap(([type, settings]) => {
     const value = asObject(settings)[name];
     if (value === undefined) return [];
-    if (Number.isInteger(value) && (value as number) >= least) return [[type, value as number]];
+    const number = Number.isInteger(value) ? (value as number) : -1;
+    if (number >= least && number <= most) return [[type, number]];
     throw new BuildpackError(
-      `app.json: formation.${type}.${name} is ${JSON.stringify(value)}; it must be a whole number, ${least} or more.`,
+      `app.json: formation.${type}.${name} is ${JSON.stringify(value)}; it must be a whole number from ${least} to ${most}.`,
     );
   });
   return Object.fromEntries(entries);
@@ -99,6 +108,8 @@ function parseScripts(scripts: unknown): Pick<AppJson, 'predeploy' | 'hooks'> {
 function parseCron(jobs: unknown): AppJsonCronJob[] {
   if (jobs === undefined) return [];
   if (!Array.isArray(jobs)) throw new BuildpackError('app.json: cron must be a list of jobs.');
+  if (jobs.length > MOST_JOBS)
+    throw new BuildpackError(`app.json: cron has ${jobs.length} jobs; there can be ${MOST_JOBS}.`);
   return jobs.map((job, index) => {
     const { schedule, command, concurrency_policy: concurrency = 'forbid' } = asObject(job);
     for (const [name, value] of Object.entries({ schedule, command, concurrency_policy: concurrency })) {

@@ -42,7 +42,7 @@ describe('parseAppJson()', () => {
     });
   });
 
-  for (const quantity of ['-1', '1.5', '"2"', 'null']) {
+  for (const quantity of ['-1', '1.5', '"2"', 'null', '101']) {
     it(`refuses the quantity ${quantity}`, () => {
       const text = `{"formation": {"web": {"quantity": ${quantity}}}}`;
       assert.throws(() => parseAppJson(text), { message: /formation\.web\.quantity is .* whole number/ });
@@ -60,7 +60,8 @@ describe('parseAppJson()', () => {
     for (const [json, message] of [
       ['{"scripts": {"postdeploy": ["x"]}}', /scripts\.postdeploy must be a text, not \["x"\]/],
       ['{"scripts": {"dokku": {"predeploy": 1}}}', /scripts\.dokku\.predeploy must be a text/],
-      ['{"formation": {"web": {"max_parallel": 0}}}', /formation\.web\.max_parallel is 0; .* 1 or more/],
+      [JSON.stringify({ cron: Array(101).fill({ schedule: '@daily', command: 'x' }) }), /cron has 101 jobs/],
+      ['{"formation": {"web": {"max_parallel": 0}}}', /formation\.web\.max_parallel is 0; .* from 1 to 1000/],
     ] as const) {
       assert.throws(() => parseAppJson(json), { message });
     }
