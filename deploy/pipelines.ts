@@ -93,6 +93,7 @@ export class AppPipelines implements Pipelines {
       throw new PaasError('invalid', `${to} is not in the stage after ${app}'s in their pipeline.`);
     const audience = { write, signal };
     const live = await lock.run(to, async () => {
+      this.#options.apps.find(to);
       const { image, processes, cron, checks, hooks, maxParallel, commit, buildId } = source;
       const created = releases.create({
         ...{ image, processes, cron, checks, hooks, maxParallel, commit, buildId },

@@ -58,13 +58,9 @@ export class Formations implements Dynos {
   async restart(app: string, target: string | undefined, user: string): Promise<void> {
     await this.#options.lock.run(app, async () => {
       this.#options.releases.require(app);
-      this.#options.activity.note({
-        app,
-        user,
-        action: 'ps:restart',
-        text: `Restarted ${target ?? 'all dynos'}`,
-      });
       await this.#options.dynos.restart(app, target);
+      const text = `Restarted ${target ?? 'all dynos'}`;
+      this.#options.activity.note({ app, user, action: 'ps:restart', text });
     });
   }
 

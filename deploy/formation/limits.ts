@@ -54,6 +54,7 @@ export class AppLimits implements Limits {
     }
     check(change);
     return lock.run(app, async () => {
+      store.find(app);
       store.setLimits(app, type, { ...store.limits(app)[type], ...change });
       activity.note({ app, user, action: 'limits:set', text: `Limits of ${type} set` });
       await this.#apply(app, type);
@@ -65,6 +66,7 @@ export class AppLimits implements Limits {
     const { store, lock, activity } = this.#options;
     store.find(app);
     return lock.run(app, async () => {
+      store.find(app);
       store.setLimits(app, type, {});
       activity.note({ app, user, action: 'limits:clear', text: `Limits of ${type} cleared` });
       await this.#apply(app, type);
