@@ -34,7 +34,7 @@ const add: Command = {
   summary: 'Run a command by a schedule',
   details: [
     'The schedule has five fields (minute, hour, day of the month, month, day of the week) in UTC, or is @hourly, @daily, @weekly,',
-    '@monthly or @yearly. Each run is a one-off dyno of the release that is current then.',
+    '@monthly or @yearly. Each run is a one-off dyno of the release that is current then. Plain ssh drops the quotes: it is understood without.',
   ],
   app: 'required',
   args: [
@@ -62,11 +62,11 @@ const add: Command = {
   access: 'change',
   json: true,
   async run({ platform, caller, app, args, out, json, flag }) {
-    const [schedule, ...command] = args;
+    const { schedule, command } = splitJob(args);
     const job = platform.cron.add(
       app,
       {
-        schedule: schedule!,
+        schedule,
         command: joinCommand(command),
         concurrency: parseConcurrency(flag('concurrency') ?? 'forbid'),
         timeLimit: parseDuration(flag('timeout') ?? '24h'),
@@ -151,6 +151,16 @@ const resume: Command = {
 };
 
 export const cronCommands: Command[] = [list, add, remove, run, output, suspend, resume];
+
+/** Plain ssh drops the quotes around a schedule: its five fields are words of their own then, of which the first is no schedule. */
+function splitJob(args: string[]): { schedule: string; command: string[] } {
+  const fields = args.slice(0, SCHEDULE_FIELDS);
+  const isLoose = args.length > SCHEDULE_FIELDS && fields.every((field) => /^[\w*/,-]+$/.test(field));
+  const length = isLoose ? SCHEDULE_FIELDS : 1;
+  return { schedule: args.slice(0, length).join(' '), command: args.slice(length) };
+}
+
+const SCHEDULE_FIELDS = 5;
 
 function parseConcurrency(text: string): Concurrency {
   const policy = CONCURRENCIES.find((known) => known === text);

@@ -117,6 +117,16 @@ describe('cron', () => {
     assert.match(paas.platform.changes[1]!, /"command":"ls --timeout 10m".*"timeLimit":86400/);
   });
 
+  it('cron:add understands a schedule whose quotes ssh has dropped', async () => {
+    await paas.run('cron:add -a blog */5 3 1,2 jan mon-fri npm run cleanup -- --all');
+    assert.match(
+      paas.platform.changes[0]!,
+      /"schedule":"\*\/5 3 1,2 jan mon-fri","command":"npm run cleanup -- --all"/,
+    );
+    await paas.run('cron:add -a blog @daily one two three four five six');
+    assert.match(paas.platform.changes[1]!, /"schedule":"@daily","command":"one two three four five six"/);
+  });
+
   it('says what is wrong with a policy', async () => {
     const { stderr } = await paas.run('cron:add -a blog --concurrency queue @daily true');
     assert.match(stderr, /"queue" is no policy: it is one of forbid, allow, replace/);
