@@ -44,6 +44,12 @@ const info: Command = {
     if (json) return out.json(buildJson(build));
     out.line(`=== Build ${build.id} of ${build.app}`);
     out.lines(fieldList(buildFields(build)));
+    const reason = build.reason?.split('\n') ?? [];
+    if (reason.length > 1) {
+      out.line();
+      out.line('=== Reason');
+      out.lines(reason);
+    }
     if (build.stages.length === 0) return;
     const stages = build.stages.map(({ name, milliseconds }) => [name, durationText(milliseconds)]);
     out.line();
@@ -148,7 +154,7 @@ function tookText({ createdAt, finishedAt }: BuildView): string {
 
 function buildFields(build: BuildView): Record<string, string> {
   return {
-    State: build.reason === undefined ? stateText(build) : `${build.state}: ${build.reason}`,
+    State: build.reason === undefined ? stateText(build) : `${build.state}: ${build.reason.split('\n')[0]}`,
     Commit: build.commit,
     User: build.user,
     Started: timeText(build.createdAt),

@@ -131,7 +131,7 @@ export function parseScaleChange(text: string): ScaleChange {
   if (!match) {
     throw new PaasError(
       'invalid',
-      `${quote(text)} says no scale: it should look like web=3, worker+1 or web-1, with whole numbers from 0 to 9999.`,
+      `${quote(text)} says no scale: it should look like web=3, worker+1 or web-1, with whole numbers from 0 to 100.`,
     );
   }
   return { type: match[1]!, operator: match[2] as ScaleChange['operator'], quantity: Number(match[3]) };

@@ -293,6 +293,10 @@ describe('builds', () => {
     assert.match(stdout, /Took: +2\.1 s\n/);
     assert.match(stdout, /STAGE +TOOK\nbuild +340 ms\n$/);
     assert.match((await paas.run('builds:info -a blog')).stdout, /^=== Build 12/);
+    paas.platform.builds.find(11).reason = 'No Procfile.\nAdd one with the line\n  web: ./server';
+    const failed = (await paas.run('builds:info 11')).stdout;
+    assert.match(failed, /^State: +failed: No Procfile\.$/m);
+    assert.match(failed, /\n\n=== Reason\nNo Procfile\.\nAdd one with the line\n {2}web: \.\/server\n/);
   });
 
   it('prints output with colours and without other control sequences', async () => {
