@@ -88,12 +88,7 @@ export class AppPreviews implements Previews {
       store.setExpiry(present.app, expiresAt);
       return present.app;
     }
-    if (all.length >= settings.limit) {
-      throw new PaasError(
-        'conflict',
-        `${parent} has ${all.length} previews already. Delete a branch (git push paas :BRANCH), or allow more with previews:on --limit.`,
-      );
-    }
+    if (all.length >= settings.limit) throw tooMany(parent, all);
     const app = previewName(parent, branch);
     if (apps.has(app))
       throw new PaasError('conflict', `The preview would be named ${app}, which is another app.`);
@@ -173,6 +168,16 @@ export function previewName(parent: string, branch: string): string {
       `The name ${quote(parent)} is too long for previews: at most 57 characters.`,
     );
   return `${parent}-${short === '' ? digits : `${short}-${digits}`}`;
+}
+
+/** A branch that was never built is none that git could delete, so that is not the only way. */
+function tooMany(parent: string, all: PreviewRecord[]): PaasError {
+  const { app, branch } = all[0]!;
+  const count = all.length === 1 ? '1 preview' : `${all.length} previews`;
+  return new PaasError(
+    'conflict',
+    `${parent} has ${count} already, as many as it may. Delete a branch (git push paas :${branch}) or its app (paas apps:destroy -a ${app}), or allow more (paas previews:on --limit ${all.length + 1} -a ${parent}).`,
+  );
 }
 
 function chosen(config: Record<string, string>, keys: string[] | undefined): Record<string, string> {

@@ -252,7 +252,7 @@ describe('what an operator sets on an app', function () {
     assert.match(await paas.paas('previews -a plain'), /^plain-feature +feature +up +in /m);
     const second = await paas.push(folder, 'main:other');
     assert.equal(second.status, 1);
-    assert.match(second.stderr, /has 1 previews already/);
+    assert.match(second.stderr, /has 1 preview already/);
     assert.equal((await paas.push(folder, ':feature')).status, 0);
     assert.equal((await paas.get('plain-feature')).status, 404);
     await paas.paas('previews:off -a plain');
