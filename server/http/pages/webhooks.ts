@@ -1,6 +1,6 @@
 import { PaasError } from '../../../deploy/model/paas-error.ts';
 import type { DeliveryView } from '../../../deploy/platform/webhooks.ts';
-import { changeApp, tryChange } from '../change.ts';
+import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 
 const SHOWN = 30;
@@ -8,8 +8,6 @@ const SHOWN = 30;
 interface Shown {
   problem?: string;
   url?: string;
-  /** Of the webhook that was just made. */
-  secret?: string;
   status?: number;
 }
 
@@ -17,19 +15,18 @@ export async function show(exchange: Exchange): Promise<void> {
   await showWith(exchange, {});
 }
 
-/** Answers with the page itself: the secret is shown this once, and kept nowhere. */
+/** The secret is shown this once, on top of the page that comes next. */
 export async function add(exchange: Exchange): Promise<void> {
-  const app = exchange.platform.apps.find(exchange.param('app')).name;
   const url = exchange.field('url');
-  await tryChange(
-    async () => {
-      const made = await exchange.platform.webhooks.add(app, {
-        ...{ url, secret: undefined, user: exchange.user },
-      });
-      await showWith(exchange, { secret: made.secret });
+  await changeApp(exchange, {
+    tab: 'webhooks',
+    async work(app) {
+      const { webhooks } = exchange.platform;
+      const { id, secret } = await webhooks.add(app, { url, secret: undefined, user: exchange.user });
+      return `Added webhook ${id}. Its secret, which is shown this once: ${secret}`;
     },
-    (problem) => showWith(exchange, { url, problem: problem.message, status: problem.status }),
-  );
+    showAgain: (problem) => showWith(exchange, { url, problem: problem.message, status: problem.status }),
+  });
 }
 
 export async function remove(exchange: Exchange): Promise<void> {
@@ -56,16 +53,13 @@ async function change(exchange: Exchange, work: (app: string) => string): Promis
   });
 }
 
-async function showWith(
-  exchange: Exchange,
-  { problem = '', url = '', secret = '', status = 200 }: Shown,
-): Promise<void> {
+async function showWith(exchange: Exchange, { problem = '', url = '', status = 200 }: Shown): Promise<void> {
   const app = exchange.platform.apps.find(exchange.param('app'));
   const { webhooks } = exchange.platform;
   const data = {
     webhooks: webhooks.list(app.name),
     deliveries: webhooks.deliveries(app.name).slice(0, SHOWN).map(deliveryRow),
-    ...{ secret, form: { url, problem } },
+    form: { url, problem },
   };
   await exchange.page('webhooks/list', { app, ...data, tab: 'webhooks' }, status);
 }
