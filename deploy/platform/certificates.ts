@@ -38,6 +38,8 @@ export interface Certificates {
   add(app: string | undefined, pem: string, user: string): Promise<HostCertificate[]>;
   /** The own certificate that is shown for a host, or has it among its names. Throws `not_found`. */
   remove(app: string | undefined, hostname: string, user: string): Promise<void>;
+  /** Why none are ordered for anybody, and what to do instead; undefined: they are. */
+  readonly whyNone: string | undefined;
   /** Whether certificates are ordered for the app's hosts, if the platform knows where. */
   isAutomatic(app: string): boolean;
   setAutomatic(app: string, on: boolean, user: string): Promise<void>;

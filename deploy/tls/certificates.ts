@@ -14,6 +14,8 @@ import { type Bundle, parseBundle } from './pem-bundle.ts';
 
 /** Where certificates come from by themselves. */
 export interface AutomaticCertificates {
+  /** Why none is ordered at all, and what to do instead. */
+  readonly whyNone?: string;
   candidates(): Candidate[];
   challenges(): Challenge[];
   /** Why a host has none, or none in place of the one that it has, and when that is tried again. */
@@ -110,6 +112,10 @@ export class AppCertificates implements Certificates {
     return this.#options.https.find(this.#options.apps.find(app).name).automatic;
   }
 
+  get whyNone(): string | undefined {
+    return this.#options.automatic.whyNone;
+  }
+
   async setAutomatic(app: string, on: boolean, user: string): Promise<void> {
     this.#options.https.set(this.#options.apps.find(app).name, { automatic: on });
     await this.#changed({
@@ -124,6 +130,7 @@ export class AppCertificates implements Certificates {
     app: string | undefined,
     { hostname, force, user }: { hostname: string | undefined; force: boolean; user: string },
   ): Promise<HostCertificate[]> {
+    if (this.whyNone !== undefined) throw new PaasError('unavailable', this.whyNone);
     const hosts = this.list(app).filter(({ kind }) => kind === 'none' || kind === 'automatic');
     const wanted = hostname === undefined ? undefined : parsePlace(hostname).hostname;
     const chosen = hosts.filter((host) =>

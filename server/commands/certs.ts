@@ -113,6 +113,7 @@ const auto: Command = {
     const automatic = platform.certificates.isAutomatic(app);
     if (json) return out.json({ automatic });
     if (word === undefined) out.line(automatic ? 'on' : 'off');
+    if (automatic && platform.certificates.whyNone) out.note(platform.certificates.whyNone);
   },
 };
 

@@ -45,6 +45,7 @@ export const noCertificates: Platform['certificates'] = {
   list: () => [],
   add: async () => [],
   remove: async () => {},
+  whyNone: undefined,
   isAutomatic: () => true,
   setAutomatic: async () => {},
   renew: async () => [],

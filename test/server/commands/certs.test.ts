@@ -211,6 +211,17 @@ describe('commands of HTTPS, with the real store', () => {
     await refuse('https:hsts soon -a blog', { status: 2, message: /no time/ });
   });
 
+  it('certs:auto and certs:renew say where the platform orders none for anybody', async () => {
+    const why = /asks no certificate authority: its operator has not set PAAS_ACME_EMAIL/;
+    const on = await run('certs:auto on -a blog');
+    assert.match(on.stderr, why);
+    assert.match((await run('certs:auto -a blog')).stderr, why);
+    assert.doesNotMatch((await run('certs:auto off -a blog')).stderr, why);
+    const renewed = await paas.run('certs:renew -a blog');
+    assert.equal(renewed.status, 1);
+    assert.match(renewed.stderr, why);
+  });
+
   it('https: redirect and HSTS', async () => {
     assert.deepEqual(JSON.parse((await run('https -a blog --json')).stdout), { redirect: false, hsts: null });
     await run('https:redirect on -a blog');
