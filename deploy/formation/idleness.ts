@@ -55,19 +55,18 @@ export class Idleness implements Idle {
     store.setIdleAfter(app, seconds);
     const text = seconds === undefined ? 'Idling off' : `Idle after ${spanText(seconds)} without a request`;
     activity.note({ app, user, action: 'ps:idle', text });
-    this.#lastRequest.set(app, Date.now());
     if (seconds === undefined) await dynos.wake(app);
     this.watch(app);
   }
 
-  /** Begins to look after an app, if it is one that becomes idle. */
+  /** Begins to look after an app, if it is one that becomes idle: its time counts from now. */
   watch(app: string): void {
     clearTimeout(this.#timers.get(app));
     this.#timers.delete(app);
     if (!this.#options.store.has(app)) return;
     const seconds = this.after(app);
     if (seconds === undefined) return;
-    if (!this.#lastRequest.has(app)) this.#lastRequest.set(app, Date.now());
+    this.#lastRequest.set(app, Date.now());
     this.#lookAgain(app, seconds * 1000);
   }
 

@@ -7,18 +7,20 @@ import type { PortMapping } from '../../deploy/model/port-mapping.ts';
 
 describe('Idleness', () => {
   let idleness: Idleness;
+  let lock: KeyedMutex;
 
   afterEach(() => idleness.close());
 
   /** One app that becomes idle after 20 ms; `sleep` is asked to let its dynos go. */
-  function watching(sleepOnce: () => Promise<boolean>, ports: PortMapping[] = []): void {
+  function watching(sleepOnce: () => Promise<boolean>, ports: PortMapping[] = [], idleAfter = 0.02): void {
+    lock = new KeyedMutex();
     idleness = new Idleness({
-      store: { has: () => true, find: () => ({ idleAfter: 0.02 }) },
+      store: { has: () => true, find: () => ({ idleAfter }) },
       ports: { of: () => ports },
       dynos: { isIdle: () => false, sleep: sleepOnce },
       logs: { append: () => {} },
       activity: {},
-      lock: new KeyedMutex(),
+      lock,
     } as unknown as IdlenessOptions);
     idleness.watch('shop');
   }
@@ -44,6 +46,18 @@ describe('Idleness', () => {
       idleness.close();
     }
     assert.deepEqual([...new Set(asleep)], ['http web', 'tcp db']);
+  });
+
+  it('does not let a release go that has just gone live, though nobody had come for so long', async () => {
+    let asleep = 0;
+    watching(async () => ++asleep > 0, [], 1);
+    // A deploy; the time is over meanwhile.
+    await lock.run('shop', async () => {
+      await sleep(1200);
+      idleness.watch('shop');
+    });
+    await lock.run('shop', async () => {});
+    assert.equal(asleep, 0);
   });
 
   it('looks after an app once, however often it is told to', async () => {
