@@ -106,7 +106,7 @@ export interface Dynos {
   formation(app: string): ProcessTypeView[];
   /** Starts and stops only the difference. Returns the new formation. Throws `invalid` for an unknown type or a bad quantity. */
   scale(app: string, changes: ScaleChange[], user: string): Promise<ProcessTypeView[]>;
-  /** Rolling restart of all dynos, of one type (`web`) or of one dyno (`web.1`). */
+  /** Of all dynos, of one type (`web`) or of one dyno (`web.1`): each stops when the new one in its place is up. */
   restart(app: string, target: string | undefined, user: string): Promise<void>;
 }
 
