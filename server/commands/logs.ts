@@ -1,3 +1,5 @@
+import { quote } from '../../deploy/model/app-name.ts';
+import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { LogLine, LogQuery } from '../../deploy/platform.ts';
 import type { Command, CommandContext, Flag } from './command.ts';
 import { EXIT } from './exit-status.ts';
@@ -45,6 +47,8 @@ const logs: Command = {
   json: true,
   run(context) {
     const [type, dyno, source] = ['ps', 'dyno', 'source'].map(context.flag);
+    if (source !== undefined && !['app', 'paas'].includes(source))
+      throw new PaasError('invalid', `${quote(source)} is no source of lines: there are app and paas.`);
     return printLog(context, {
       ...(type !== undefined && { type }),
       ...(dyno !== undefined && { dyno }),

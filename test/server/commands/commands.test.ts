@@ -209,6 +209,12 @@ describe('apps:destroy', () => {
 });
 
 describe('logs', () => {
+  it('knows two sources', async () => {
+    const { status, stderr } = await paas.run('logs -s heroku -a blog');
+    assert.equal(status, 2);
+    assert.match(stderr, /"heroku" is no source of lines: there are app and paas/);
+  });
+
   it('prints lines for people and for programs', async () => {
     const at = new Date('2026-08-10T05:52:56.417Z');
     paas.platform.stored.get('blog')!.logs.push({ at, source: 'app', dyno: 'web.1', text: 'hi\x1b[2J' });
