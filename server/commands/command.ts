@@ -16,6 +16,8 @@ export interface Command {
    * optional: may be narrowed to one app. new: the app need not exist yet.
    */
   app?: 'required' | 'optional' | 'new';
+  /** An app that is gone can be named, too. */
+  takesGone?: true;
   args?: Argument[];
   flags?: Flag[];
   examples: string[];

@@ -1,3 +1,5 @@
+import { quote } from '../../deploy/model/app-name.ts';
+import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { EventQuery, PlatformEvent } from '../../deploy/platform.ts';
 import type { Command } from './command.ts';
 import { EXIT } from './exit-status.ts';
@@ -7,8 +9,9 @@ import { filterLine } from './terminal-text.ts';
 const events: Command = {
   name: 'events',
   summary: 'Show who did what, on one app or on all',
-  details: ['With --json: one object a line.'],
+  details: ['Also of an app that is gone. With --json: one object a line.'],
   app: 'optional',
+  takesGone: true,
   flags: [
     { name: 'num', short: 'n', value: 'N', summary: 'how many of the last; 100 without it' },
     { name: 'tail', short: 't', aliases: ['follow'], summary: 'go on with new ones as they come' },
@@ -23,10 +26,13 @@ const events: Command = {
       signal,
     };
     if (app !== '') query.app = app;
+    let isKnown = app === '' || query.follow || platform.apps.list().some(({ name }) => name === app);
     for await (const event of platform.events.read(query)) {
       await (json ? out.json(event) : out.write(eventText(event)));
+      isKnown = true;
       if (signal.aborted) return EXIT.interrupted;
     }
+    if (!isKnown) throw new PaasError('not_found', `There is no app ${quote(app)}, and there was none.`);
   },
 };
 

@@ -181,7 +181,8 @@ function takeApp(invocation: Invocation, vocabulary: Vocabulary): void {
     if (first !== undefined && isAppLike(first)) throw unknownApp(first, vocabulary);
     throw usageError(command, 'Which app? Name it with -a APP.');
   }
-  if (invocation.app !== undefined && command.app !== 'new' && !vocabulary.appExists(invocation.app)) {
+  const mustExist = command.app !== 'new' && !command.takesGone;
+  if (invocation.app !== undefined && mustExist && !vocabulary.appExists(invocation.app)) {
     throw unknownApp(invocation.app, vocabulary);
   }
 }

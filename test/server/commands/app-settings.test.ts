@@ -75,6 +75,17 @@ describe('events', () => {
     assert.match(stdout, /bob - keys:add: x\n$/);
     assert.equal((await paas.run('events -a blog --json')).stdout.split('\n').length, 2);
   });
+
+  it('knows apps that are gone, and says of those that never were that there are none', async () => {
+    const event = { id: 1, at: new Date(), user: 'bob', app: 'gone', action: 'apps:destroy', text: 'x' };
+    paas.platform.storedEvents = [event];
+    for (const line of ['events -a gone', 'events gone'])
+      assert.match((await paas.run(line)).stdout, /bob gone apps:destroy: x\n$/);
+    const { status, stderr } = await paas.run('events -a never');
+    assert.equal(status, 3);
+    assert.match(stderr, /There is no app "never", and there was none/);
+    assert.deepEqual((await paas.run('events -a blog')).stdout, '');
+  });
 });
 
 describe('run:detached', () => {
