@@ -102,9 +102,14 @@ export class AppPipelines implements Pipelines {
         user,
         description: `Promote ${app} v${source.version}${commit ? ` ${commit.slice(0, 8)}` : ''}`,
       });
-      const release = await releases.prepare(created, audience);
-      await releases.activate(release, () => signal.throwIfAborted());
-      return release;
+      try {
+        const release = await releases.prepare(created, audience);
+        await releases.activate(release, () => signal.throwIfAborted());
+        return release;
+      } catch (error) {
+        releases.noteFailure(created, error);
+        throw error;
+      }
     });
     await releases.finish(live, audience);
   }

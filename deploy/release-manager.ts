@@ -178,7 +178,7 @@ export class ReleaseManager implements Releases {
       app: release.app,
       user: release.user,
       action: 'releases:create',
-      text: `Release v${release.version} created`,
+      text: `Release v${release.version} created: ${release.description}`,
     });
     return release;
   }
@@ -198,6 +198,13 @@ export class ReleaseManager implements Releases {
     }
   }
 
+  /** Of a release that no build made, which would say so itself. */
+  noteFailure({ app, version, user }: Release, error: unknown): void {
+    const reason = error instanceof PaasError ? error.message.split('\n')[0] : 'an internal error';
+    const text = `Release v${version} failed -- ${reason}`;
+    this.#options.activity.note({ app, user, action: 'releases:fail', text });
+  }
+
   /** Nobody asked for its end in so many words, so somebody should be able to find it. */
   #noteAbort({ app, version }: Release, { version: next, user }: Release): void {
     const text = `v${version} given up: v${next} goes to all visitors`;
@@ -211,6 +218,7 @@ export class ReleaseManager implements Releases {
       await this.activate(release, commit);
       return release;
     } catch (cause) {
+      this.noteFailure(release, cause);
       const reason = cause instanceof PaasError ? cause.message : 'an internal error';
       const said =
         cause instanceof BootFailure && cause.said.length > 0

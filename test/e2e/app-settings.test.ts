@@ -179,6 +179,9 @@ describe('what an operator sets on an app', function () {
     assert.notEqual(refused.status, 0);
     assert.match(refused.stderr, /nothing was changed.*The release command exited with status 1\./s);
     assert.equal(await paas.paas('config:get COLOUR -a phased'), 'blue\n');
+    const trail = await paas.paas('events -n 2 -a phased');
+    assert.match(trail, /releases:create: Release v3 created: Set COLOUR config vars\n/);
+    assert.match(trail, /releases:fail: Release v3 failed -- The release command exited with status 1\.\n$/);
     assert.equal(await paas.paas('releases:output v3 -a phased'), 'colour red\n');
     await paas.paas('rollback v1 -a phased');
     assert.equal(await paas.paas('releases:output -a phased'), 'colour \n');

@@ -103,7 +103,7 @@ describe('a push', function () {
     await paas.waitForLog('plain', /paas\[router\]: at=info method=GET path="\/" host=plain\.localhost/, {
       flags: '-d router',
     });
-    await paas.waitForLog('plain', /app\[api\]: Release v2 created by user admin/);
+    await paas.waitForLog('plain', /app\[api\]: Release v2 created: Deploy \w+ by user admin/);
     await paas.waitForLog('plain', /app\[web\.1\]: /);
   });
 
