@@ -24,7 +24,7 @@ interface OpenLog {
   bytes: number;
   pending: string[];
   timer: NodeJS.Timeout | undefined;
-  followers: Set<(line: LogLine) => void>;
+  followers: Set<Follower>;
 }
 
 /** Each app's log: two files of at most 16 MiB, the older one dropped; lines reach followers at once and the file within 5 ms. */
@@ -42,7 +42,7 @@ export class AppLogs implements Logs {
     for (const text of splitText(entry.text)) {
       const line: LogLine = { at, source: entry.source, dyno: entry.dyno, text };
       log.pending.push(formatLogLine(line));
-      for (const follower of log.followers) follower(line);
+      for (const follower of log.followers) follower.take(line);
     }
     log.timer ??= setTimeout(() => this.#flush(app, log), FLUSH_MS);
   }
@@ -72,6 +72,7 @@ export class AppLogs implements Logs {
       clearTimeout(log.timer);
       closeSync(log.fd);
       this.#open.delete(app);
+      for (const follower of log.followers) follower.end();
     }
     rmSync(join(this.#folder, app), { recursive: true, force: true });
   }
@@ -140,33 +141,39 @@ export class AppLogs implements Logs {
   }
 }
 
-/** Lines that come while somebody reads, in order; the oldest are skipped for a reader who is too slow. */
+/** Lines that come while somebody reads, in order, until the log is removed; the oldest are skipped for a reader who is too slow. */
 class Follower {
   #log: OpenLog;
-  #signal: AbortSignal | undefined;
+  #query: LogQuery;
   #queue: LogLine[] = [];
   #skipped = 0;
+  #isOver = false;
   #wake: () => void = () => {};
-  #take: (line: LogLine) => void;
 
   constructor(log: OpenLog, query: LogQuery) {
     this.#log = log;
-    this.#signal = query.signal;
-    this.#take = (line) => {
-      if (!matchesQuery(line, query)) return;
-      if (this.#queue.length >= FOLLOWER_LINES) {
-        this.#queue.shift();
-        this.#skipped += 1;
-      }
-      this.#queue.push(line);
-      this.#wake();
-    };
-    log.followers.add(this.#take);
-    this.#signal?.addEventListener('abort', () => this.#wake(), { once: true });
+    this.#query = query;
+    log.followers.add(this);
+    query.signal?.addEventListener('abort', () => this.end(), { once: true });
+  }
+
+  take(line: LogLine): void {
+    if (!matchesQuery(line, this.#query)) return;
+    if (this.#queue.length >= FOLLOWER_LINES) {
+      this.#queue.shift();
+      this.#skipped += 1;
+    }
+    this.#queue.push(line);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
   }
 
   async *lines(): AsyncGenerator<LogLine> {
-    while (!this.#signal?.aborted) {
+    while (!this.#query.signal?.aborted) {
       const batch = this.#queue;
       this.#queue = [];
       if (this.#skipped > 0) {
@@ -179,16 +186,16 @@ class Follower {
         this.#skipped = 0;
       }
       yield* batch;
-      if (this.#queue.length === 0 && !this.#signal?.aborted) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      if (this.#queue.length > 0) continue;
+      if (this.#isOver) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
   stop(): void {
-    this.#log.followers.delete(this.#take);
+    this.#log.followers.delete(this);
   }
 }
 

@@ -93,6 +93,22 @@ describe('AppLogs', () => {
     assert.deepEqual(seen.slice(0, 3), ['old', 'new 0', 'new 1']);
   });
 
+  it('ends for who follows when the app is gone, after the last line', async () => {
+    const add = (text: string) => logs.append('shop', { source: 'app', dyno: 'web.1', text });
+    add('first');
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const line of logs.read('shop', { follow: true })) {
+        seen.push(line.text);
+        if (line.text !== 'first') continue;
+        add('last');
+        logs.remove('shop');
+      }
+    })();
+    await following;
+    assert.deepEqual(seen, ['first', 'last']);
+  });
+
   it('keeps disk use bounded and the newest lines', async () => {
     const text = 'x'.repeat(9_000);
     for (let index = 0; index < 6_000; index += 1) {
