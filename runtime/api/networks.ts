@@ -9,6 +9,7 @@ import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import { networkInspectView, networkView } from './network-view.ts';
 import type { Route } from './router.ts';
+import { parseTime } from './timestamps.ts';
 
 /** Networks: create, look at, let containers in and out, remove. */
 export function networkRoutes(engine: Engine): Route[] {
@@ -83,6 +84,7 @@ function addressRanges(ipam: RequestFields): Record<string, unknown>[] {
 
 function list(engine: Engine, exchange: Exchange): void {
   const filters = new Filters(exchange.query.get('filters'));
+  filters.allow('dangling', 'driver', 'id', 'label', 'name', 'scope', 'type');
   const found = engine.networks.catalog
     .list(exchange.access)
     .filter((network) => fits(engine, network, filters));
@@ -145,10 +147,18 @@ async function readMember(
 /** Removes the networks without any container. */
 function prune(engine: Engine, exchange: Exchange): void {
   const filters = new Filters(exchange.query.get('filters'));
+  filters.allow('label', 'label!', 'until');
+  const until = (filters.values('until') ?? []).map((text) => parseTime(text, Date.now()));
   const unused = engine.networks.catalog
     .list(exchange.access)
-    .filter((network) => network.origin !== 'everybody' && filters.labels(network.labels))
-    .filter((network) => engine.networks.members(network).length === 0);
+    .filter(
+      (network) =>
+        network.origin !== 'everybody' &&
+        filters.labels(network.labels) &&
+        filters.withoutLabels(network.labels) &&
+        until.every((time) => Date.parse(network.created) < time) &&
+        engine.networks.members(network).length === 0,
+    );
   for (const network of unused) engine.networks.remove(network);
   exchange.send(200, { NetworksDeleted: unused.map(({ name }) => name) });
 }
