@@ -73,7 +73,12 @@ export class Container {
     }
   }
 
-  /** Resolves when nothing is done exclusively any more. */
+  /** Something is done exclusively. */
+  get busy(): boolean {
+    return this.#doing !== undefined;
+  }
+
+  /** Resolves when nothing is done exclusively any more; of several who wait, one may begin with something before the others. */
   async idle(): Promise<void> {
     while (this.#doing) await this.#idle;
   }

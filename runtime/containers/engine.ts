@@ -182,7 +182,10 @@ export class Engine {
         `Container ${container.id.slice(0, 12)} is ${container.state.status}: stop it before removing it, or force the removal.`,
       );
     }
-    if (options.force) await this.lifecycle.end(container);
+    // Others who waited for its end may start it again.
+    if (options.force)
+      do await this.lifecycle.end(container);
+      while (container.busy || container.running || container.restarting);
     // Meanwhile AutoRemove may have done it.
     if (!this.#containers.get(container.id)) return;
     await container.exclusively('being removed', async () => {
@@ -233,7 +236,7 @@ export class Engine {
         return image;
       });
     } finally {
-      if (pause) await this.lifecycle.unpause(container);
+      if (pause) await this.#letGoOn(container);
     }
   }
 
@@ -265,6 +268,13 @@ export class Engine {
   resize(container: Container, size: { rows: number; columns: number }): void {
     container.terminalSize = size;
     container.terminal?.resize(size, this.#options.descriptors.resizeTerminal);
+  }
+
+  /** Somebody may have ended it meanwhile, or let it go on. */
+  async #letGoOn(container: Container): Promise<void> {
+    await this.lifecycle.unpause(container).catch((error: EngineError) => {
+      if (error.code !== 'conflict') throw error;
+    });
   }
 
   #removeOwnVolumes({ config }: Container): void {

@@ -50,8 +50,8 @@ export interface StopOptions {
 export class Lifecycle {
   readonly #options: LifecycleOptions;
   readonly #timers: RestartTimers;
-  /** Containers that are about to be started again: they do not remove themselves. */
-  readonly #kept = new Set<Container>();
+  /** Containers that are about to be started again, one entry for each request: they do not remove themselves. */
+  readonly #kept: Container[] = [];
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
@@ -85,6 +85,7 @@ export class Lifecycle {
 
   /** Returns false if it runs already. Throws what made the start fail; the state tells it, too. */
   async start(container: Container): Promise<boolean> {
+    while (container.busy) await container.idle();
     if (this.#isPaused(container)) {
       throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
     }
@@ -106,17 +107,17 @@ export class Lifecycle {
 
   /** Ends it if it runs, and starts it. */
   async restart(container: Container, options: StopOptions): Promise<void> {
-    this.#kept.add(container);
+    this.#kept.push(container);
     try {
       await this.stop(container, options);
       await this.start(container);
     } finally {
-      this.#kept.delete(container);
+      this.#kept.splice(this.#kept.indexOf(container), 1);
     }
     this.#publish(container, 'restart');
   }
 
-  /** Throws `conflict` if it does not run. */
+  /** Throws `conflict` if it does not run. After SIGKILL it has ended, as with Docker: it can be removed. */
   async kill(container: Container, signal: string): Promise<void> {
     const number = parseSignal(signal);
     await container.idle();
@@ -124,6 +125,7 @@ export class Lifecycle {
     if (container.restarting && isEnd) this.#giveUp(container);
     else if (container.running) this.#sendSignal(container, { signal: number, isEnd });
     else throw new EngineError('conflict', `Container ${container.id.slice(0, 12)} is not running.`);
+    if (number === SIGKILL) await this.#requireEnd(container);
   }
 
   /** Stops its processes where they stand. Throws `conflict`, and `unavailable` if the kernel cannot. */
@@ -155,6 +157,9 @@ export class Lifecycle {
 
   async #start(container: Container): Promise<void> {
     await container.exclusively('being started', async () => {
+      // Whoever waited for this may have waited for its removal.
+      if (this.#options.find(container.id) !== container)
+        throw new EngineError('not_found', `No such container: ${container.id}`);
       await container.released;
       container.earlyExit = undefined;
       try {
@@ -207,6 +212,10 @@ export class Lifecycle {
 
   async #killAndWait(container: Container): Promise<void> {
     this.#signal(container, SIGKILL);
+    await this.#requireEnd(container);
+  }
+
+  async #requireEnd(container: Container): Promise<void> {
     if (await container.endsWithin(KILL_MILLISECONDS)) return;
     throw new EngineError(
       'unavailable',
@@ -262,11 +271,16 @@ export class Lifecycle {
     });
     container.tell('exited');
     this.#timers.schedule(container);
-    if (AutoRemove && !this.#kept.has(container)) this.#removeLater(container);
+    if (AutoRemove && !this.#kept.includes(container)) this.#removeLater(container);
   }
 
   #removeLater(container: Container): void {
-    this.#options.remove(container).catch((error) => console.error(`Removing ${container.id}:`, error));
+    this.#removeWhenIdle(container).catch((error) => console.error(`Removing ${container.id}:`, error));
+  }
+
+  async #removeWhenIdle(container: Container): Promise<void> {
+    while (container.busy) await container.idle();
+    await this.#options.remove(container);
   }
 
   /** A container whose last process has just ended needs no signal. */

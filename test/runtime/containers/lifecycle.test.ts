@@ -188,6 +188,104 @@ describe('Lifecycle, through the API', () => {
     assert.equal((await docker.getContainer('three').inspect()).Id, two.id);
   });
 
+  describe('several requests for one container at once', () => {
+    const LOOP = 'trap "exit 0" TERM; while :; do sleep 0.01; done';
+
+    /** As a commit or a copy does; returns what ends it. */
+    function hold({ id }: Docker.Container): () => Promise<void> {
+      const gate = Promise.withResolvers<void>();
+      const held = fixture.runtime.engine.find(id, 'root').exclusively('held', () => gate.promise);
+      return () => {
+        gate.resolve();
+        return held;
+      };
+    }
+
+    const answer = (request: Promise<unknown>) =>
+      request.then(
+        () => 'done',
+        (error: { statusCode?: number }) => error.statusCode,
+      );
+
+    it('one start starts it, the others find it started', async () => {
+      const container = await create(LOOP);
+      const answers = await Promise.all([1, 2, 3].map(() => answer(container.start())));
+      assert.deepEqual(answers.sort(), [304, 304, 'done']);
+      assert.equal(kernel.launched.length, 1);
+    });
+
+    it('a start waits for what else is done', async () => {
+      const container = await create(LOOP);
+      const letGo = hold(container);
+      const started = [container.start(), container.restart({ t: 0 })];
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(kernel.launched.length, 0);
+      await letGo();
+      await Promise.all(started);
+      assert.equal((await state(container)).Running, true);
+    });
+
+    it('a removed container is not started by who waited for that', async () => {
+      const container = await create(LOOP);
+      const letGo = hold(container);
+      const removed = container.remove({ force: true });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const restarted = answer(container.restart({ t: 0 }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await letGo();
+      await removed;
+      assert.equal(await restarted, 404);
+      assert.equal(kernel.launched.length, 0);
+    });
+
+    it('a forced removal wins against a restart', async () => {
+      for (let round = 0; round < 5; round++) {
+        const container = await create(LOOP);
+        await container.start();
+        const restarted = answer(container.restart({ t: 1 }));
+        await new Promise((resolve) => setTimeout(resolve, round));
+        await container.remove({ force: true });
+        await restarted;
+        assert.equal(await answer(container.inspect()), 404);
+      }
+    });
+
+    it('docker kill leaves it ended, so that it can be removed', async () => {
+      for (let round = 0; round < 5; round++) {
+        const container = await create('sleep 99');
+        await container.start();
+        await container.kill();
+        await container.remove();
+      }
+    });
+
+    it('a commit has succeeded also where somebody ends the container meanwhile', async () => {
+      const container = await create('sleep 99');
+      await container.start();
+      const [committed, stopped] = [container.commit(), container.stop({ t: 0 })];
+      assert.match((await committed).Id, /^sha256:/);
+      await stopped;
+    });
+
+    it('what is to remove itself does so after what is done with it at its end', async () => {
+      const container = await create('sleep 99', { AutoRemove: true });
+      await container.start();
+      const letGo = hold(container);
+      process.kill((await state(container)).Pid, 'SIGKILL');
+      await until(async () => !(await state(container)).Running, 'the end');
+      await letGo();
+      await until(async () => (await answer(container.inspect())) === 404, 'its removal');
+    });
+
+    it('nor does it between two restarts', async () => {
+      const container = await create(LOOP, { AutoRemove: true });
+      await container.start();
+      const answers = await Promise.all([1, 2].map(() => answer(container.restart({ t: 1 }))));
+      assert.deepEqual(answers, ['done', 'done']);
+      assert.equal((await state(container)).Running, true);
+    });
+  });
+
   describe('GET /containers/json', () => {
     const names = async (filters: object, more: object = {}) => {
       const found = await docker.listContainers({ all: true, filters: JSON.stringify(filters), ...more });
