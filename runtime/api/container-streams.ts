@@ -57,10 +57,14 @@ async function logs(container: Container, exchange: Exchange): Promise<void> {
     await writeLog(container, { exchange, output, isFramed, follow: exchange.flag('follow') });
     output.end();
   } catch (error) {
-    // The head of the answer is out.
-    const notice = Buffer.from(`The log cannot be read. ${inWords(error)}`);
-    output.end(isFramed ? frame(SYSTEM_ERROR, notice) : `\r\npaas: ${notice}\r\n`);
+    endWithNotice(output, error, isFramed);
   }
+}
+
+/** The head of the answer is out. */
+function endWithNotice(output: Writable, error: unknown, isFramed: boolean): void {
+  const notice = Buffer.from(`The log cannot be read. ${inWords(error)}`);
+  output.end(isFramed ? frame(SYSTEM_ERROR, notice) : `\r\npaas: ${notice}\r\n`);
 }
 
 function inWords(error: unknown): string {
@@ -125,9 +129,15 @@ interface Connection {
 
 /** Of a container that does not run, the next start is meant. */
 async function connect(engine: Engine, container: Container, connection: Connection): Promise<void> {
-  const { exchange, input, output } = connection;
+  const { exchange, input, output, isFramed } = connection;
   linger(output);
-  if (exchange.flag('logs')) await writeLog(container, { ...connection, follow: false });
+  try {
+    if (exchange.flag('logs')) await writeLog(container, { ...connection, follow: false });
+  } catch (error) {
+    return endWithNotice(output, error, isFramed);
+  }
+  // Who hung up meanwhile says so only once, and would be waited for.
+  if (exchange.signal.aborted) return;
   if (!exchange.flag('stream')) return void output.end();
   if (exchange.flag('stdout') || exchange.flag('stderr')) connectOutput(container, connection);
   if (!exchange.flag('stdin') || !container.stdin) return void input.resume();

@@ -19,6 +19,7 @@ export class Exchange {
   readonly #response: ServerResponse;
   /** The bare connection, of a request that wants to be upgraded. */
   readonly #upgrade: { socket: Duplex; head: Buffer } | undefined;
+  #upgraded = false;
 
   constructor(
     message: { request: IncomingMessage; response: ServerResponse; query: URLSearchParams; access: Access },
@@ -37,8 +38,9 @@ export class Exchange {
     return this.#signal;
   }
 
+  /** The head of the answer is out. */
   get answered(): boolean {
-    return this.#response.headersSent;
+    return this.#upgraded || this.#response.headersSent;
   }
 
   flag(name: string): boolean {
@@ -87,6 +89,11 @@ export class Exchange {
     return this.#response;
   }
 
+  /** Nothing more can be said: the client sees that the answer is not whole. */
+  hangUp(): void {
+    (this.#upgrade?.socket ?? this.request.socket).destroy();
+  }
+
   #abortedWhenGone(): AbortSignal {
     const connection = this.#upgrade?.socket ?? this.#response;
     const controller = new AbortController();
@@ -105,6 +112,7 @@ export class Exchange {
   upgrade(headers: Record<string, string>): { input: Readable; output: Writable } {
     if (!this.#upgrade) throw new EngineError('invalid', 'This needs a request with "Connection: Upgrade".');
     const { socket, head } = this.#upgrade;
+    this.#upgraded = true;
     this.#response.detachSocket(socket as never);
     socket.on('error', () => {});
     const lines = Object.entries({ ...headers, Connection: 'Upgrade' }).map(

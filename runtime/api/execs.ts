@@ -49,6 +49,8 @@ async function start(execs: Execs, exec: Exec, exchange: Exchange): Promise<void
   }
   let streams: ExecStreams | undefined;
   const connect = () => {
+    // Who hung up meanwhile says so only once, and the process would wait for it.
+    if (exchange.signal.aborted) return undefined;
     streams = connectClient(exec, exchange);
     return streams;
   };
@@ -56,11 +58,11 @@ async function start(execs: Execs, exec: Exec, exchange: Exchange): Promise<void
     await execs.start(exec, connect);
   } catch (error) {
     const { exitCode, message } = error as { exitCode?: number; message: string };
-    if (streams || (exitCode !== 126 && exitCode !== 127)) throw error;
-    // Docker says so in the output: its client then asks for the exit code.
-    const { stdout, end } = connect();
-    stdout.write(`${message}\r\n`);
-    end();
+    if (streams || exitCode === undefined) throw error;
+    // Docker says so in the output, as its client shows no other answer: it then asks for the exit code.
+    const said = connect();
+    said?.stdout.write(`${message}\r\n`);
+    said?.end();
   }
 }
 

@@ -85,7 +85,7 @@ function answerError(exchange: Exchange, error: unknown): void {
     ? { status: STATUS.unavailable, message: trouble }
     : answerTo(error as Failure);
   if (status === 500) console.error(`${exchange.request.method} ${exchange.request.url}:`, error);
-  if (exchange.answered) exchange.request.destroy();
+  if (exchange.answered) exchange.hangUp();
   else exchange.send(status, { message });
 }
 

@@ -118,7 +118,7 @@ export class Execs {
       else await this.#startWithPipes(exec, connect);
     } catch (error) {
       exec.state = 'exited';
-      exec.exitCode = (error as { exitCode?: number }).exitCode ?? 126;
+      exec.exitCode = (error as { exitCode?: number }).exitCode === 127 ? 127 : 126;
       this.#forgetLater(exec);
       throw error;
     }

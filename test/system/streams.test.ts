@@ -214,6 +214,9 @@ describe('streams of containers, for the docker client', function () {
       assert.deepEqual([exec.stdout, exec.code], ['b /tmp 1234\n', 9]);
       assert.equal((await engine.client('exec', 'web', '/nonesuch')).code, 127);
       assert.equal((await engine.client('exec', 'web', '/etc')).code, 126);
+      const nowhere = await engine.client('exec', '-w', '/nonesuch', 'web', 'true');
+      assert.equal(nowhere.code, 126);
+      assert.match(nowhere.stdout, /enter the working folder "\/nonesuch": there is no such file or folder/);
       assert.notEqual((await engine.client('exec', '--privileged', 'web', 'true')).code, 0);
     });
 
