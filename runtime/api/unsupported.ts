@@ -16,7 +16,9 @@ const REFUSED: [Route['method'], string, EngineErrorCode, string][] = [
   ['POST', '/auth', 'unsupported', `There is nowhere to sign in: ${NO_REGISTRY}`],
   ['POST', '/build', 'unsupported', `Nothing can be built: ${NO_BUILD}`],
   ['POST', '/session', 'unsupported', `There is no build session: ${NO_BUILD}`],
-  ...plugins('GET', '/plugins/privileges', '/plugins/{name*}/json'),
+  ...plugins('GET', '/plugins/privileges'),
+  // docker inspect looks here, too, for what it does not find elsewhere.
+  ['GET', '/plugins/{name*}/json', 'not_found', `There is no such plugin: ${NO_PLUGINS}`],
   ...plugins('DELETE', '/plugins/{name*}'),
   ...plugins(
     'POST',

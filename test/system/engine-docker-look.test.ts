@@ -133,6 +133,10 @@ describe('looking at containers, with the docker client', function () {
     });
   });
 
+  it('docker inspect says of what is not there that it is not there', async () => {
+    assert.match((await engine.client('inspect', 'nonesuch')).stderr, /No such object: nonesuch/);
+  });
+
   it('docker info counts paused containers', async () => {
     await run('sleep 99');
     await docker('pause', 'web');
