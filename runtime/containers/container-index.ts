@@ -39,10 +39,10 @@ export class ContainerIndex {
       .sort((a, b) => (a.config.created < b.config.created ? 1 : -1));
   }
 
-  /** By id, name, or a prefix of the id. Throws `not_found`, also for one that `access` may not see. */
+  /** By id, name, or a prefix of the id. Throws `not_found`, also for one that `access` may not see, and `invalid` for a prefix that several have. */
   find(reference: string, access: Access): Container {
     const name = reference.replace(/^\//, '');
-    const known = this.#containers.get(name) ?? this.#byName.get(name) ?? this.#findByPrefix(name);
+    const known = this.#containers.get(name) ?? this.#byName.get(name) ?? this.#findByPrefix(name, access);
     if (!known || !mayAccess(access, known))
       throw new EngineError('not_found', `No such container: ${reference}`);
     return known;
@@ -64,10 +64,13 @@ export class ContainerIndex {
     );
   }
 
-  #findByPrefix(prefix: string): Container | undefined {
-    if (!/^[0-9a-f]{4,63}$/.test(prefix)) return undefined;
-    const matches = this.all().filter((container) => container.id.startsWith(prefix));
-    return matches.length === 1 ? matches[0] : undefined;
+  #findByPrefix(prefix: string, access: Access): Container | undefined {
+    if (!/^[0-9a-f]{1,63}$/.test(prefix)) return undefined;
+    const matches = this.all().filter(
+      (container) => container.id.startsWith(prefix) && mayAccess(access, container),
+    );
+    if (matches.length < 2) return matches[0];
+    throw new EngineError('invalid', `multiple IDs found with provided prefix: ${prefix}`);
   }
 }
 

@@ -97,7 +97,7 @@ export class ImageStore {
 
   #byId(name: string): Image | undefined {
     const prefix = name.replace(/^sha256:/, '');
-    if (!/^[0-9a-f]{4,64}$/.test(prefix)) return undefined;
+    if (!/^[0-9a-f]{1,64}$/.test(prefix)) return undefined;
     if (prefix.length === 64) return this.#images.get(prefix);
     const matches = [...this.#images.values()].filter((image) => image.id.startsWith(prefix));
     return matches.length === 1 ? matches[0] : undefined;

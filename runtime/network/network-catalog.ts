@@ -51,7 +51,7 @@ export class NetworkCatalog {
   /** By id, name, or a prefix of the id. Throws `not_found`, also for one that `access` may not see. */
   find(reference: string, access: Access): Network {
     const seen = this.list(access);
-    const byPrefix = /^[0-9a-f]{4,64}$/.test(reference)
+    const byPrefix = /^[0-9a-f]{1,64}$/.test(reference)
       ? seen.filter((network) => network.id.startsWith(reference))
       : [];
     const found =

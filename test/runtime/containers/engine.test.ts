@@ -42,6 +42,19 @@ describe('Engine, through its API', () => {
     return { stdout, stderr };
   }
 
+  it('finds a container by any part of its id that no other begins with', async () => {
+    const first = await create('true');
+    assert.equal((await docker.getContainer(first.id.slice(0, 1)).inspect()).Id, first.id);
+    // More than there are digits.
+    for (let count = 0; count < 16; count++) await create('true');
+    const ids = (await docker.listContainers({ all: true })).map(({ Id }) => Id);
+    const begins = ids.map((id) => id[0]!);
+    const shared = begins.find((begin, index) => begins.indexOf(begin) !== index)!;
+    await assert.rejects(docker.getContainer(shared).inspect(), { statusCode: 400 });
+    const { id: network } = await docker.createNetwork({ Name: 'mine' });
+    assert.equal((await docker.getNetwork(network.slice(0, 3)).inspect()).Name, 'mine');
+  });
+
   it('runs a container whose client is attached from the begin', async () => {
     const container = await create('cat; echo done; exit 3', { OpenStdin: true, StdinOnce: true });
     const stream = await container.attach({
