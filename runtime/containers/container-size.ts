@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderSize, type LayerStore } from '../images/layer-store.ts';
 import type { Container } from './container.ts';
@@ -23,13 +24,19 @@ export async function containerSize(
 
 async function ownSize(container: Container, { kernel, store }: ContainerSizeOptions): Promise<number> {
   const folder = store.folder(container.id);
-  if (!container.config.host.DiskSize || container.state.status === 'created') {
-    return folderSize(join(folder, 'upper'));
-  }
-  const disk = await kernel.openDisk(diskImage(folder));
-  try {
-    return await folderSize(join(disk.folder, DISK_UPPER));
-  } finally {
-    disk.close();
-  }
+  const image = diskImage(folder);
+  if (!container.config.host.DiskSize) return folderSize(join(folder, 'upper'));
+  const measure = async () => {
+    // A start that failed made none, and a commit takes it away.
+    if (!existsSync(image)) return 0;
+    const disk = await kernel.openDisk(image);
+    try {
+      return await folderSize(join(disk.folder, DISK_UPPER));
+    } finally {
+      disk.close();
+    }
+  };
+  while (container.busy) await container.idle();
+  // A start meanwhile would make a second device of the file.
+  return container.running ? measure() : container.exclusively('being measured', measure);
 }

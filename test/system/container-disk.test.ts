@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
+import { diskImage } from '../../runtime/containers/disk/disk-folders.ts';
+import { loopDevicesOf } from '../../runtime/containers/disk/loop-usage.ts';
 import { BASE } from './engine-process.ts';
 import { DOCKER, engineSuite } from './engine-suite.ts';
 
@@ -90,6 +92,44 @@ describe('a container with a disk of its own', function () {
     assert.match(again.stderr + again.stdout, /File exists/);
     await engine.client('rm', 'step');
     assert.equal((await engine.client('rmi', 'test/disk:v1')).code, 0);
+  });
+
+  it('has a size also where it has no disk yet, or none any more', async () => {
+    const folder = join(engine.root, 'bound');
+    mkdirSync(folder);
+    const bind = ['-v', `${folder}:/bound`];
+    await engine.output('create', '--storage-opt', 'size=64M', '--name', 'failed', ...bind, BASE, 'true');
+    rmSync(folder, { recursive: true });
+    assert.notEqual((await engine.client('start', 'failed')).code, 0);
+    await engine.client(...sized('64M', '--name', 'step', BASE, 'sh', '-c', 'echo x > /tmp/file'));
+    await engine.output('commit', 'step', 'test/disk:v2');
+    const sizes = await engine.output('ps', '-as', '--format', '{{.Names}} {{.Size}}');
+    assert.match(sizes, /^step 0B .*\nfailed 0B /);
+    assert.match(await engine.output('system', 'df'), /^Containers +2 /m);
+    await engine.output('rm', 'step', 'failed');
+    await engine.output('rmi', 'test/disk:v2');
+  });
+
+  it('is one device, also while it is measured and started', async () => {
+    const script = 'for i in $(seq 2000); do mkdir /tmp/$i; done; echo ready; sleep 99';
+    await engine.output(...sized('64M', '-d', '--name', 'one', BASE, 'sh', '-c', script));
+    while (!(await engine.output('logs', 'one')).includes('ready'));
+    const container = engine.docker.getContainer('one');
+    const { Id } = await container.inspect();
+    const image = diskImage(join(engine.root, 'data', 'runtime', 'containers', Id));
+    let most = 0;
+    const look = setInterval(() => {
+      most = Math.max(most, loopDevicesOf(image).length);
+    }, 1);
+    for (let round = 0; round < 10; round++) {
+      await container.stop({ t: 0 });
+      const size = () => container.inspect({ size: true } as object);
+      const measured = [size(), size()];
+      await new Promise((resolve) => setTimeout(resolve, round));
+      await Promise.all([...measured, container.start()]);
+    }
+    clearInterval(look);
+    assert.equal(most, 1);
   });
 
   it('is refused with a size that makes no sense', async () => {
