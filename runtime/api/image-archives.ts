@@ -4,8 +4,9 @@ import { parseChanges } from '../images/config-changes.ts';
 import { mergeConfig } from '../images/image.ts';
 import type { ImageLoader } from '../images/image-loader.ts';
 import type { ImageSaver, Saved } from '../images/image-saver.ts';
+import type { ImageStore } from '../images/image-store.ts';
 import { ARCHITECTURE } from '../images/oci-config.ts';
-import { normalizeReference } from '../images/reference.ts';
+import { normalizeReference, repositoryOf } from '../images/reference.ts';
 import type { Exchange } from './exchange.ts';
 import { publishImageEvent, referenceOf } from './images.ts';
 import type { Route } from './router.ts';
@@ -32,16 +33,26 @@ export function imageArchiveRoutes(parts: ArchiveParts): Route[] {
 async function save({ engine, saver }: ArchiveParts, names: string[], exchange: Exchange): Promise<void> {
   if (names.length === 0) throw new EngineError('invalid', 'No image is named.');
   const saved = new Map<string, Saved>();
-  for (const name of names) {
+  for (const name of names.flatMap((asked) => tagsOf(engine.images, asked) ?? asked)) {
     const image = engine.images.find(name);
     const known = saved.get(image.id) ?? { image, names: [] };
     const reference = referenceOrNothing(name);
     saved.set(image.id, known);
-    if (reference !== undefined && image.tags[reference] !== undefined) known.names.push(reference);
+    if (reference === undefined || known.names.includes(reference)) continue;
+    if (image.tags[reference] !== undefined) known.names.push(reference);
   }
   const output = exchange.stream('application/x-tar');
   await saver.save([...saved.values()], { output, signal: exchange.signal });
   output.end();
+}
+
+/** All tags of a repository that is named without one, as Docker saves them; undefined: it is none. */
+function tagsOf(images: ImageStore, name: string): string[] | undefined {
+  const reference = referenceOrNothing(name);
+  if (reference === undefined || repositoryOf(name) !== name) return undefined;
+  const tags = images.list().flatMap((image) => Object.keys(image.tags));
+  const own = tags.filter((tag) => repositoryOf(tag) === repositoryOf(reference));
+  return own.length > 0 ? own : undefined;
 }
 
 async function load({ engine, loader }: ArchiveParts, exchange: Exchange): Promise<void> {

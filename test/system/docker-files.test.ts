@@ -80,6 +80,16 @@ describe('images and files with the docker client', function () {
     assert.match(await docker('history', '--format', '{{.Comment}}', 'tiny:v2'), /^with a file\n/);
   });
 
+  it('docker save of a repository without a tag saves all of its tags', async () => {
+    for (const name of ['many:v1', 'many:v2', 'many/more:v3']) await docker('tag', 'tiny:v1', name);
+    await docker('save', '-o', at('many.tar'), 'many', 'many:v1');
+    await docker('rmi', 'many:v1', 'many:v2', 'many/more:v3');
+    const said = await docker('load', '-i', at('many.tar'));
+    assert.deepEqual(said.trim().split('\n').sort(), ['Loaded image: many:v1', 'Loaded image: many:v2']);
+    await docker('rmi', 'many:v1', 'many:v2');
+    assert.match((await engine.client('save', '-o', at('many.tar'), 'many')).stderr, /No such image: many/);
+  });
+
   it('docker inspect tells the digests of an image’s layers, the same before and after it was saved', async () => {
     await docker('run', '--name', 'step', BASE, 'sh', '-c', 'echo text > /tmp/file');
     await docker('commit', 'step', 'digests:v1');
