@@ -1,6 +1,7 @@
 import type { Engine } from '../containers/engine.ts';
 import type { EngineEvent } from '../containers/events.ts';
 import { EngineError } from '../engine-error.ts';
+import { repositoryOf } from '../images/reference.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import type { Route } from './router.ts';
@@ -50,13 +51,25 @@ function parseTime(exchange: Exchange, name: string): number {
   return Number(text);
 }
 
+/** By what something may be asked for; of most kinds nothing happens here. */
+const KINDS = ['container', 'network', 'volume', 'daemon', 'plugin', 'service', 'node', 'secret', 'config'];
+
 function fits(event: EngineEvent, filters: Filters): boolean {
   const { ID, Attributes } = event.Actor;
+  const isIt = (kind: string) => (name: string) =>
+    event.Type === kind && (ID.startsWith(name) || Attributes.name === name);
   return (
     filters.some('type', (type) => event.Type === type) &&
     filters.some('event', (action) => event.Action === action || event.Action.startsWith(`${action}: `)) &&
-    filters.some('container', (name) => ID.startsWith(name) || Attributes.name === name) &&
-    filters.some('image', (image) => Attributes.image === image) &&
+    KINDS.every((kind) => filters.some(kind, isIt(kind))) &&
+    filters.some('image', (image) => isOfImage(event, image)) &&
+    filters.some('scope', (scope) => event.scope === scope) &&
     filters.labels(Attributes)
   );
+}
+
+/** An event of the image, or of a container that was made from it; a name without a tag means all tags, as in Docker. */
+function isOfImage({ Type, Actor: { ID, Attributes } }: EngineEvent, image: string): boolean {
+  const name = (Type === 'image' ? Attributes.name : Attributes.image) ?? '';
+  return ID === image || name === image || (name !== '' && repositoryOf(name) === image);
 }

@@ -6,6 +6,7 @@ import { parseChanges } from '../images/config-changes.ts';
 import { type Image, mergeConfig } from '../images/image.ts';
 import { ImageRemover } from '../images/image-remover.ts';
 import type { ImageSaver } from '../images/image-saver.ts';
+import { normalizeReference } from '../images/reference.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import { listImages, prunableImages, shownTags } from './image-filters.ts';
@@ -129,7 +130,7 @@ async function commit(engine: Engine, exchange: Exchange): Promise<void> {
 }
 
 function tag(engine: Engine, image: Image, exchange: Exchange): void {
-  const reference = referenceOf(exchange.query);
+  const reference = normalizeReference(referenceOf(exchange.query));
   engine.images.add(image, reference);
   publishImageEvent(engine, image, { action: 'tag', name: reference });
   exchange.send(201);

@@ -13,6 +13,7 @@ export function publishContainerEvent(
     Action: happened.action,
     id: container.id,
     origin: container.config.origin,
-    attributes: { image: imageName, name, ...process.Labels, ...happened.attributes },
+    // A label may be called as these are.
+    attributes: { ...process.Labels, image: imageName, name, ...happened.attributes },
   });
 }

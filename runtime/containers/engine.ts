@@ -232,7 +232,14 @@ export class Engine {
     try {
       return await container.exclusively('being committed', async () => {
         const image = await this.#committer.commit(container, options);
-        this.#publish(container, 'commit');
+        publishContainerEvent(this.events, container, {
+          action: 'commit',
+          attributes: {
+            comment: options.comment,
+            imageID: `sha256:${image.id}`,
+            imageRef: options.reference ?? '',
+          },
+        });
         return image;
       });
     } finally {
