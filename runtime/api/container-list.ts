@@ -1,7 +1,7 @@
 import type { Container } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
 import { EngineError } from '../engine-error.ts';
-import { containerMounts, listView } from './container-view.ts';
+import { containerMounts, listViews } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 
@@ -21,8 +21,9 @@ export async function listContainers(engine: Engine, volumes: string, exchange: 
     .list(exchange.access)
     .filter((container) => (all || container.running || container.restarting) && isFitting(container));
   const shown = limit > 0 ? found.slice(0, limit) : found;
+  const view = listViews(engine, volumes);
   const views = shown.map(async (container) => ({
-    ...listView(container, volumes, engine.networks),
+    ...view(container),
     ...(exchange.flag('size') ? await engine.size(container) : {}),
   }));
   exchange.send(200, await Promise.all(views));
@@ -51,7 +52,7 @@ function fitting(
   const times = (name: string) =>
     filters.values(name)?.map((reference) => engine.find(reference, exchange.access).config.created) ?? [];
   const [before, since] = [times('before'), times('since')];
-  const ancestors = filters.values('ancestor')?.map((name) => imageId(engine, name));
+  const ancestors = filters.values('ancestor')?.map((name) => engine.images.known(name)?.id);
   return (container) => {
     const { config, state } = container;
     return (
@@ -68,15 +69,6 @@ function fitting(
       filters.some('volume', (name) => hasMount(container, { name, volumes }))
     );
   };
-}
-
-/** An image of that name now. */
-function imageId(engine: Engine, name: string): string | undefined {
-  try {
-    return engine.images.find(name).id;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Part of a name; `^` and `$` stand for its ends, `/` for what Docker writes before it. Other patterns are taken as they are. */

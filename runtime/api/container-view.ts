@@ -1,5 +1,7 @@
 import type { Container } from '../containers/container.ts';
+import type { ContainerConfig } from '../containers/container-config.ts';
 import type { ContainerNetworks } from '../containers/container-networks.ts';
+import type { Engine } from '../containers/engine.ts';
 import { mountsOf } from '../containers/mount-points.ts';
 import { endpointViews, networkSettings, portList } from './network-view.ts';
 import { restartCount, stateView, statusText } from './state-view.ts';
@@ -42,15 +44,29 @@ export function inspectView(container: Container, volumes: string, networks: Con
   };
 }
 
-/** One item of the answer to `GET /containers/json`. */
-export function listView(container: Container, volumes: string, networks: ContainerNetworks): object {
+/** Makes items of the answer to `GET /containers/json`. */
+export function listViews({ images, networks }: Engine, volumes: string): (container: Container) => object {
+  const named = new Map<string, string | undefined>();
+  const imageOf = ({ imageName, image }: ContainerConfig) => {
+    if (!named.has(imageName)) named.set(imageName, images.known(imageName)?.id);
+    // The name may be another image's by now.
+    return named.get(imageName) === image ? imageName : `sha256:${image}`;
+  };
+  return (container) => listView(container, { volumes, networks, image: imageOf(container.config) });
+}
+
+function listView(
+  container: Container,
+  context: { volumes: string; networks: ContainerNetworks; image: string },
+): object {
   const { config, state } = container;
+  const { volumes, networks, image } = context;
   return {
     Id: config.id,
     Names: [`/${config.name}`],
-    Image: config.imageName,
+    Image: image,
     ImageID: `sha256:${config.image}`,
-    Command: [...config.process.Entrypoint, ...config.process.Cmd].join(' '),
+    Command: commandText([...config.process.Entrypoint, ...config.process.Cmd]),
     Created: Math.floor(Date.parse(config.created) / 1000),
     Ports: portList(container),
     Labels: config.process.Labels,
@@ -60,6 +76,11 @@ export function listView(container: Container, volumes: string, networks: Contai
     NetworkSettings: { Networks: endpointViews(container, networks) },
     Mounts: containerMounts(container, volumes),
   };
+}
+
+/** As Docker shows it: arguments with a blank in quotes. */
+function commandText([program = '', ...args]: string[]): string {
+  return [program, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ');
 }
 
 function hostView(container: Container): object {

@@ -4,7 +4,7 @@ import type { Engine } from '../containers/engine.ts';
 import { EngineError } from '../engine-error.ts';
 import type { FileWorker } from '../files/file-worker.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
-import { listView } from './container-view.ts';
+import { listViews } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
 import { imageListView } from './image-view.ts';
@@ -57,7 +57,8 @@ async function tell(parts: DiskUsageParts, folderSizes: FolderSizes, exchange: E
   const unknown = asked.find((type) => !TYPES.includes(type));
   if (unknown !== undefined) throw new EngineError('invalid', `unknown object type: ${unknown}`);
   const wants = (type: string) => asked.length === 0 || asked.includes(type);
-  const { engine, volumes, files } = parts;
+  const { engine, volumes, files, folder } = parts;
+  const view = listViews(engine, folder);
   const containers = wants('container') ? engine.list(exchange.access) : [];
   const known = wants('volume') ? volumes.list(exchange.access) : [];
   const uppers = containers.flatMap((container) => files.upper(container) ?? []);
@@ -66,7 +67,12 @@ async function tell(parts: DiskUsageParts, folderSizes: FolderSizes, exchange: E
   exchange.send(200, {
     ...(wants('image') ? await imagesPart(engine, exchange) : {}),
     ...(wants('container') && {
-      Containers: await Promise.all(containers.map((container) => containerPart(parts, container, sizes))),
+      Containers: await Promise.all(
+        containers.map(async (container) => ({
+          ...view(container),
+          ...(await containerPart(parts, container, sizes)),
+        })),
+      ),
     }),
     ...(wants('volume') && {
       Volumes: known.map((volume) => ({
@@ -103,15 +109,14 @@ async function imagesPart(engine: Engine, exchange: Exchange): Promise<object> {
 }
 
 async function containerPart(
-  { engine, files, folder }: DiskUsageParts,
+  { engine, files }: DiskUsageParts,
   container: Container,
   sizes: Map<string, number>,
-): Promise<object> {
-  const view = listView(container, folder, engine.networks);
-  if (container.config.host.DiskSize > 0) return { ...view, ...(await engine.size(container)) };
+): Promise<{ SizeRw: number; SizeRootFs: number }> {
+  if (container.config.host.DiskSize > 0) return engine.size(container);
   const SizeRw = sizes.get(files.upper(container) ?? '') ?? 0;
   const layers = await Promise.all(container.config.layers.map((id) => engine.layers.size(id)));
-  return { ...view, SizeRw, SizeRootFs: layers.reduce((sum, size) => sum + size, SizeRw) };
+  return { SizeRw, SizeRootFs: layers.reduce((sum, size) => sum + size, SizeRw) };
 }
 
 /** Those that do not run. */

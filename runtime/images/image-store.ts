@@ -46,9 +46,14 @@ export class ImageStore {
 
   /** By `sha256:…`, a prefix of the id, or reference. Throws `not_found`. */
   find(name: string): Image {
-    const image = this.#byReference(name) ?? this.#byId(name);
+    const image = this.known(name);
     if (!image) throw new EngineError('not_found', `No such image: ${name}`);
     return image;
+  }
+
+  /** The same; undefined: there is none. */
+  known(name: string): Image | undefined {
+    return this.#byReference(name) ?? this.#byId(name);
   }
 
   /** Adds an image, with this reference if one is given (taken from whatever image had it). */

@@ -133,6 +133,19 @@ describe('looking at containers, with the docker client', function () {
     });
   });
 
+  it('docker ps shows the command as it can be typed, and an image by its id when another has its name', async () => {
+    await run('sleep 99');
+    const shown = () => docker('ps', '--no-trunc', '--format', '{{.Image}} {{.Command}}');
+    await docker('tag', BASE, 'moving:v1');
+    await docker('run', '-d', '--name', 'second', 'moving:v1', 'sleep', '99');
+    assert.deepEqual((await shown()).split('\n'), ['moving:v1 "sleep 99"', `${BASE} "sh -c 'sleep 99'"`]);
+    const id = await docker('inspect', '-f', '{{.Image}}', 'second');
+    await docker('commit', '--pause=false', 'web', 'moving:v1');
+    assert.match(await shown(), new RegExp(`^${id} "sleep 99"`));
+    await docker('rm', '-f', 'second');
+    await docker('rmi', 'moving:v1');
+  });
+
   it('docker inspect says of what is not there that it is not there', async () => {
     assert.match((await engine.client('inspect', 'nonesuch')).stderr, /No such object: nonesuch/);
   });
