@@ -21,6 +21,8 @@ export function parseCreateRequest(
   mounts: { mounts: MountRequest[]; folders: string[]; tmpfs: string[] };
 } {
   const fields = new RequestFields(body);
+  const refused = ['NetworkDisabled', 'MacAddress'].find((name) => fields.says(name));
+  if (refused) throw new EngineError('invalid', `This runtime does not support ${refused} of a container.`);
   const process = parseProcess(fields, image);
   if (process.Entrypoint.length + process.Cmd.length === 0) {
     throw new EngineError('invalid', 'No command specified: neither the request nor the image has one.');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'mocha';
@@ -16,6 +17,12 @@ describe('the docker client against our engine', function () {
     const missing = await engine.client('run', BASE, '/nonesuch');
     assert.equal(missing.code, 127);
     assert.match(missing.stderr, /nonesuch/);
+  });
+
+  it('docker run --cidfile writes the id down', async () => {
+    const file = join(engine.root, 'cid');
+    await engine.output('run', '--name', 'noted', '--cidfile', file, BASE, 'true');
+    assert.equal(await engine.output('inspect', '-f', '{{.Id}}', 'noted'), `${readFileSync(file)}\n`);
   });
 
   it('docker run -i passes stdin on', async () => {

@@ -21,6 +21,9 @@ export function parseEndpoint(fields: RequestFields): Endpoint {
   const unknown = fields.names().filter((name) => !KNOWN_FIELDS.has(name));
   if (unknown.length > 0)
     throw new EngineError('invalid', `This runtime does not support ${unknown.join(', ')} of an endpoint.`);
+  // None has one that could come back.
+  if (fields.says('MacAddress'))
+    throw new EngineError('invalid', 'A container cannot choose its MAC address.');
   const ipam = fields.object('IPAMConfig');
   if (ipam.says('IPv4Address') || ipam.says('IPv6Address') || ipam.says('LinkLocalIPs')) {
     throw new EngineError(

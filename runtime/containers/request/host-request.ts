@@ -24,7 +24,7 @@ const KNOWN_FIELDS = new Set([
   ...STORAGE_FIELDS,
   ...['AutoRemove', 'RestartPolicy'],
   // Said by clients without a wish behind it, or granted anyway.
-  ...['Annotations', 'ConsoleSize', 'LogConfig', 'Init'],
+  ...['Annotations', 'ConsoleSize', 'ContainerIDFile', 'LogConfig', 'Init'],
 ]);
 
 /** Reads `HostConfig` of a create request. Throws `invalid`, also for what this runtime cannot do. */
@@ -33,6 +33,7 @@ export function parseHostConfig(fields: RequestFields, machine: Machine): HostCo
   if (unknown.length > 0) {
     throw new EngineError('invalid', `This runtime does not support HostConfig.${unknown.join(', ')}.`);
   }
+  requireLogDriver(fields.object('LogConfig').string('Type'));
   const AutoRemove = fields.boolean('AutoRemove');
   const RestartPolicy = parseRestartPolicy(fields.object('RestartPolicy'));
   if (AutoRemove && RestartPolicy.Name !== 'no') {
@@ -50,4 +51,10 @@ export function parseHostConfig(fields: RequestFields, machine: Machine): HostCo
     AutoRemove,
     RestartPolicy,
   };
+}
+
+/** Whoever asks for another would look for the log there in vain; options such as `max-size` have no effect. */
+function requireLogDriver(driver: string): void {
+  if (['', 'json-file', 'local'].includes(driver)) return;
+  throw new EngineError('invalid', `This runtime does not support the log driver "${driver}": json-file.`);
 }

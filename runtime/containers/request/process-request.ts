@@ -54,7 +54,7 @@ export function parseImageConfig(fields: RequestFields): Partial<ImageConfig> {
 }
 
 function parseHostname(name: string): string {
-  if (name !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9.-]{0,62}$/.test(name)) {
+  if (name !== '' && !/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$/.test(name)) {
     throw new EngineError('invalid', `"${name}" is not a host name of at most 63 characters.`);
   }
   return name;

@@ -30,6 +30,10 @@ describe('parseCreateRequest()', () => {
     assert.deepEqual([own.Entrypoint, own.Cmd], [[], ['ls']]);
   });
 
+  it('parseCreateRequest() takes a host name with an underscore, as the kernel does', () => {
+    assert.equal(parseCreateRequest({ Hostname: 'my_host.x-1' }, IMAGE).process.Hostname, 'my_host.x-1');
+  });
+
   it('parseCreateRequest() writes capabilities as the kernel does', () => {
     const { host } = parseCreateRequest({ HostConfig: { CapAdd: ['chown', 'CAP_KILL'] } }, IMAGE);
     assert.deepEqual(host.CapAdd, ['CAP_CHOWN', 'CAP_KILL']);
@@ -47,6 +51,7 @@ describe('parseCreateRequest()', () => {
         Ulimits: [],
         OomKillDisable: null,
       },
+      ContainerIDFile: '/home/me/id',
     };
     assert.equal(parseCreateRequest({ HostConfig }, IMAGE).host.NetworkMode, 'default');
   });
@@ -60,6 +65,7 @@ describe('parseCreateRequest()', () => {
     ['loosened security', { SecurityOpt: ['seccomp=unconfined'] }],
     ['relative binds', { Binds: ['../x:/y'] }],
     ['binds over the root', { Binds: ['/x:/'] }],
+    ['log drivers that there are not', { LogConfig: { Type: 'syslog', Config: {} } }],
     ['sysctls', { Sysctls: { 'kernel.x': '1' } }],
     ['a field that it does not know', { SomethingNew: 1 }],
   ];
@@ -77,6 +83,9 @@ describe('parseCreateRequest()', () => {
     { Hostname: 'a b' },
     { WorkingDir: 'app' },
     { StopSignal: 'x' },
+    { NetworkDisabled: true },
+    { MacAddress: '02:42:ac:11:00:09' },
+    { NetworkingConfig: { EndpointsConfig: { bridge: { MacAddress: '02:42:ac:11:00:09' } } } },
   ]) {
     it(`parseCreateRequest() refuses ${JSON.stringify(body)}`, () => {
       assert.throws(() => parseCreateRequest(body, IMAGE), { code: 'invalid' });
