@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { archiveRoutes } from './api/archive.ts';
 import { containerStreamRoutes } from './api/container-streams.ts';
 import { containerRoutes } from './api/containers.ts';
@@ -112,16 +111,20 @@ export async function startRuntime(
   const router = new Router(routes);
   const servers = [createApiServer(router, 'root'), createApiServer(router, 'platform')] as const;
   const memory = new IdleMemory();
-  for (const server of servers) server.on('request', () => memory.touch());
-  await listenOnSocket(servers[0], paths.dockerSocket, undefined);
-  await listenOnSocket(servers[1], paths.engineSocket, process.getuid?.() === 0 ? PLATFORM_GROUP : undefined);
+  for (const { server } of servers) server.on('request', () => memory.touch());
+  await listenOnSocket(servers[0].server, paths.dockerSocket, undefined);
+  await listenOnSocket(
+    servers[1].server,
+    paths.engineSocket,
+    process.getuid?.() === 0 ? PLATFORM_GROUP : undefined,
+  );
   return {
     engine,
     routes,
     close: async () => {
       engine.close();
       watcher.close();
-      await Promise.all(servers.map(closeServer));
+      await Promise.all(servers.map((each) => each.close()));
       await store.close();
       await trash.emptied();
     },
@@ -131,11 +134,4 @@ export async function startRuntime(
 /** Containers see the name of the file that is their output. */
 function outputFolder(path: string, descriptors: Descriptors): string {
   return process.getuid?.() === 0 ? descriptors.namelessPath(path) : path;
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }

@@ -24,9 +24,20 @@ const STATUS: Record<EngineErrorCode, number> = {
   unavailable: 503,
 };
 
+export interface ApiServer {
+  server: Server;
+  /** Ends it with all its connections, also those that are streams by now, which the server itself waits for. */
+  close(): Promise<void>;
+}
+
 /** An HTTP server with the Engine API; every request through it has the rights of `access`. */
-export function createApiServer(router: Router, access: Access): Server {
+export function createApiServer(router: Router, access: Access): ApiServer {
   const server = http.createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   const turns = new Turns();
   server.on('request', (request, response) => {
     void answer(router, { request, response, access, turns });
@@ -39,7 +50,12 @@ export function createApiServer(router: Router, access: Access): Server {
     response.on('finish', () => socket.end());
     void answer(router, { request, response, access, turns }, { socket, head });
   });
-  return server;
+  const close = async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of connections) socket.destroy();
+    await closed;
+  };
+  return { server, close };
 }
 
 async function answer(

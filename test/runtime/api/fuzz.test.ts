@@ -90,7 +90,7 @@ describe(`the Engine API under nonsense (FUZZ_SEED=${SEED} FUZZ_REQUESTS=${REQUE
         },
       },
     ]);
-    const server = createApiServer(router, 'root');
+    const { server } = createApiServer(router, 'root');
     const path = `${fixture.settings.data}/planted.sock`;
     await listenOnSocket(server, path, undefined);
     const { error } = console;
