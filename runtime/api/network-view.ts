@@ -94,7 +94,7 @@ export function networkInspectView(network: Network, members: Container[]): obje
 /** `Ports` of `GET /containers/json`. */
 export function portList(container: Container): object[] {
   const published = portsOf(container);
-  const inside = Object.keys(container.config.process.ExposedPorts)
+  const inside = exposedPorts(container)
     .map(splitPort)
     .filter(([port, type]) => !published.some((other) => other.port === port && other.protocol === type));
   return [
@@ -111,7 +111,7 @@ export function portList(container: Container): object[] {
 /** `NetworkSettings.Ports` of a running container: null for a port that nothing leads to. */
 function portMap(container: Container): Record<string, object[] | null> {
   if (!addressOf(container)) return {};
-  const inside = Object.keys(container.config.process.ExposedPorts).map((port) => [port, null]);
+  const inside = exposedPorts(container).map((port) => [port, null]);
   const published = Map.groupBy(portsOf(container), ({ port, protocol }) => `${port}/${protocol}`);
   const outside = [...published].map(([port, list]) => [
     port,
@@ -122,6 +122,14 @@ function portMap(container: Container): Record<string, object[] | null> {
 
 function portsOf({ state }: Container): PublishedPort[] {
   return ('process' in state && state.process.ports) || [];
+}
+
+/** An image may say what it likes; clients cannot read a list with a number in it that is no port. */
+function exposedPorts({ config }: Container): string[] {
+  return Object.keys(config.process.ExposedPorts).filter((text) => {
+    const port = Number(/^(\d{1,5})(\/[a-z]+)?$/.exec(text)?.[1]);
+    return port >= 1 && port <= 0xffff;
+  });
 }
 
 function splitPort(text: string): [number, string] {

@@ -55,6 +55,14 @@ describe('Engine, through its API', () => {
     assert.equal((await docker.getNetwork(network.slice(0, 3)).inspect()).Name, 'mine');
   });
 
+  it('lists no port that is none, whatever an image says', async () => {
+    const ExposedPorts = { '80/tcp': {}, '99999/udp': {}, '0/tcp': {}, '1-5/tcp': {}, 'x/tcp': {}, '': {} };
+    await create('true', { ExposedPorts });
+    assert.deepEqual((await docker.listContainers({ all: true }))[0]?.Ports, [
+      { PrivatePort: 80, Type: 'tcp' },
+    ]);
+  });
+
   it('runs a container whose client is attached from the begin', async () => {
     const container = await create('cat; echo done; exit 3', { OpenStdin: true, StdinOnce: true });
     const stream = await container.attach({
