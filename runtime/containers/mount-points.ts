@@ -2,6 +2,9 @@ import { EngineError } from '../engine-error.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import { type Access, type ContainerConfig, parseBind } from './container-config.ts';
 
+/** A container's first process keeps each until all are in their places (operation-list.ts). */
+const MOST_MOUNTS = 200;
+
 /** Something of the host that is mounted into a container. */
 export type MountPoint = VolumeMount | BindMount;
 
@@ -64,6 +67,8 @@ export function makeMounts(
   const own = folders.map(
     (target): MountRequest => ({ type: 'volume', target, readOnly: false, noCopy: false }),
   );
+  if (mounts.length + own.length > MOST_MOUNTS)
+    throw new EngineError('invalid', `A container can have ${MOST_MOUNTS} volumes and binds at most.`);
   return [...mounts, ...own].map((mount) => makeMount(mount, context));
 }
 

@@ -54,7 +54,7 @@ typedef unsigned long u64;
 #define LIST_ADDRESS 0x200000000UL
 #define MAX_INLINE_LIST (128UL << 10)
 #define MAX_DESCRIPTORS 64
-#define MAX_RESULTS 32
+#define MAX_RESULTS 255
 #define NO_RESULT 255
 #define ANY_ERROR 255
 

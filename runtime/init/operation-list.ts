@@ -59,6 +59,7 @@ export function encodeOperations(operations: readonly Operation[], descriptors: 
     results: new Map<string, number>(),
   };
   for (let index = 0; index < operations.length; index++) addOperation(list, operations[index]!, places);
+  if (places.results.size > MAX_RESULTS) throw new Error(`${places.results.size} results are too many.`);
   return list.bytes();
 }
 
@@ -69,6 +70,8 @@ const OPERATION_SIZE = 64;
 /** In an operation: the kinds of its arguments, and the arguments. */
 const KINDS = 4;
 const ARGUMENTS = 16;
+/** As in init.c, which has no room for more. */
+const MAX_RESULTS = 255;
 const NO_RESULT = 255;
 const ANY_ERROR = 255;
 const OWN_CALLS = new Map([

@@ -121,6 +121,15 @@ describe('volumes with the docker client', function () {
     assert.deepEqual(await volumes(), []);
   });
 
+  it('each of a hundred volumes is in its place', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `many${index}`);
+    const args = names.flatMap((name) => ['-v', `${name}:/${name}`]);
+    await docker('run', '--rm', ...args, BASE, 'sh', '-c', 'for v in /many*; do echo $v > $v/name; done');
+    for (const name of names)
+      assert.equal(fs.readFileSync(join(engine.root, 'data/volumes', name, 'name'), 'utf8'), `/${name}\n`);
+    await docker('volume', 'rm', ...names);
+  });
+
   it('--mount mounts volumes, folders of the host and memory', async () => {
     fs.writeFileSync(join(folder, 'file'), 'of the host\n');
     const mounts = [

@@ -117,6 +117,13 @@ describe('makeMounts()', () => {
     for (const mount of wrong) assert.throws(() => make({ Mounts: [mount] }), { code: 'invalid' });
   });
 
+  it('makeMounts() refuses more than a first process can keep, before any is made', () => {
+    const binds = (count: number) => Array.from({ length: count }, (_, index) => `v${index}:/v${index}`);
+    assert.throws(() => make({ Binds: binds(201) }), /at most/);
+    assert.equal(volumes.list('root').length, 0);
+    assert.equal(make({ Binds: binds(200) }).length, 200);
+  });
+
   it('the platform neither sees nor gets a volume that root made', () => {
     make({ Binds: ['secret:/x'] });
     assert.throws(() => make({ Binds: ['secret:/x'] }, [], 'platform'), { code: 'conflict' });

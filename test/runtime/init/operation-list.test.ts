@@ -71,6 +71,9 @@ describe('encodeOperations()', () => {
     ]) {
       assert.throws(() => encodeOperations([operation], []));
     }
+    const results = Array.from({ length: 256 }, (_, index) => step('getpid', [], { result: `${index}` }));
+    encodeOperations(results.slice(1), []);
+    assert.throws(() => encodeOperations(results, []), /too many/);
   });
 });
 
