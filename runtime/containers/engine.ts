@@ -200,11 +200,15 @@ export class Engine {
 
   /** Throws `invalid`, and `conflict` for a name that another has. */
   async rename(container: Container, name: string): Promise<void> {
+    // One that is being started is made known under the name that it had.
+    while (container.busy) await container.idle();
+    if (!this.has(container)) throw new EngineError('not_found', `No such container: ${container.id}`);
     const oldName = container.config.name;
     if (name === oldName) throw new EngineError('invalid', 'Renaming a container to its own name.');
-    container.config = { ...container.config, name: this.#containers.claimName(name) };
+    const config = { ...container.config, name: this.#containers.claimName(name) };
+    this.#options.store.saveConfig(config);
+    container.config = config;
     this.#containers.renamed(container, oldName);
-    this.#options.store.saveConfig(container.config);
     await this.networks.refresh(container);
     publishContainerEvent(this.events, container, {
       action: 'rename',

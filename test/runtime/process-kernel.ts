@@ -35,7 +35,7 @@ export class ProcessKernel implements Kernel {
     return { pid: child.pid!, startTime, address: undefined, exitFile: spec.exitFile };
   }
 
-  async changeTraffic(): Promise<void> {}
+  async changeTraffic(..._: Parameters<Kernel['changeTraffic']>): Promise<void> {}
 
   async forward(): Promise<[]> {
     return [];

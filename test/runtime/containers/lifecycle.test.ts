@@ -250,6 +250,29 @@ describe('Lifecycle, through the API', () => {
       }
     });
 
+    it('a new name is known also where it is given during the start', async () => {
+      await docker.createNetwork({ Name: 'mine' });
+      const container = await create(LOOP, { NetworkMode: 'mine' }, { name: 'old' });
+      const start = kernel.start;
+      const gate = Promise.withResolvers<void>();
+      const known: string[] = [];
+      kernel.start = async (spec) => {
+        await gate.promise;
+        return start.call(kernel, spec);
+      };
+      kernel.changeTraffic = async (_: string, { networks }: { networks: { names: string[] }[] }) => {
+        known.push(networks[0]!.names[0]!);
+      };
+      const started = container.start();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const renamed = container.rename({ name: 'new' });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      gate.resolve();
+      await Promise.all([started, renamed]);
+      assert.deepEqual(known, ['new']);
+      assert.equal((await container.inspect()).Name, '/new');
+    });
+
     it('docker kill leaves it ended, so that it can be removed', async () => {
       for (let round = 0; round < 5; round++) {
         const container = await create('sleep 99');
