@@ -2,7 +2,8 @@
 //   node test/run.ts [--rootless] [--grep TEXT] [FILE OR FOLDER …]
 // --rootless: not the folders system/ and e2e/, which need root or take their time.
 // In CI a test that failed runs once more, and is listed at the end if it passed then: that is one to mend, and no reason to keep what was pushed.
-// Files that need no root spend half of their time waiting, and share nothing: several run at once. The others have the machine, one after another.
+// Files that need no root spend half of their time waiting, and share nothing: several run at once. Of those that bring the whole platform up, two: each has
+// its own. The parts of the system between have the machine, one after another: they look at what is left on it.
 import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -22,10 +23,11 @@ if (files.length === 0) {
 if (process.getuid?.() !== 0 && !values.rootless) {
   process.stderr.write('Not root: the tests that make containers are skipped. All of them: sudo npm test\n');
 }
-const rootless = files.filter((file) => rank(file) === 0);
+const [rootless, system, whole] = [0, 1, 2].map((part) => files.filter((file) => rank(file) === part));
 const results = [
-  await run(rootless, rootless.length > 1 ? availableParallelism() + 1 : 1),
-  await run(files.slice(rootless.length), 1),
+  await run(rootless!, availableParallelism() + 1),
+  await run(system!, 1),
+  await run(whole!, 2),
 ];
 report(results);
 
@@ -39,9 +41,10 @@ interface Result {
   unsteady: string[];
 }
 
-/** `jobs`: so many files at once, each in a process that is used again. What they print comes file by file. */
-async function run(chosen: string[], jobs: number): Promise<Result> {
-  if (chosen.length === 0) return { passed: 0, failed: 0, pending: 0, skipped: [], unsteady: [] };
+/** `most`: so many files at once, each in a process that is used again. What they print comes file by file. */
+async function run(chosen: string[], most: number): Promise<Result> {
+  const jobs = Math.min(most, chosen.length);
+  if (jobs === 0) return { passed: 0, failed: 0, pending: 0, skipped: [], unsteady: [] };
   const Mocha = await loadMocha();
   const mocha = new Mocha({
     timeout: 60_000,
