@@ -136,9 +136,12 @@ describe('HTTP/2', function () {
   });
 
   it('passes large bodies both ways, no faster than either side reads', async () => {
-    const size = 8_000_000;
+    const size = 4_000_000;
+    const answered = new Map<unknown, number>();
     await start((socket, text) => {
-      if (text.length < size) return;
+      const came = Math.floor(text.length / size);
+      if (came === (answered.get(socket) ?? 0)) return;
+      answered.set(socket, came);
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
       socket.write(Buffer.alloc(size, 'y'));
     });
