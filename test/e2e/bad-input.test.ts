@@ -25,6 +25,17 @@ describe('bad input', function () {
     assert.doesNotMatch(outcome.stderr, / at .*\.ts:\d+/, 'no stack trace reaches a user');
   };
 
+  // How it ends is the last test's: others need not wait for it.
+  it('an app that ignores SIGTERM: a new release does not wait for it', async () => {
+    const app = await paas.checkout('node-ignores-sigterm', 'stubborn');
+    await paas.deploy(app);
+    paas.write(app, 'extra.txt', 'x');
+    await paas.commit(app, 'again');
+    const began = Date.now();
+    await paas.deploy(app);
+    assert.ok(Date.now() - began < 20_000);
+  });
+
   it('app names that are none', async () => {
     for (const name of ['../x', '-x', "'x;y'", 'a'.repeat(64), 'ünï', 'paas', "''", "'$(id)'"]) {
       await refused(`apps:create -- ${name}`, /name/);
@@ -137,21 +148,6 @@ describe('bad input', function () {
     assert.match(memory!, /more memory than it may \(100 MB\).*paas limits:set web --memory 200m -a greedy/);
   });
 
-  it('an app that ignores SIGTERM is killed after 30 s, and a new release does not wait for it', async () => {
-    const app = await paas.checkout('node-ignores-sigterm', 'stubborn');
-    await paas.deploy(app);
-    paas.write(app, 'extra.txt', 'x');
-    await paas.commit(app, 'again');
-    const began = Date.now();
-    await paas.deploy(app);
-    assert.ok(Date.now() - began < 20_000);
-    await paas.waitForLog('stubborn', /Error R12 \(Exit timeout\)/, {
-      flags: '-s paas',
-      milliseconds: 60_000,
-    });
-    await paas.waitForLog('stubborn', /Process exited with status 137/, { flags: '-s paas' });
-  });
-
   it('an app that writes 100 MB in one line goes on answering, and the log stays bounded', async () => {
     const app = await paas.checkout('node-log-flood', 'flood');
     await paas.deploy(app);
@@ -177,5 +173,13 @@ describe('bad input', function () {
 
   it('the last key cannot be removed', async () => {
     await refused('keys:remove admin', /last key/);
+  });
+
+  it('an app that ignores SIGTERM: it is killed after 30 s', async () => {
+    await paas.waitForLog('stubborn', /Error R12 \(Exit timeout\)/, {
+      flags: '-s paas',
+      milliseconds: 60_000,
+    });
+    await paas.waitForLog('stubborn', /Process exited with status 137/, { flags: '-s paas' });
   });
 });
