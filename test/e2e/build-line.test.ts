@@ -11,7 +11,7 @@ describe('builds in line', function () {
 
   before(async function () {
     if (whyNot()) return this.skip();
-    paas = await Instance.start({ PAAS_BUILD_TIMEOUT: '20' });
+    paas = await Instance.start();
   });
 
   after(async () => {
@@ -136,10 +136,13 @@ describe('builds in line', function () {
   });
 
   it('a build that takes too long fails with the reason', async () => {
+    await paas.stopMain();
+    paas.environment.PAAS_BUILD_TIMEOUT = '9';
+    await paas.startMain();
     const folder = await checkout('endless', 60);
     const outcome = await paas.push(folder);
     assert.equal(outcome.status, 1);
-    assert.match(outcome.stderr, /It took longer than 0\.3 minutes, the most that a build may/);
+    assert.match(outcome.stderr, /It took longer than 0\.2 minutes, the most that a build may/);
     assert.equal((await builds('endless'))[0]!.state, 'failed');
   });
 });
