@@ -3,10 +3,12 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,6 +20,8 @@ import type { Endpoints } from '../../server/config.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const APPS = join(ROOT, 'test', 'fixtures', 'apps');
+/** What instances have got of npm's registry: it need not bring Node.js to each of them anew. */
+const DOWNLOADS = join(tmpdir(), 'paas-test-downloads');
 
 export interface Outcome {
   status: number;
@@ -62,6 +66,7 @@ export class Instance {
 
   static async start(settings?: Record<string, string>): Promise<Instance> {
     const instance = new Instance(settings);
+    instance.#takeDownloads();
     await instance.startMain();
     return instance;
   }
@@ -108,9 +113,37 @@ export class Instance {
     await gone;
   }
 
+  get #downloads(): string {
+    return join(this.environment.PAAS_DATA!, 'control', 'cache');
+  }
+
+  /** What earlier ones have left. Files there are never written to again, and keep their owner, who is the same for all. */
+  #takeDownloads(): void {
+    if (!existsSync(DOWNLOADS)) return;
+    mkdirSync(this.environment.PAAS_DATA!);
+    for (const folder of [join(this.#downloads, '..'), this.#downloads])
+      execFileSync('install', ['-d', '-o', 'paas', '-g', 'paas', folder]);
+    for (const name of readdirSync(DOWNLOADS).filter(isDownload))
+      linkSync(join(DOWNLOADS, name), join(this.#downloads, name));
+  }
+
+  #leaveDownloads(): void {
+    if (!existsSync(this.#downloads)) return;
+    mkdirSync(DOWNLOADS, { recursive: true, mode: 0o700 });
+    const there = readdirSync(DOWNLOADS);
+    for (const name of readdirSync(this.#downloads)) {
+      if (there.includes(name) || !isDownload(name)) continue;
+      // Another instance may end at the same time.
+      const own = join(DOWNLOADS, `${name}.${process.pid}`);
+      linkSync(join(this.#downloads, name), own);
+      renameSync(own, join(DOWNLOADS, name));
+    }
+  }
+
   /** Everything ends and is removed, containers too. */
   async remove(): Promise<void> {
     await this.stopMain();
+    this.#leaveDownloads();
     execFileSync(
       process.execPath,
       ['--disable-warning=ExperimentalWarning', join(ROOT, 'server', 'main.ts'), 'stop', '--apps'],
@@ -398,4 +431,9 @@ function commandLine(pid: string): string {
   } catch {
     return '';
   }
+}
+
+/** An archive, or a list of versions. */
+function isDownload(name: string): boolean {
+  return /\.(tgz|versions\.json)$/.test(name);
 }
