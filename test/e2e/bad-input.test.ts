@@ -25,17 +25,6 @@ describe('bad input', function () {
     assert.doesNotMatch(outcome.stderr, / at .*\.ts:\d+/, 'no stack trace reaches a user');
   };
 
-  // How it ends is the last test's: others need not wait for it.
-  it('an app that ignores SIGTERM: a new release does not wait for it', async () => {
-    const app = await paas.checkout('node-ignores-sigterm', 'stubborn');
-    await paas.deploy(app);
-    paas.write(app, 'extra.txt', 'x');
-    await paas.commit(app, 'again');
-    const began = Date.now();
-    await paas.deploy(app);
-    assert.ok(Date.now() - began < 20_000);
-  });
-
   it('app names that are none', async () => {
     for (const name of ['../x', '-x', "'x;y'", 'a'.repeat(64), 'ünï', 'paas', "''", "'$(id)'"]) {
       await refused(`apps:create -- ${name}`, /name/);
@@ -114,6 +103,17 @@ describe('bad input', function () {
       assert.match(outcome.stderr, /Push rejected/);
     });
   }
+
+  // How it ends is the last test's: others need not wait for it.
+  it('an app that ignores SIGTERM: a new release does not wait for it', async () => {
+    const app = await paas.checkout('node-ignores-sigterm', 'stubborn');
+    await paas.deploy(app);
+    paas.write(app, 'extra.txt', 'x');
+    await paas.commit(app, 'again');
+    const began = Date.now();
+    await paas.deploy(app);
+    assert.ok(Date.now() - began < 20_000);
+  });
 
   it('an app that never listens: killed when its time is over, the push refused, the old release serves on', async () => {
     const before = (await paas.get('plain')).body;
