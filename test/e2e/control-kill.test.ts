@@ -10,7 +10,7 @@ import { RouteWatch } from './route-watch.ts';
 import { CanaryLane, CertificateLane, CronLane, PreviewLane } from './settings-lanes.ts';
 
 const SEED = seedFrom('KILL_SEED');
-const KILLS = Number(process.env.KILLS ?? 4);
+const KILLS = Number(process.env.KILLS ?? 3);
 /** Then main pauses longer and longer before it starts control again, and is itself started anew. */
 const AT_ONCE = 4;
 /** Milliseconds that the router may point to a stopped dyno. */

@@ -12,7 +12,7 @@ import { engineSuite } from './engine-suite.ts';
 import { KillLedger } from './kill-ledger.ts';
 
 const SEED = seedFrom('KILL_SEED');
-const KILLS = Number(process.env.KILLS ?? 10);
+const KILLS = Number(process.env.KILLS ?? 6);
 const LANES = 4;
 
 describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${KILLS})`, function () {

@@ -7,7 +7,7 @@ import { ATTACKER_LIMITS, ATTACKS, startApp, Visitor } from '../fixtures/neighbo
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 import { DOCKER } from './engine-suite.ts';
 
-const ATTACK_MILLISECONDS = 3000;
+const ATTACK_MILLISECONDS = 1500;
 /** Two log files, the raw file that is read behind the app, and the disk of the container. */
 const MAX_DISK = (2 * 9 + 64 + 64) * 1024 ** 2;
 
