@@ -71,8 +71,8 @@ async function killUnder(paas: Instance, random: Random, lanes: Lane[]): Promise
   for (const lane of lanes) await lane.begin();
   let worst = 0;
   let killed = 0;
-  // On a slow machine nothing may be acknowledged before a kill: there are some more then.
-  while (killed < KILLS || (done(lanes) === 0 && killed < 3 * KILLS)) {
+  // On a slow machine little is acknowledged before a kill: there are some more then.
+  while (killed < KILLS || (done(lanes) < KILLS && killed < 3 * KILLS)) {
     const kills = Math.min(AT_ONCE, killed < KILLS ? KILLS - killed : KILLS);
     killed += kills;
     await paas.stopMain();
@@ -88,7 +88,7 @@ async function killUnder(paas: Instance, random: Random, lanes: Lane[]): Promise
     const where = `the router pointed to ${watch.worst.server} for ${worst} ms after it had stopped`;
     assert.ok(worst <= MOST_MS, where);
   }
-  assert.ok(done(lanes) > 0, 'nothing was acknowledged: this test shows nothing');
+  assert.ok(done(lanes) >= KILLS, `only ${done(lanes)} things were acknowledged`);
   console.log(
     `      ${done(lanes)} acknowledged, ${killed} kills, longest route to a stopped dyno ${worst.toFixed(0)} ms`,
   );
