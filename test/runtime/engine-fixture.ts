@@ -15,6 +15,8 @@ export interface EngineFixture {
   runtime: Runtime;
   docker: Docker;
   platform: Docker;
+  /** Whatever state they are in. */
+  removeContainers(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -31,11 +33,16 @@ export async function createEngineFixture(kernel: Kernel, base?: string): Promis
   mkdirSync(join(root, 'base'));
   const runtime = await startRuntime(settings, { kernel, descriptors, version: 'test' });
   const paths = runtimePaths(settings);
+  const docker = new Docker({ socketPath: paths.dockerSocket });
   return {
     settings,
     runtime,
-    docker: new Docker({ socketPath: paths.dockerSocket }),
+    docker,
     platform: new Docker({ socketPath: paths.engineSocket }),
+    removeContainers: async () => {
+      for (const { Id } of await docker.listContainers({ all: true }))
+        await docker.getContainer(Id).remove({ force: true });
+    },
     remove: async () => {
       await runtime.close();
       rmSync(root, { recursive: true, force: true });

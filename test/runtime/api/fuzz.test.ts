@@ -25,9 +25,7 @@ describe(`the Engine API under nonsense (FUZZ_SEED=${SEED} FUZZ_REQUESTS=${REQUE
   });
 
   afterEach(async () => {
-    for (const { Id } of await fixture.docker.listContainers({ all: true })) {
-      await fixture.docker.getContainer(Id).remove({ force: true });
-    }
+    await fixture.removeContainers();
     await fixture.remove();
   });
 

@@ -28,9 +28,7 @@ describe('connections that end early', () => {
   });
 
   afterEach(async () => {
-    for (const { Id } of await docker.listContainers({ all: true })) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
+    await fixture.removeContainers();
     await fixture.remove();
   });
 

@@ -17,9 +17,7 @@ describe('images, through the API', () => {
   });
 
   afterEach(async () => {
-    for (const { Id } of await docker.listContainers({ all: true })) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
+    await fixture.removeContainers();
     await fixture.remove();
   });
 

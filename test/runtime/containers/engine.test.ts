@@ -22,9 +22,7 @@ describe('Engine, through its API', () => {
   });
 
   afterEach(async () => {
-    for (const { Id } of await docker.listContainers({ all: true })) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
+    await fixture.removeContainers();
     await fixture.remove();
   });
 

@@ -18,9 +18,7 @@ describe('Lifecycle, through the API', () => {
   });
 
   afterEach(async () => {
-    for (const { Id } of await docker.listContainers({ all: true })) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
+    await fixture.removeContainers();
     await fixture.remove();
   });
 
