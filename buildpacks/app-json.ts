@@ -35,9 +35,10 @@ export interface AppJsonCronJob {
   concurrency: string;
 }
 
-/** A typing mistake should not start ten thousand processes. */
-const MOST_DYNOS = 100;
-const MOST_JOBS = 100;
+/** Of a process type: a typing mistake should not start ten thousand processes. */
+export const MOST_DYNOS = 100;
+/** Of an app. */
+export const MOST_JOBS = 100;
 
 /** Parses an app.json, with `//` comments; throws `BuildpackError` with the position for broken JSON and for wrong values. */
 export function parseAppJson(text: string): AppJson {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { MOST_JOBS } from '../../buildpacks/app-json.ts';
 import type { Activity } from '../activity.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { quote } from '../model/app-name.ts';
@@ -14,7 +15,6 @@ import type { CronStore } from '../store/cron-store.ts';
 import type { CronClock } from './cron-clock.ts';
 import { nextRun, parseSchedule } from './schedule.ts';
 
-const MAX_JOBS = 100;
 /** On the container of a run. */
 const LABEL = 'paas.cron';
 
@@ -64,8 +64,8 @@ export class CronJobs implements Cron {
     const checked = { ...entry, schedule: parseSchedule(entry.schedule) };
     const id = idOf(checked);
     if (this.#entries(app).has(id)) throw new PaasError('conflict', `${app} has this job already: ${id}.`);
-    if (this.#entries(app).size >= MAX_JOBS)
-      throw new PaasError('conflict', `${app} has ${MAX_JOBS} jobs already.`);
+    if (this.#entries(app).size >= MOST_JOBS)
+      throw new PaasError('conflict', `${app} has ${MOST_JOBS} jobs already.`);
     this.#options.store.add(app, id, checked);
     this.#note(app, user, { action: 'cron:add', text: `Cron job ${id} added` });
     this.sync();

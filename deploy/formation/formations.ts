@@ -1,3 +1,4 @@
+import { MOST_DYNOS } from '../../buildpacks/app-json.ts';
 import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
@@ -8,9 +9,6 @@ import type { Dynos, DynoView, ProcessTypeView, ScaleChange } from '../platform.
 import type { ReleaseManager } from '../release-manager.ts';
 import type { AppStore } from '../store/app-store.ts';
 import type { DynoManager } from './dyno-manager.ts';
-
-/** A typing mistake should not start ten thousand processes. */
-const MAX_DYNOS = 100;
 
 export interface FormationsOptions {
   store: AppStore;
@@ -93,10 +91,10 @@ export function applyChanges(
       throw new PaasError('invalid', `There is no process type ${quote(type)}. The app has: ${known}.`);
     }
     const wanted = operator === '=' ? quantity : operator === '+' ? present + quantity : present - quantity;
-    if (!Number.isInteger(wanted) || wanted < 0 || wanted > MAX_DYNOS) {
+    if (!Number.isInteger(wanted) || wanted < 0 || wanted > MOST_DYNOS) {
       throw new PaasError(
         'invalid',
-        `${type} cannot have ${wanted} dynos: it must be a whole number from 0 to ${MAX_DYNOS}.`,
+        `${type} cannot have ${wanted} dynos: it must be a whole number from 0 to ${MOST_DYNOS}.`,
       );
     }
     result[type] = wanted;
