@@ -1,5 +1,6 @@
 import { type Duplex, PassThrough, type Readable } from 'node:stream';
 import Docker from 'dockerode';
+import { LineSplitter } from './model/line-splitter.ts';
 import { PaasError } from './model/paas-error.ts';
 
 /** A container as deploy asks for it. */
@@ -421,12 +422,8 @@ function statusOf(error: unknown): number | undefined {
 }
 
 async function* textLines(stream: Readable): AsyncGenerator<string> {
-  let rest = '';
+  const lines = new LineSplitter();
   stream.setEncoding('utf8');
-  for await (const chunk of stream) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  if (rest) yield rest;
+  for await (const chunk of stream) yield* lines.push(chunk);
+  yield* lines.flush();
 }

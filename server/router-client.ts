@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LineSplitter } from '../deploy/model/line-splitter.ts';
 import { request } from './plain-http.ts';
 import { RouteChanges } from './route-changes.ts';
 import { parseLogLine } from './router/log-lines.ts';
@@ -166,12 +167,10 @@ export class RouterClient {
   #readLines(path: string, signal: AbortSignal, onText: (text: string) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       const call = request({ socketPath: this.#socketPath, path, agent: false, signal }, (response) => {
-        let rest = '';
+        const lines = new LineSplitter();
         response.setEncoding('utf8');
         response.on('data', (piece: string) => {
-          const lines = (rest + piece).split('\n');
-          rest = lines.pop() ?? '';
-          for (const line of lines) onText(line);
+          for (const line of lines.push(piece)) onText(line);
         });
         response.on('error', reject);
         response.on('close', resolve);

@@ -4,6 +4,7 @@ import { outOfMemory } from '../formation/boot-failure.ts';
 import type { LeavingApps } from '../leaving-apps.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
+import { LineSplitter } from '../model/line-splitter.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import { detail } from '../model/words.ts';
@@ -125,16 +126,18 @@ export class ReleaseCommands {
     const kill = () => void engine.kill(id, 'SIGKILL').catch(() => {});
     over.addEventListener('abort', kill, { once: true });
     let output = '';
-    const log = new LineLog((text) =>
-      this.#options.logs.append(app, { source: 'app', dyno: dyno.name, text }),
-    );
+    const lines = new LineSplitter(LONGEST_LINE);
+    const log = (texts: string[]) => {
+      for (const text of texts)
+        if (text !== '') this.#options.logs.append(app, { source: 'app', dyno: dyno.name, text });
+    };
     const decoder = new StringDecoder('utf8');
     try {
       const stream = await engine.attach(id, { stdin: false, terminal: false });
       stream.output.on('data', (chunk: Buffer) => {
         const text = decoder.write(chunk);
         write(text.replace(/^(?=.)/gm, '       '));
-        log.write(text);
+        log(lines.push(text));
         if (output.length < MAX_OUTPUT) output += text;
       });
       await engine.start(id);
@@ -154,30 +157,8 @@ export class ReleaseCommands {
       over.removeEventListener('abort', kill);
       this.#running.delete(id);
       keep(release, output.slice(0, MAX_OUTPUT));
-      log.end();
+      log(lines.flush());
     }
-  }
-}
-
-/** A text that comes in pieces, into a log as its lines end. */
-class LineLog {
-  #append: (line: string) => void;
-  #rest = '';
-
-  constructor(append: (line: string) => void) {
-    this.#append = append;
-  }
-
-  write(text: string): void {
-    const lines = (this.#rest + text).split('\n');
-    this.#rest = lines.pop()!;
-    for (const line of lines) if (line !== '') this.#append(line);
-    if (this.#rest.length > LONGEST_LINE) this.end();
-  }
-
-  end(): void {
-    if (this.#rest !== '') this.#append(this.#rest);
-    this.#rest = '';
   }
 }
 

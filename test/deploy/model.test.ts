@@ -6,10 +6,30 @@ import { applyChanges } from '../../deploy/formation/formations.ts';
 import { parseAppName } from '../../deploy/model/app-name.ts';
 import { checkConfigVars } from '../../deploy/model/config-vars.ts';
 import { parseHostname } from '../../deploy/model/hostname.ts';
+import { LineSplitter } from '../../deploy/model/line-splitter.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
 import { spanText } from '../../deploy/model/span-text.ts';
 
 const invalid = { name: 'PaasError', code: 'invalid' };
+
+describe('LineSplitter', () => {
+  it('gives lines as they end, and the rest when there is no more', () => {
+    const lines = new LineSplitter();
+    assert.deepEqual(
+      ['a\nb', 'c', '\n\nd'].map((chunk) => lines.push(chunk)),
+      [['a'], [], ['bc', '']],
+    );
+    assert.deepEqual([lines.flush(), lines.flush()], [['d'], []]);
+  });
+
+  it('keeps no more of a line without an end than it may', () => {
+    const lines = new LineSplitter(3);
+    assert.deepEqual(
+      ['a\nbcd', 'e', 'f\ng'].map((chunk) => lines.push(chunk)),
+      [['a'], ['bcde'], ['f']],
+    );
+  });
+});
 
 describe('spanText()', () => {
   it('takes the largest unit that a time fills', () => {

@@ -1,10 +1,10 @@
+import { LineSplitter } from '../../../deploy/model/line-splitter.ts';
 import { PaasError } from '../../../deploy/model/paas-error.ts';
 import type { BuildView } from '../../../deploy/platform.ts';
 import { parseAnsi } from '../ansi.ts';
 import { tryChange } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
 import { LineBatch } from '../line-batch.ts';
-import { LineSplitter } from '../line-splitter.ts';
 import { streamLive } from '../live.ts';
 
 const SHOWN = 50;
