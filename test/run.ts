@@ -2,8 +2,8 @@
 //   node test/run.ts [--rootless] [--grep TEXT] [FILE OR FOLDER …]
 // --rootless: not the folders system/ and e2e/, which need root or take their time.
 // In CI a test that failed runs once more, and is listed at the end if it passed then: that is one to mend, and no reason to keep what was pushed.
-// Files that need no root spend half of their time waiting, and share nothing: several run at once. Of those that bring the whole platform up, two: each has
-// its own. The parts of the system between have the machine, one after another: they look at what is left on it.
+// Files that need no root spend half of their time waiting, and share nothing: several run at once. Of the others two: each has an instance of
+// its own, and looks at what that one leaves on the machine.
 import { readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -23,12 +23,9 @@ if (files.length === 0) {
 if (process.getuid?.() !== 0 && !values.rootless) {
   process.stderr.write('Not root: the tests that make containers are skipped. All of them: sudo npm test\n');
 }
-const [rootless, system, whole] = [0, 1, 2].map((part) => files.filter((file) => rank(file) === part));
-const results = [
-  await run(rootless!, availableParallelism() + 1),
-  await run(system!, 1),
-  await run(whole!, 2),
-];
+const rootless = files.filter((file) => rank(file) === 0);
+const others = files.filter((file) => rank(file) > 0);
+const results = [await run(rootless, availableParallelism() + 1), await run(others, 2)];
 report(results);
 
 interface Result {
@@ -67,7 +64,7 @@ async function run(chosen: string[], most: number): Promise<Result> {
     });
     runner.on('pending', (test) => skipped.add(test.titlePath()[0] ?? test.title));
     runner.on('retry', (test, error) =>
-      first.set(test.titlePath().join(' '), error.message.split('\n', 1)[0] ?? ''),
+      first.set(test.titlePath().join(' '), error.message.replace(/\s+/g, ' ').slice(0, 500)),
     );
     runner.on('pass', (test) => {
       const title = test.titlePath().join(' ');
