@@ -1,4 +1,5 @@
 import type { ContainerSummary, Engine } from '../engine.ts';
+import type { LeavingApps } from '../leaving-apps.ts';
 import type { AppLogs } from '../logs/app-log.ts';
 import { forEachLimited } from '../model/for-each-limited.ts';
 import { PaasError } from '../model/paas-error.ts';
@@ -27,6 +28,7 @@ export interface DynoManagerOptions {
   engine: Engine;
   runner: DynoRunner;
   logs: AppLogs;
+  leaving: LeavingApps;
   /** Brings the router up to date; resolves when it is. */
   publishRoutes: () => Promise<void>;
   /** Takes up a one-off dyno that should go on; false where the container is none. */
@@ -40,7 +42,7 @@ export class DynoManager {
   #options: DynoManagerOptions;
   #dynos = new Map<string, Dyno[]>();
   #retiring = new Set<Promise<void>>();
-  /** Those that are to take the place of others. */
+  /** Those that somebody waits for who holds their app's lock. */
   #booting = new Set<Dyno>();
 
   constructor(options: DynoManagerOptions) {
@@ -71,7 +73,10 @@ export class DynoManager {
     this.#retire(old);
   }
 
-  /** Starts and stops only the difference; resolves when the new web dynos are up or have failed. */
+  /**
+   * Starts and stops only the difference; resolves when the new web dynos are up or have failed. Throws `conflict` where the app
+   * is being destroyed by then.
+   */
   async scale(release: Release, quantities: Record<string, number>): Promise<void> {
     const present = this.#dynos.get(release.app) ?? [];
     const formation = present.filter((dyno) => !dyno.canary);
@@ -83,7 +88,8 @@ export class DynoManager {
     await this.#options.publishRoutes();
     this.#retire(surplus);
     void this.wake(release.app);
-    await this.#eachByType(missing, (dyno) => this.#startWatched(dyno));
+    await this.#waitingFor(missing, () => this.#eachByType(missing, (dyno) => this.#startWatched(dyno)));
+    this.#options.leaving.check(release.app);
   }
 
   /** Boots `count` web dynos of a release beside all others, in the place of an earlier canary's; as `replace`. */
@@ -164,7 +170,7 @@ export class DynoManager {
     await Promise.all(idle.map((dyno) => this.#startWatched(dyno)));
   }
 
-  /** Gives up what boots to take the place of an app's dynos: whoever waits for that is told that it did not come up. */
+  /** Gives up what boots in a release, a restart or a change of the formation: whoever waits for that is told that it did not come up. */
   async abandonBoots(app: string): Promise<void> {
     const booting = [...this.#booting].filter((dyno) => dyno.app === app);
     for (const { container } of booting)
@@ -244,15 +250,25 @@ export class DynoManager {
 
   /** All of them up and `commit` done, or none of them left and the first error thrown. */
   async #bootAll(fresh: Dyno[], commit: () => void = () => {}): Promise<void> {
-    for (const dyno of fresh) this.#booting.add(dyno);
+    await this.#waitingFor(fresh, async () => {
+      try {
+        await this.#eachByType(fresh, (dyno) => this.#bootOrThrow(dyno));
+        commit();
+      } catch (error) {
+        await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
+        throw error;
+      }
+    });
+  }
+
+  /** While `work` waits for these dynos they can be given up. Throws `conflict` where their app is being destroyed. */
+  async #waitingFor(dynos: Dyno[], work: () => Promise<void>): Promise<void> {
+    for (const { app } of dynos) this.#options.leaving.check(app);
+    for (const dyno of dynos) this.#booting.add(dyno);
     try {
-      await this.#eachByType(fresh, (dyno) => this.#bootOrThrow(dyno));
-      commit();
-    } catch (error) {
-      await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
-      throw error;
+      await work();
     } finally {
-      for (const dyno of fresh) this.#booting.delete(dyno);
+      for (const dyno of dynos) this.#booting.delete(dyno);
     }
   }
 
@@ -281,6 +297,7 @@ export class DynoManager {
 
   /** Start, wait, watch; a failure is a crash like any other. */
   async #startWatched(dyno: Dyno): Promise<void> {
+    if (dyno.state === 'stopping') return;
     try {
       await this.#options.runner.start(dyno);
     } catch (error) {

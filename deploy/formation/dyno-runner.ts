@@ -69,7 +69,7 @@ export class DynoRunner {
     container.logged = this.#followLog(dyno, container, undefined);
     if (dyno.state === 'stopping') {
       await this.stop(dyno); // given up while it was being made: another dyno of its release had failed
-      throw new PaasError('conflict', `${dyno.name} is not wanted any more.`);
+      throw new PaasError('conflict', `${dyno.name} was stopped before it was up.`);
     }
     return container;
   }

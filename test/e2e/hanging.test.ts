@@ -16,7 +16,7 @@ describe('what hangs', function () {
     paas.write(
       folder,
       'Procfile',
-      `web: if [ -n "$MUTE" ]; then sleep 1000; fi; node server.js\nrelease: ${release}\n`,
+      `web: if [ -n "$MUTE" ] || [ "$DYNO" = web.2 ]; then sleep 1000; fi; node server.js\nrelease: ${release}\n`,
     );
     await paas.commit(folder, 'hanging');
     await paas.deploy(folder);
@@ -81,6 +81,28 @@ describe('what hangs', function () {
       );
       await paas.paas(`apps:destroy -a ${app} --confirm ${app}`);
       for (const { status } of await Promise.all(changes)) assert.notEqual(status, 0);
+      assert.doesNotMatch(await paas.paas('apps'), new RegExp(`^${app} `, 'm'));
+    });
+
+  for (const command of ['ps:scale', 'ps:restart'])
+    it(`an app goes though ${command} waits for dynos that do not come up`, async () => {
+      const app = command.replace(':', '-');
+      await paas.git(folder, 'push', `ssh://paas@127.0.0.1:${paas.sshPort}/${app}`, 'main');
+      if (command === 'ps:restart') {
+        await paas.paas(`checks:boot-timeout 1s -a ${app}`);
+        await paas.paas(`ps:scale web=2 -a ${app}`);
+      }
+      await paas.paas(`checks:boot-timeout 1h -a ${app}`);
+      const args = command === 'ps:restart' ? ['web', 'web'] : ['web=2', 'web=3'];
+      const changes = args.map((arg) => paas.ssh(`${command} ${arg} -a ${app}`));
+      const begun =
+        command === 'ps:restart' ? /(web\.1\]: Starting process.*){2}/s : /web\.2\]: Starting process/;
+      await says(`logs -a ${app}`, begun);
+      await paas.paas(`apps:destroy -a ${app} --confirm ${app}`);
+      for (const { status, stderr } of await Promise.all(changes)) {
+        assert.notEqual(status, 0);
+        assert.match(stderr, /is being destroyed|was stopped before it was up/);
+      }
       assert.doesNotMatch(await paas.paas('apps'), new RegExp(`^${app} `, 'm'));
     });
 
