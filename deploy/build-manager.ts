@@ -26,6 +26,9 @@ export interface BuildManagerOptions extends DeployOptions {
 const KEPT_OUTPUTS = 50;
 /** What does not end so many milliseconds after it was stopped is given up. */
 const GIVEN_UP_MS = 30_000;
+const RESTARTED = 'The platform was restarted during this build. Push again.';
+
+type Failure = Exclude<BuildEnd, { state: 'succeeded' }>;
 
 interface RunningBuild {
   view: BuildView;
@@ -147,21 +150,27 @@ export class BuildManager implements Builds {
     return this.find(view.id);
   }
 
-  /** After a start of control: what an earlier one left without an end has failed, unless its release was live before that control died. */
-  endUnfinished(): void {
+  /**
+   * After a start of control: what an earlier one left without an end has failed, unless its release was live before that control
+   * died. Returns those.
+   */
+  endUnfinished(): BuildView[] {
     const { store, releases, logs } = this.#options;
-    for (const { id, app, stages } of store.unfinished()) {
+    const unfinished = store.unfinished();
+    for (const { id, app, user, commit, stages } of unfinished) {
       const release = releases.ofBuild(app, id);
-      const reason = 'The platform was restarted during this build. Push again.';
-      const end: BuildEnd = release
-        ? { state: 'succeeded', release: release.version }
-        : { state: 'failed', reason };
-      store.finish(id, end, stages);
-      const text = release
-        ? `Build ended with v${release.version}; the platform was restarted before its pusher heard of it`
-        : 'Build failed -- the platform was restarted';
-      logs.append(app, { source: 'app', dyno: 'api', text });
+      if (release) {
+        const text = `Build ended with v${release.version}; the platform was restarted before its pusher heard of it`;
+        logs.append(app, { source: 'app', dyno: 'api', text });
+        this.#options.activity.note({ app, user, action: 'deploy', text: deployText(commit) });
+        store.finish(id, { state: 'succeeded', release: release.version }, stages);
+      } else {
+        const end: Failure = { state: 'failed', reason: RESTARTED };
+        this.#noteFailure({ app, user }, end);
+        store.finish(id, end, stages);
+      }
     }
+    return unfinished;
   }
 
   /** Called by the queue when it is this build's turn. */
@@ -180,7 +189,7 @@ export class BuildManager implements Builds {
       abort.signal.throwIfAborted();
       const push = { build: view, tree, output, stages, signal: abort.signal, onLive };
       const release = await Promise.race([deploy(push, this.#options), givenUp(abort.signal)]);
-      this.#note(running, 'deploy', `Deploy ${view.commit.slice(0, 8)}`);
+      this.#note(running, 'deploy', deployText(view.commit));
       this.#end(running, { state: 'succeeded', release: release.version });
     } catch (error) {
       this.#end(running, this.#endOf(running, error));
@@ -219,17 +228,20 @@ export class BuildManager implements Builds {
     if (end.state !== 'succeeded') {
       running.output.write(problem(end.reason));
       if (!/Push rejected/.test(end.reason)) running.output.write(problem(`\n${this.#rejected(running)}`));
-      const text = `Build ${end.state} -- ${firstLine(end.reason)}`;
-      const { app, user } = running.view;
-      this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
-      const action = end.state === 'failed' ? 'builds:fail' : 'builds:cancel';
-      this.#options.activity.record({ app, user, action, text });
+      this.#noteFailure(running.view, end);
     }
     this.#options.store.finish(running.view.id, end, running.stages.list);
     running.output.close();
     for (const id of this.#options.store.before(running.view.app, KEPT_OUTPUTS))
       this.#options.outputs.remove(id);
     running.markEnded();
+  }
+
+  #noteFailure({ app, user }: Pick<BuildView, 'app' | 'user'>, { state, reason }: Failure): void {
+    const text = `Build ${state} -- ${firstLine(reason)}`;
+    this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
+    const action = state === 'failed' ? 'builds:fail' : 'builds:cancel';
+    this.#options.activity.record({ app, user, action, text });
   }
 
   #rejected({ view }: RunningBuild): string {
@@ -272,6 +284,10 @@ function givenUp(signal: AbortSignal): Promise<never> {
     const giveUp = () => setTimeout(() => reject(signal.reason), GIVEN_UP_MS).unref();
     signal.addEventListener('abort', giveUp, { once: true });
   });
+}
+
+function deployText(commit: string): string {
+  return `Deploy ${commit.slice(0, 8)}`;
 }
 
 function firstLine(text: string): string {

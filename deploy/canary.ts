@@ -5,7 +5,7 @@ import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
 import type { Canaries, CanaryView } from './platform.ts';
-import { NOBODY, type ReleaseManager } from './release-manager.ts';
+import { NOBODY, type ReleaseManager, reasonOf } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
@@ -79,7 +79,7 @@ export class AppCanaries implements Canaries {
         store.markCanary(release, commit);
       });
     } catch (error) {
-      store.fail(release);
+      store.fail(release, reasonOf(error));
       throw error;
     }
     this.#counts.set(app, { version, requests: 0, failed: 0 });

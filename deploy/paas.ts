@@ -439,8 +439,12 @@ export function openPaas(options: PaasOptions): Paas {
       outputs.prepare((id) => buildStore.has(id) || apps.list().length === 0);
       await owed.settle();
       await registry.prepare();
-      builds.endUnfinished();
-      releaseStore.failPending();
+      database.transaction(() => {
+        const cutOff = builds.endUnfinished();
+        releases.endUnfinished(({ app, buildId }) =>
+          cutOff.some((build) => build.id === buildId && build.app === app),
+        );
+      });
       await engine.waitUntilUp(30_000);
       const current = apps.list().flatMap((app) => releases.current(app.name) ?? []);
       await dynos.resume(

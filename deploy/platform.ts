@@ -224,6 +224,8 @@ export interface ReleaseView {
   canary: boolean;
   /** Some visitors got it, until it was given up. */
   givenUp: boolean;
+  /** Why it failed, in words. */
+  reason: string | undefined;
 }
 
 /** All that a release holds. */

@@ -76,7 +76,7 @@ export class ReleaseManager implements Releases {
       if (command !== undefined) await commands.run(prepared, { name: 'release', command }, audience);
       return prepared;
     } catch (error) {
-      releases.fail(release);
+      releases.fail(release, reasonOf(error));
       throw error;
     }
   }
@@ -193,16 +193,24 @@ export class ReleaseManager implements Releases {
       if (canary && canary.version !== release.version) this.#noteAbort(canary, release);
       this.#options.onActivated(release.app);
     } catch (error) {
-      this.#options.releases.fail(release);
+      this.#options.releases.fail(release, reasonOf(error));
       throw error;
     }
   }
 
   /** Of a release that no build made, which would say so itself. */
   noteFailure({ app, version, user }: Release, error: unknown): void {
-    const reason = error instanceof PaasError ? error.message.split('\n')[0] : 'an internal error';
-    const text = `Release v${version} failed -- ${reason}`;
+    const text = `Release v${version} failed -- ${reasonOf(error)}`;
     this.#options.activity.note({ app, user, action: 'releases:fail', text });
+  }
+
+  /** After a start of control: what an earlier one left half-way never served. `isBuilds`: its build says so. */
+  endUnfinished(isBuilds: (release: Release) => boolean): void {
+    const error = new PaasError('unavailable', 'The platform was restarted before it served.');
+    for (const release of this.#options.releases.pending()) {
+      this.#options.releases.fail(release, reasonOf(error));
+      if (!isBuilds(release)) this.noteFailure(release, error);
+    }
   }
 
   /** Nobody asked for its end in so many words, so somebody should be able to find it. */
@@ -267,7 +275,13 @@ function viewOf(release: Release, current: number | undefined): ReleaseView {
     succeeded: release.state === 'succeeded',
     canary: release.state === 'canary',
     givenUp: release.state === 'given up',
+    reason: release.reason,
   };
+}
+
+/** For people, in one line. */
+export function reasonOf(error: unknown): string {
+  return error instanceof PaasError ? error.message.split('\n')[0]! : 'an internal error';
 }
 
 /** Config vars of an app, each change a release. */

@@ -2,7 +2,7 @@ import type { HealthCheck } from '../../buildpacks/health-checks.ts';
 import type { CronEntry } from './cron-entry.ts';
 import type { ReleaseHooks } from './release-hooks.ts';
 
-/** Numbered and immutable: what runs. Only `state` changes, once. */
+/** Numbered and immutable: what runs. Only `state` changes, once, and `reason` with it. */
 export interface Release {
   app: string;
   version: number;
@@ -24,6 +24,8 @@ export interface Release {
   maxParallel: Record<string, number>;
   /** canary: some visitors get it. */
   state: 'pending' | 'canary' | 'succeeded' | 'failed' | 'given up';
+  /** Why it failed, in words. */
+  reason: string | undefined;
 }
 
-export type NewRelease = Omit<Release, 'version' | 'createdAt' | 'state'>;
+export type NewRelease = Omit<Release, 'version' | 'createdAt' | 'state' | 'reason'>;

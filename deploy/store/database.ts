@@ -187,6 +187,7 @@ const MIGRATIONS = [
      repository TEXT NOT NULL REFERENCES apps ON DELETE CASCADE, ref TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
      PRIMARY KEY (repository, ref)
    ) STRICT;`,
+  'ALTER TABLE releases ADD COLUMN reason TEXT;',
 ];
 
 function migrate(db: DatabaseSync): void {

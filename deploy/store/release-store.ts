@@ -112,9 +112,10 @@ export class ReleaseStore {
   }
 
   /** Of a pending release that did not come up. One that serves by now, whatever went wrong then, goes on; so does a canary. */
-  fail(release: Release): void {
-    const sql = "UPDATE releases SET state = 'failed' WHERE app = ? AND version = ? AND state = 'pending'";
-    this.#db.run(sql, release.app, release.version);
+  fail(release: Release, reason: string): void {
+    const sql =
+      "UPDATE releases SET state = 'failed', reason = ? WHERE app = ? AND version = ? AND state = 'pending'";
+    this.#db.run(sql, reason, release.app, release.version);
   }
 
   /** The release of the app that a build made and that serves, or did; undefined: none. Others may have been promoted from it. */
@@ -125,9 +126,9 @@ export class ReleaseStore {
     return row && toRelease(row);
   }
 
-  /** What a killed control left half-way never served. */
-  failPending(): void {
-    this.#db.run("UPDATE releases SET state = 'failed' WHERE state = 'pending'");
+  /** Of all apps, those that neither serve yet nor have failed. */
+  pending(): Release[] {
+    return this.#db.all("SELECT * FROM releases WHERE state = 'pending'").map(toRelease);
   }
 
   /** The images of the last `count` releases that served of each app, of its current one, and of those that are being made. */
@@ -169,5 +170,6 @@ function toRelease(row: Row): Release {
     hooks: JSON.parse(String(row.hooks)),
     maxParallel: JSON.parse(String(row.max_parallel)),
     state: row.state as Release['state'],
+    reason: row.reason === null ? undefined : String(row.reason),
   };
 }

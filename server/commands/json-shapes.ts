@@ -9,7 +9,7 @@ const APP = `name: string, state: 'up' | 'idle' | 'starting' | 'crashed' | 'stop
 
 const RELEASE = `version: number, description: string, user: string, createdAt: time, commit: string | null,
   build: number | null, current: boolean, pending: boolean, succeeded: boolean, canary: boolean,
-  givenUp: boolean`;
+  givenUp: boolean, reason: string | null`;
 
 const BUILD = `{
   id: number, app: string, state: 'queued' | 'building' | 'succeeded' | 'failed' | 'cancelled',

@@ -135,7 +135,8 @@ function statusText(release: ReleaseView): string {
   if (release.pending) return 'in progress: it does not serve yet';
   if (release.canary) return 'canary: some visitors get it';
   if (release.givenUp) return 'given up: some visitors got it as a canary';
-  return release.succeeded ? 'succeeded' : 'failed: it never served';
+  if (release.succeeded) return 'succeeded';
+  return `failed: it never served${release.reason === undefined ? '' : `. ${release.reason}`}`;
 }
 
 function markOf({ pending, succeeded, canary, givenUp }: ReleaseView): string {
@@ -167,5 +168,6 @@ function releaseJson(release: ReleaseView) {
     succeeded: release.succeeded,
     canary: release.canary,
     givenUp: release.givenUp,
+    reason: release.reason ?? null,
   };
 }

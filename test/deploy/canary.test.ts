@@ -93,7 +93,7 @@ describe('AppCanaries', () => {
   it('one that cannot be promoted goes on as a canary, and can be given up', async () => {
     await canaries.begin(made(), () => {});
     activate = async (release) => {
-      store.fail(release);
+      store.fail(release, 'it does not come up');
       throw new Error('web.1 exited');
     };
     await assert.rejects(canaries.promote('shop', 'alice'), /web.1 exited/);

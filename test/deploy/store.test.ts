@@ -84,8 +84,8 @@ describe('the store', () => {
     releases.activate(first);
     assert.equal(apps.find('shop').currentRelease, 1);
     assert.deepEqual(releases.find('shop', 1).config, { A: '1' });
-    releases.fail(first);
-    releases.failPending();
+    releases.fail(first, 'late');
+    for (const release of releases.pending()) releases.fail(release, 'late');
     assert.deepEqual(
       releases.list('shop').map(({ version, state }) => [version, state]),
       [

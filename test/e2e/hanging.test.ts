@@ -10,7 +10,7 @@ describe('what hangs', function () {
 
   before(async function () {
     if (whyNot()) return this.skip();
-    paas = await Instance.start();
+    paas = await Instance.start({ PAAS_WEBHOOK_NETWORKS: '127.0.0.0/8' });
     folder = await paas.checkout('node-plain', 'plain');
     const release = 'if [ -n "$HANG" ]; then echo it hangs; sleep 1000; fi';
     paas.write(
@@ -64,6 +64,47 @@ describe('what hangs', function () {
     await paas.commit(folder, 'listens');
     await paas.deploy(folder);
     assert.equal((await paas.get('plain')).status, 200);
+  });
+
+  it('what a kill of control cuts off has failed, and that is told once', async () => {
+    const app = 'cut';
+    await paas.git(folder, 'push', `ssh://paas@127.0.0.1:${paas.sshPort}/${app}`, 'main');
+    await paas.paas(`webhooks:add http://127.0.0.1:9/ -a ${app}`);
+    const cutOff = async (begin: () => Promise<unknown>, release: string) => {
+      const done = begin();
+      await says(`releases -a ${app}`, new RegExp(`^${release} .*\\(in progress\\)`, 'm'));
+      await says(`ps -a ${app}`, /^release\.1: up/m);
+      await paas.kill('control');
+      await done;
+      await until('control is back', async () => (await paas.ssh('apps')).status === 0);
+    };
+    await cutOff(() => paas.ssh(`config:set HANG=1 -a ${app}`), 'v2');
+    await paas.stopMain();
+    await paas.startMain();
+    assert.equal(await paas.paas(`config -a ${app} --json`), '{}\n');
+    const reason = 'The platform was restarted before it served.';
+    assert.match(await paas.paas(`releases -a ${app}`), /^v2 +Set HANG config vars \(failed\)/m);
+    assert.match(await paas.paas(`releases:info v2 -a ${app}`), new RegExp(`Status: .*${reason}`));
+
+    paas.write(folder, 'Procfile', 'web: node server.js\nrelease: sleep 1000\n');
+    await paas.commit(folder, 'its release command hangs');
+    const push = () => paas.tryGit(folder, 'push', `ssh://paas@127.0.0.1:${paas.sshPort}/${app}`, 'main');
+    await cutOff(push, 'v3');
+    assert.match(await paas.paas(`releases:info v3 -a ${app}`), new RegExp(`Status: .*${reason}`));
+
+    const failures = (text: string) => text.match(/(Release v\d failed|Build failed) -- [^.]+\./g);
+    const told = [
+      `Release v2 failed -- ${reason}`,
+      'Build failed -- The platform was restarted during this build.',
+    ];
+    assert.deepEqual(failures(await paas.paas(`events -a ${app}`)), told);
+    assert.deepEqual(failures(await paas.paas(`logs -a ${app}`)), told);
+    const deliveries: { action: string }[] = JSON.parse(
+      await paas.paas(`webhooks:deliveries -a ${app} --json`),
+    );
+    const fails = deliveries.map(({ action }) => action).filter((action) => action.endsWith(':fail'));
+    assert.deepEqual(fails, ['builds:fail', 'releases:fail']);
+    await paas.git(folder, 'reset', '-q', '--hard', 'HEAD~1');
   });
 
   for (const name of ['HANG', 'MUTE'])

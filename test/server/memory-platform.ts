@@ -407,6 +407,7 @@ export class MemoryPlatform implements Platform {
       canary: false,
       pending: false,
       givenUp: false,
+      reason: undefined,
     });
     app.summary.release = version;
     this.changes.push(`v${version} of ${name}: ${description} by ${user}`);

@@ -400,6 +400,7 @@ export class MemoryPlatform implements Platform {
       canary: false,
       pending: false,
       givenUp: false,
+      reason: undefined,
       ...given,
     };
     app.releases.push(release);
