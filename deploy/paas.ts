@@ -374,7 +374,15 @@ export function openPaas(options: PaasOptions): Paas {
 
   return {
     apps: catalog,
-    dynos: new Formations({ store: apps, releases, dynos, activity, lock, runs: (app) => runs.list(app) }),
+    dynos: new Formations({
+      store: apps,
+      releases,
+      dynos,
+      activity,
+      lock,
+      runs: (app) => runs.list(app),
+      onStarted: (app) => idleness.watch(app),
+    }),
     config: new AppConfig(apps, releases),
     releases,
     builds,

@@ -18,6 +18,8 @@ export interface FormationsOptions {
   lock: KeyedMutex;
   /** The one-off dynos that run. */
   runs: (app: string) => RunView[];
+  /** Its dynos are new, or more: nobody may have come for long, but that is no reason to let them go. */
+  onStarted: (app: string) => void;
 }
 
 /** How many dynos of each process type an app has, and the commands that change it. */
@@ -49,6 +51,7 @@ export class Formations implements Dynos {
       const text = changes.map((change) => `${change.type}@${quantities[change.type]}`).join(' ');
       this.#options.activity.note({ app, user, action: 'ps:scale', text: `Scaled to ${text}` });
       await this.#options.dynos.scale(release, quantities);
+      this.#options.onStarted(app);
       return this.#view(release);
     });
   }
@@ -57,6 +60,7 @@ export class Formations implements Dynos {
     await this.#options.lock.run(app, async () => {
       this.#options.releases.require(app);
       await this.#options.dynos.restart(app, target);
+      this.#options.onStarted(app);
       const text = `Restarted ${target ?? 'all dynos'}`;
       this.#options.activity.note({ app, user, action: 'ps:restart', text });
     });

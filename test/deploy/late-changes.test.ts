@@ -76,6 +76,7 @@ describe('changes of an app', () => {
 
   it('a restart that fails is no event', async () => {
     const refuse = new PaasError('not_found', 'no such dyno');
+    const started: string[] = [];
     let restart = async () => {
       throw refuse;
     };
@@ -84,11 +85,13 @@ describe('changes of an app', () => {
       releases: { require: () => ({}) },
       dynos: { restart: () => restart() },
       runs: () => [],
+      onStarted: (app: string) => void started.push(app),
     } as unknown as FormationsOptions);
     await assert.rejects(formations.restart('shop', 'canary', 'alice'), refuse);
-    assert.deepEqual(events, []);
+    assert.deepEqual([events, started], [[], []]);
     restart = async () => undefined as never;
     await formations.restart('shop', 'web', 'alice');
-    assert.deepEqual(events, ['Restarted web']);
+    // Its time to idle begins anew.
+    assert.deepEqual([events, started], [['Restarted web'], ['shop']]);
   });
 });
