@@ -87,7 +87,8 @@ export class DynoManager {
     this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
     await this.#options.publishRoutes();
     this.#retire(surplus);
-    void this.wake(release.app);
+    // Who answers while others sleep would wake none of them.
+    if (missing.some(({ isWeb }) => isWeb)) void this.wake(release.app);
     await this.#waitingFor(missing, () => this.#eachByType(missing, (dyno) => this.#startWatched(dyno)));
     this.#options.leaving.check(release.app);
   }
