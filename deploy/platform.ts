@@ -123,7 +123,7 @@ export interface Limits {
   list(app: string): LimitsView[];
   /** Also for the dynos that run. Throws `invalid` for an unknown type or a value out of range. */
   set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]>;
-  /** Back to the defaults. */
+  /** Back to the defaults. Throws `invalid` for an unknown type. */
   clear(app: string, type: string, user: string): Promise<LimitsView[]>;
 }
 

@@ -46,12 +46,7 @@ export class AppLimits implements Limits {
   async set(app: string, type: string, change: DynoLimits, user: string): Promise<LimitsView[]> {
     const { store, lock, activity } = this.#options;
     store.find(app);
-    if (!this.#types(app).includes(type)) {
-      throw new PaasError(
-        'invalid',
-        `There is no process type ${quote(type)}. The app has: ${this.#types(app).join(', ')}.`,
-      );
-    }
+    this.#checkType(app, type, this.#types(app));
     check(change);
     return lock.run(app, async () => {
       store.find(app);
@@ -65,6 +60,9 @@ export class AppLimits implements Limits {
   async clear(app: string, type: string, user: string): Promise<LimitsView[]> {
     const { store, lock, activity } = this.#options;
     store.find(app);
+    // Those of a type that the code has no more can be cleared, too.
+    const set = Object.entries(store.limits(app)).filter(([, limits]) => Object.keys(limits).length > 0);
+    this.#checkType(app, type, [...this.#types(app), ...set.map(([name]) => name)]);
     return lock.run(app, async () => {
       store.find(app);
       store.setLimits(app, type, {});
@@ -90,6 +88,12 @@ export class AppLimits implements Limits {
         );
       }
     }
+  }
+
+  #checkType(app: string, type: string, known: string[]): void {
+    if (known.includes(type)) return;
+    const types = this.#types(app).join(', ');
+    throw new PaasError('invalid', `There is no process type ${quote(type)}. The app has: ${types}.`);
   }
 
   #types(app: string): string[] {

@@ -54,6 +54,23 @@ describe('changes of an app', () => {
     await afterRemoval(() => limits.clear('shop', 'web', 'alice'));
   });
 
+  it('limits:clear says which types there are, and clears those of one that is gone', async () => {
+    const limits = new AppLimits({
+      ...{ store, lock, activity },
+      releases: { current: () => ({}), quantities: () => ({ web: 1, worker: 1 }) },
+      dynos: { list: () => [] },
+    } as unknown as AppLimitsOptions);
+    const unknown = {
+      code: 'invalid',
+      message: 'There is no process type "old". The app has: web, worker, run.',
+    };
+    await assert.rejects(limits.clear('shop', 'old', 'alice'), unknown);
+    assert.deepEqual(events, []);
+    store.setLimits('shop', 'old', { cpu: 1 });
+    await limits.clear('shop', 'old', 'alice');
+    await assert.rejects(limits.clear('shop', 'old', 'alice'), unknown);
+  });
+
   it('promote says when it was destroyed while it waited', async () => {
     const releases = new ReleaseStore(database);
     const release = {
