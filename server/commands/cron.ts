@@ -117,7 +117,11 @@ const output: Command = {
   access: 'look',
   async run({ platform, app, args, out }) {
     const job = platform.cron.list(app).find(({ id }) => id === args[0]);
-    if (!job) throw new PaasError('not_found', `${app} has no cron job ${quote(args[0]!)}.`);
+    if (!job)
+      throw new PaasError(
+        'not_found',
+        `${app} has no cron job ${quote(args[0]!)}. \`paas cron -a ${app}\` lists those there are.`,
+      );
     if (!job.last) return out.note(`${job.id} has not run yet; it will at ${nextText(job)}.`);
     for await (const line of platform.logs.read(app, { dyno: job.last.dyno, lines: 10_000 }))
       await out.write(logText(line));

@@ -63,10 +63,15 @@ export async function printLog(
   which: Pick<LogQuery, 'type' | 'dyno' | 'source'>,
 ): Promise<number> {
   const query = { lines: parseCount(flag('num') ?? '100'), follow: flag('tail') !== undefined, signal };
+  let isEmpty = true;
   for await (const line of platform.logs.read(app, { ...query, ...which })) {
+    isEmpty = false;
     await (json ? out.json(line) : out.write(logText(line)));
     if (signal.aborted) return EXIT.interrupted;
   }
+  const asked = which.dyno ?? which.type;
+  if (isEmpty && asked !== undefined && !json)
+    out.note(`No line in the log of ${app} is of ${quote(asked)}. \`paas ps -a ${app}\` lists its dynos.`);
   return EXIT.done;
 }
 

@@ -231,6 +231,21 @@ describe('logs', () => {
     });
   });
 
+  it('says that no line is of the type or dyno that was asked for', async () => {
+    for (const [command, asked] of [
+      ['logs -p wep -a blog', 'wep'],
+      ['logs -d web.99 -a blog', 'web.99'],
+      ['run:logs run.99 -a blog', 'run.99'],
+    ]) {
+      const { status, stdout, stderr } = await paas.run(command!);
+      assert.deepEqual([status, stdout], [0, '']);
+      assert.match(
+        stderr,
+        new RegExp(`^No line in the log of blog is of "${asked}"\\. \`paas ps -a blog\` lists`),
+      );
+    }
+  });
+
   it('run:logs prints what one-off dynos said', async () => {
     const read: object[] = [];
     paas.services = {
