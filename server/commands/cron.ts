@@ -1,5 +1,6 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { CONCURRENCIES, type Concurrency } from '../../deploy/model/cron-entry.ts';
+import { minuteText } from '../../deploy/model/minute-text.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { CronJobView } from '../../deploy/platform/runs.ts';
 import type { Argument, Command } from './command.ts';
@@ -179,7 +180,7 @@ function jobRow(job: CronJobView): string[] {
 
 function nextText({ next, suspended }: CronJobView): string {
   if (suspended) return 'suspended';
-  return next ? `${next.toISOString().slice(0, 16).replace('T', ' ')} UTC` : 'never';
+  return next ? minuteText(next) : 'never';
 }
 
 function lastText({ last }: CronJobView): string {

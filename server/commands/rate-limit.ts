@@ -1,11 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { VisitorSettings } from '../../deploy/model/visitor-settings.ts';
+import { RATE_UNITS, type Rate, rateText } from '../../deploy/model/rate-text.ts';
 import type { Command } from './command.ts';
-
-type Rate = NonNullable<VisitorSettings['rate']>;
-
-const MILLISECONDS = { s: 1000, m: 60_000, h: 3_600_000 };
 
 const show: Command = {
   name: 'rate-limit',
@@ -18,7 +14,7 @@ const show: Command = {
     const { rate } = platform.visitors.find(app);
     if (json) return out.json(rate ?? null);
     if (!rate) return out.note(`${app} has no rate limit.`);
-    out.line(rateText(rate));
+    out.line(`each client: ${rateText(rate)}`);
   },
 };
 
@@ -42,7 +38,7 @@ const set: Command = {
     await out.action(
       `Setting the rate limit of ${app}`,
       () => platform.visitors.setRate(app, rate, caller.user),
-      () => `done, ${rateText(rate)}`,
+      () => `done, each client: ${rateText(rate)}`,
     );
     if (json) await out.json(rate);
   },
@@ -76,12 +72,6 @@ export function parseRate(text: string, burst: string | undefined): Rate {
     throw new PaasError('invalid', `${quote(burst)} is no number of requests from 1 to 999999.`);
   }
   const requests = Number(match[1]);
-  const milliseconds = MILLISECONDS[match[2] as keyof typeof MILLISECONDS];
+  const milliseconds = RATE_UNITS[match[2] as keyof typeof RATE_UNITS];
   return { requests, milliseconds, burst: Number(burst ?? requests) };
-}
-
-function rateText({ requests, milliseconds, burst }: Rate): string {
-  const unit =
-    Object.entries(MILLISECONDS).find(([, length]) => length === milliseconds)?.[0] ?? `${milliseconds} ms`;
-  return `${requests}/${unit} for each client, ${burst} at once`;
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import { minuteText } from '../../model/minute-text.ts';
 import { PaasError } from '../../model/paas-error.ts';
 import type { CertificatePair, Challenge } from '../../model/router.ts';
 import type { AcmeHostRecord, AcmeStore } from '../../store/acme-store.ts';
@@ -147,10 +148,9 @@ export class AcmeCertificates implements AutomaticCertificates {
         ? new Date(facts.notBefore.getTime() + DAY_MS)
         : allowedFrom(record.orderedAt, now);
     if (from) {
-      const at = from.toISOString().slice(0, 16).replace('T', ' ');
       throw new PaasError(
         'conflict',
-        `Certificate authorities limit orders for a name: ${hostname} can have the next one from ${at} +0000.`,
+        `Certificate authorities limit orders for a name: ${hostname} can have the next one from ${minuteText(from)}.`,
       );
     }
   }
@@ -274,8 +274,10 @@ export class AcmeCertificates implements AutomaticCertificates {
       );
     // Said once: `certs` shows it as long as it is so.
     if (error.message === record.problem) return;
-    const at = nextAt.toISOString().slice(0, 16).replace('T', ' ');
-    this.#options.note(hostname, `No certificate for ${hostname}: ${error.message}. Tried again ${at} +0000`);
+    this.#options.note(
+      hostname,
+      `No certificate for ${hostname}: ${error.message}. Tried again ${minuteText(nextAt)}`,
+    );
   }
 
   #other(challenge: ChallengeType): ChallengeType {

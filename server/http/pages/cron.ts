@@ -1,4 +1,5 @@
 import { DEFAULT_TIME_LIMIT } from '../../../deploy/model/cron-entry.ts';
+import { minuteText } from '../../../deploy/model/minute-text.ts';
 import type { CronJobView } from '../../../deploy/platform/runs.ts';
 import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
@@ -77,7 +78,7 @@ function jobRow({ next, last, ...job }: CronJobView) {
   const state = last && (last.status === undefined ? 'running' : `status ${last.status}`);
   return {
     ...job,
-    next: next === undefined ? '' : `${next.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+    next: next === undefined ? '' : minuteText(next),
     last: last ? { at: last.at, dyno: last.dyno, state, failed: (last.status ?? 0) !== 0 } : null,
   };
 }

@@ -1,4 +1,5 @@
 import { mappingText } from '../../../deploy/model/port-mapping.ts';
+import { rateText } from '../../../deploy/model/rate-text.ts';
 import { spanText } from '../../../deploy/model/span-text.ts';
 import { changeApp } from '../change.ts';
 import type { Exchange } from '../exchange.ts';
@@ -64,18 +65,6 @@ async function showWith(exchange: Exchange, problem: string, status = 200): Prom
     redirects: redirects.list(app.name),
   };
   await exchange.page('routing/routing', { app, ...data, problem, tab: 'routing' }, status);
-}
-
-function rateText({
-  requests,
-  milliseconds,
-  burst,
-}: {
-  requests: number;
-  milliseconds: number;
-  burst: number;
-}) {
-  return `${requests} in ${milliseconds / 1000} s, ${burst} at once`;
 }
 
 function idleText(seconds: number | undefined): string {

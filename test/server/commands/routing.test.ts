@@ -205,7 +205,7 @@ xn--bcher-kva.example (bücher.example) | added
   it('rate-limit', async () => {
     assert.match(
       (await run('rate-limit:set 600/m --burst 50 -a blog')).stderr,
-      /done, 600\/m for each client, 50 at once/,
+      /done, each client: 600\/m, 50 at once/,
     );
     assert.deepEqual(JSON.parse((await run('rate-limit -a blog --json')).stdout), {
       requests: 600,
