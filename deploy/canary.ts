@@ -71,8 +71,9 @@ export class AppCanaries implements Canaries {
 
   /** Under the app's lock: boots web dynos of a pending release beside the current one, and records it with `commit`. Throws as a deploy does. */
   async begin(release: Release, commit: () => void): Promise<void> {
-    const { dynos, store, logs } = this.#options;
-    const { app, version } = release;
+    const { dynos, store, logs, activity } = this.#options;
+    const { app, version, user } = release;
+    const earlier = store.canary(app);
     const { canaryShare = 0 } = this.#options.apps.find(app);
     try {
       await dynos.startCanary(release, this.#dynosOf(release), () => {
@@ -83,6 +84,10 @@ export class AppCanaries implements Canaries {
       throw error;
     }
     this.#counts.set(app, { version, requests: 0, failed: 0 });
+    if (earlier) {
+      const text = `v${earlier.version} given up: v${version} takes its place`;
+      activity.note({ app, user, action: 'releases:abort', text });
+    }
     const text = `v${version} gets ${canaryShare}% of the visitors`;
     logs.append(app, { source: 'app', dyno: 'api', text });
   }

@@ -19,6 +19,7 @@ describe('AppCanaries', () => {
   let stopped: number;
   let wanted: number;
   let activate: (release: Release) => Promise<void>;
+  let events: string[];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'canary-'));
@@ -29,6 +30,7 @@ describe('AppCanaries', () => {
     store.activate(made());
     apps.setCanaryShare('shop', 30);
     stopped = 0;
+    events = [];
     wanted = 1;
     activate = async (release) => store.activate(release);
     canaries = new AppCanaries({
@@ -46,7 +48,7 @@ describe('AppCanaries', () => {
         stopCanary: async () => void stopped++,
       },
       logs: { append: () => {} },
-      activity: { note: () => {} },
+      activity: { note: ({ text }: { text: string }) => void events.push(text) },
       publishRoutes: async () => {},
     } as unknown as AppCanariesOptions);
   });
@@ -100,6 +102,13 @@ describe('AppCanaries', () => {
     assert.equal(canaries.find('shop').release, 2);
     assert.equal(await canaries.abort('shop', 'alice'), 2);
     assert.equal(stopped, 1);
+  });
+
+  it('one whose place the next takes is given up, and that is told', async () => {
+    await canaries.begin(made(), () => {});
+    await canaries.begin(made(), () => {});
+    assert.equal(canaries.find('shop').release, 3);
+    assert.deepEqual(events, ['v2 given up: v3 takes its place']);
   });
 
   it('has as many dynos after a start of control as before', async () => {
