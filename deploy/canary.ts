@@ -1,5 +1,5 @@
 import type { Activity } from './activity.ts';
-import type { DynoManager } from './formation/dyno-manager.ts';
+import type { DynoManager, RunningCanary } from './formation/dyno-manager.ts';
 import type { AppLogs } from './logs/app-log.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
@@ -50,7 +50,7 @@ export class AppCanaries implements Canaries {
   }
 
   async set(app: string, share: number | undefined, user: string): Promise<void> {
-    const { apps, store, activity, publishRoutes } = this.#options;
+    const { apps, store, activity, lock, publishRoutes } = this.#options;
     apps.find(app);
     if (share !== undefined && (!Number.isInteger(share) || share < 1 || share > 99))
       throw new PaasError('invalid', 'The share of a canary can be from 1% to 99%.');
@@ -59,6 +59,16 @@ export class AppCanaries implements Canaries {
     const text = share === undefined ? 'Canaries off' : `Canaries get ${share}% of the visitors`;
     activity.note({ app, user, action: 'releases:canary', text });
     await publishRoutes();
+    if (store.canary(app)) await lock.run(app, () => this.#scale(app));
+  }
+
+  /** Under the app's lock: a canary has as many dynos as its share asks for. */
+  async #scale(app: string): Promise<void> {
+    const { releases, dynos } = this.#options;
+    const canary = this.running(app);
+    if (!canary) return;
+    const release = releases.require(app);
+    await dynos.scale({ release, quantities: releases.quantities(release), canary });
   }
 
   /** Whether the next release of an app begins as a canary. */
@@ -129,7 +139,7 @@ export class AppCanaries implements Canaries {
   }
 
   /** An app's canary, and how many dynos are its. */
-  running(app: string): { release: Release; dynos: number } | undefined {
+  running(app: string): RunningCanary | undefined {
     const release = this.#options.store.canary(app);
     return release && { release, dynos: this.#dynosOf(release) };
   }

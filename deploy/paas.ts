@@ -380,6 +380,7 @@ export function openPaas(options: PaasOptions): Paas {
       dynos,
       activity,
       lock,
+      canaryOf: (app) => canaries.running(app),
       runs: (app) => runs.list(app),
       onStarted: (app) => idleness.watch(app),
     }),

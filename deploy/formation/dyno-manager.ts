@@ -21,7 +21,13 @@ export interface ResumedApp {
   quantities: Record<string, number>;
   /** Its web dynos may be without containers. */
   idles: boolean;
-  canary: { release: Release; dynos: number } | undefined;
+  canary: RunningCanary | undefined;
+}
+
+/** A release that some visitors get, and how many web dynos are its. */
+export interface RunningCanary {
+  release: Release;
+  dynos: number;
 }
 
 export interface DynoManagerOptions {
@@ -77,13 +83,15 @@ export class DynoManager {
    * Starts and stops only the difference; resolves when the new web dynos are up or have failed. Throws `conflict` where the app
    * is being destroyed by then.
    */
-  async scale(release: Release, quantities: Record<string, number>): Promise<void> {
+  async scale({
+    release,
+    quantities,
+    canary,
+  }: Pick<ResumedApp, 'release' | 'quantities' | 'canary'>): Promise<void> {
     const present = this.#dynos.get(release.app) ?? [];
-    const formation = present.filter((dyno) => !dyno.canary);
-    const surplus = formation.filter((dyno) => dyno.number > (quantities[dyno.type] ?? 0));
-    const missing = wantedDynos(release, quantities).filter(
-      (wanted) => !formation.some((dyno) => dyno.type === wanted.type && dyno.number === wanted.number),
-    );
+    const wanted = allDynos({ release, quantities, canary });
+    const surplus = present.filter((dyno) => !wanted.some((other) => isSamePlace(dyno, other)));
+    const missing = wanted.filter((dyno) => !present.some((other) => isSamePlace(dyno, other)));
     this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
     await this.#options.publishRoutes();
     this.#retire(surplus);
@@ -198,10 +206,7 @@ export class DynoManager {
     const found: [Dyno, string][] = [];
     const missing: Dyno[] = [];
     for (const { release, quantities, idles, canary } of current) {
-      const dynos = [
-        ...wantedDynos(release, quantities),
-        ...(canary ? canaryDynos(canary.release, canary.dynos) : []),
-      ];
+      const dynos = allDynos({ release, quantities, canary });
       this.#dynos.set(release.app, dynos);
       const empty = dynos.filter((dyno) => {
         const container = containers.find(
@@ -370,6 +375,19 @@ export class DynoManager {
 function addressOf(dyno: Dyno): DynoAddress | undefined {
   const address = dyno.container?.address;
   return address === undefined ? undefined : { address, port: WEB_PORT };
+}
+
+function allDynos({
+  release,
+  quantities,
+  canary,
+}: Pick<ResumedApp, 'release' | 'quantities' | 'canary'>): Dyno[] {
+  const canaries = canary ? canaryDynos(canary.release, canary.dynos) : [];
+  return [...wantedDynos(release, quantities), ...canaries];
+}
+
+function isSamePlace(one: Dyno, other: Dyno): boolean {
+  return one.type === other.type && one.number === other.number && one.canary === other.canary;
 }
 
 function wantedDynos(release: Release, quantities: Record<string, number>): Dyno[] {

@@ -8,7 +8,7 @@ import type { RunView } from '../platform/runs.ts';
 import type { Dynos, DynoView, ProcessTypeView, ScaleChange } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { AppStore } from '../store/app-store.ts';
-import type { DynoManager } from './dyno-manager.ts';
+import type { DynoManager, RunningCanary } from './dyno-manager.ts';
 
 export interface FormationsOptions {
   store: AppStore;
@@ -16,6 +16,7 @@ export interface FormationsOptions {
   dynos: DynoManager;
   activity: Activity;
   lock: KeyedMutex;
+  canaryOf: (app: string) => RunningCanary | undefined;
   /** The one-off dynos that run. */
   runs: (app: string) => RunView[];
   /** Its dynos are new, or more: nobody may have come for long, but that is no reason to let them go. */
@@ -50,7 +51,7 @@ export class Formations implements Dynos {
       this.#options.store.setFormation(app, quantities);
       const text = changes.map((change) => `${change.type}@${quantities[change.type]}`).join(' ');
       this.#options.activity.note({ app, user, action: 'ps:scale', text: `Scaled to ${text}` });
-      await this.#options.dynos.scale(release, quantities);
+      await this.#options.dynos.scale({ release, quantities, canary: this.#options.canaryOf(app) });
       this.#options.onStarted(app);
       return this.#view(release);
     });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { AppCanaries, type AppCanariesOptions } from '../../deploy/canary.ts';
+import type { RunningCanary } from '../../deploy/formation/dyno-manager.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
 import type { Release } from '../../deploy/model/release.ts';
 import { AppStore } from '../../deploy/store/app-store.ts';
@@ -20,6 +21,7 @@ describe('AppCanaries', () => {
   let wanted: number;
   let activate: (release: Release) => Promise<void>;
   let events: string[];
+  let scaled: number[];
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'canary-'));
@@ -31,6 +33,7 @@ describe('AppCanaries', () => {
     apps.setCanaryShare('shop', 30);
     stopped = 0;
     events = [];
+    scaled = [];
     wanted = 1;
     activate = async (release) => store.activate(release);
     canaries = new AppCanaries({
@@ -39,12 +42,14 @@ describe('AppCanaries', () => {
       lock,
       releases: {
         quantities: () => ({ web: wanted }),
+        require: () => store.find('shop', 1),
         current: () => store.find('shop', apps.find('shop').currentRelease!),
         activate: (release: Release) => activate(release),
         finish: async () => {},
       },
       dynos: {
         startCanary: async (_release: Release, _count: number, commit: () => void) => commit(),
+        scale: async ({ canary }: { canary: RunningCanary }) => void scaled.push(canary.dynos),
         stopCanary: async () => void stopped++,
       },
       logs: { append: () => {} },
@@ -109,6 +114,13 @@ describe('AppCanaries', () => {
     await canaries.begin(made(), () => {});
     assert.equal(canaries.find('shop').release, 3);
     assert.deepEqual(events, ['v2 given up: v3 takes its place']);
+  });
+
+  it('has more dynos with a larger share', async () => {
+    wanted = 10;
+    await canaries.begin(made(), () => {});
+    await canaries.set('shop', 50, 'alice');
+    assert.deepEqual(scaled, [5]);
   });
 
   it('has as many dynos after a start of control as before', async () => {

@@ -38,14 +38,24 @@ describe('DynoManager.scale()', () => {
 
   it('leaves an app asleep whose workers alone are scaled', async () => {
     const dynos = await asleep();
-    await dynos.scale(release, { web: 1, worker: 1 });
+    await dynos.scale({ release, quantities: { web: 1, worker: 1 }, canary: undefined });
     await dynos.settled();
     assert.deepEqual(states(dynos), ['web.1 idle', 'worker.1 up']);
   });
 
+  it('gives a canary as many dynos as its share of the new formation is', async () => {
+    const dynos = await asleep();
+    const next = { ...release, version: 2 };
+    await dynos.scale({ release, quantities: { web: 3 }, canary: { release: next, dynos: 2 } });
+    await dynos.settled();
+    assert.deepEqual(states(dynos), ['web.1 up', 'web.2 up', 'web.3 up', 'canary.1 up', 'canary.2 up']);
+    await dynos.scale({ release, quantities: { web: 1 }, canary: { release: next, dynos: 1 } });
+    assert.deepEqual(states(dynos), ['web.1 up', 'canary.1 up']);
+  });
+
   it('wakes one whose web dynos become more: who answers while others sleep would wake none of them', async () => {
     const dynos = await asleep();
-    await dynos.scale(release, { web: 2, worker: 0 });
+    await dynos.scale({ release, quantities: { web: 2, worker: 0 }, canary: undefined });
     await dynos.settled();
     assert.deepEqual(states(dynos), ['web.1 up', 'web.2 up']);
   });

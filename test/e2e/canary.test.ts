@@ -40,11 +40,11 @@ describe('a canary', function () {
       assert.equal(again.page, page);
       assert.equal(again.cookie, '');
     }
-    await paas.paas('scale web=2 -a shop');
+    await paas.paas('scale web=3 -a shop');
     const dynos: { name: string }[] = JSON.parse(await paas.paas('ps -a shop --json'));
     assert.deepEqual(
       dynos.map(({ name }) => name),
-      ['web.1', 'web.2', 'canary.1'],
+      ['web.1', 'web.2', 'web.3', 'canary.1', 'canary.2'],
     );
     await paas.paas('scale web=1 -a shop');
     assert.match(await paas.paas('releases -a shop'), /^v2 +Deploy [0-9a-f]{8} \(canary\)/m);
