@@ -25,6 +25,7 @@ import { Execs } from './containers/execs.ts';
 import type { Kernel } from './containers/kernel.ts';
 import { OutputWatcher } from './containers/output-watcher.ts';
 import { FileWorker } from './files/file-worker.ts';
+import { SizeQueue } from './files/size-queue.ts';
 import { IdleMemory } from './idle-memory.ts';
 import { registerBaseImage } from './images/base-image.ts';
 import { ImageLoader } from './images/image-loader.ts';
@@ -80,7 +81,7 @@ export async function startRuntime(
       ...{ volumes, worker },
       openView: (lower) => parts.kernel.openView({ rootfs: { lower }, binds: [] }),
     }),
-    ...{ maker, worker },
+    ...{ maker, worker, sizes: new SizeQueue(worker) },
     refusedSources: [settings.data, settings.run],
   });
   await engine.open();

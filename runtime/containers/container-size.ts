@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderSize, type LayerStore } from '../images/layer-store.ts';
+import type { SizeQueue } from '../files/size-queue.ts';
+import type { LayerStore } from '../images/layer-store.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import { DISK_UPPER, diskImage } from './disk/disk-folders.ts';
@@ -10,6 +11,7 @@ export interface ContainerSizeOptions {
   kernel: Pick<Kernel, 'openDisk'>;
   store: ContainerStore;
   layers: LayerStore;
+  sizes: SizeQueue;
 }
 
 /** Bytes in the files that a container has written itself, and in all that it sees; spelt as the Engine API does. */
@@ -22,16 +24,19 @@ export async function containerSize(
   return { SizeRw, SizeRootFs: layers.reduce((sum, size) => sum + size, SizeRw) };
 }
 
-async function ownSize(container: Container, { kernel, store }: ContainerSizeOptions): Promise<number> {
+async function ownSize(
+  container: Container,
+  { kernel, store, sizes }: ContainerSizeOptions,
+): Promise<number> {
   const folder = store.folder(container.id);
   const image = diskImage(folder);
-  if (!container.config.host.DiskSize) return folderSize(join(folder, 'upper'));
+  if (!container.config.host.DiskSize) return sizes.of(join(folder, 'upper'));
   const measure = async () => {
     // A start that failed made none, and a commit takes it away.
     if (!existsSync(image)) return 0;
     const disk = await kernel.openDisk(image);
     try {
-      return await folderSize(join(disk.folder, DISK_UPPER));
+      return await sizes.of(join(disk.folder, DISK_UPPER));
     } finally {
       disk.close();
     }

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import type { FileWorker } from '../files/file-worker.ts';
+import type { SizeQueue } from '../files/size-queue.ts';
 import type { Image } from '../images/image.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { LayerMaker } from '../images/layer-maker.ts';
@@ -54,6 +55,7 @@ export interface EngineOptions {
   filler: VolumeFiller;
   maker: LayerMaker;
   worker: FileWorker;
+  sizes: SizeQueue;
   /** Folders of the host that no container may have. */
   refusedSources: string[];
 }

@@ -145,7 +145,7 @@ export class LayerStore {
 }
 
 /** Bytes in the files of a folder and those below; what goes away meanwhile does not count. */
-export async function folderSize(path: string): Promise<number> {
+async function folderSize(path: string): Promise<number> {
   let size = 0;
   const pending = [path];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {

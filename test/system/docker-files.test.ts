@@ -224,6 +224,23 @@ describe('images and files with the docker client', function () {
     );
   });
 
+  it('nothing of the host is counted while a container swaps what is measured', async () => {
+    fs.mkdirSync(at('large'));
+    fs.writeFileSync(at('large/file'), '');
+    fs.truncateSync(at('large/file'), 2 ** 40);
+    const swap = `mkdir -p /tmp/own/d; cd /tmp/own; head -c 5000 /dev/zero > once; ln once twice
+      while :; do mv d real; ln -s ${at('large')} d; rm d; mv real d; done`;
+    await docker('run', '-d', '--name', 'swap', BASE, 'sh', '-c', swap);
+    while ((await engine.client('exec', 'swap', 'test', '-e', '/tmp/own/twice')).code !== 0);
+    const measure = () => engine.docker.getContainer('swap').inspect({ size: true } as object);
+    for (let round = 0; round < 4; round++) {
+      for (const { SizeRw } of (await Promise.all(Array.from({ length: 20 }, measure))) as {
+        SizeRw?: number;
+      }[])
+        assert.equal(SizeRw, 5000);
+    }
+  });
+
   it('no program of the container runs when files are copied', async () => {
     const traps =
       'for p in tar xz gzip cp cat sh; do printf "#!/bin/dash\\necho ran >> /ran\\n" > /usr/bin/$p; done';

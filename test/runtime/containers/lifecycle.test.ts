@@ -357,18 +357,5 @@ describe('Lifecycle, through the API', () => {
       }
       await assert.rejects(names({ before: ['nonesuch'] }), { statusCode: 404 });
     });
-
-    it('tells sizes if asked to', async () => {
-      const container = await create('true');
-      await container.start();
-      await container.wait();
-      const upper = kernel.launched.at(-1)!.rootfs.upper;
-      writeFileSync(join(upper, 'file'), Buffer.alloc(5000));
-      const [listed] = await docker.listContainers({ all: true, size: true } as object);
-      assert.equal((listed as unknown as { SizeRw: number }).SizeRw, 5000);
-      const inspected = await container.inspect({ size: true } as object);
-      assert.equal((inspected as unknown as { SizeRw: number }).SizeRw, 5000);
-      assert.equal('SizeRw' in (await docker.listContainers({ all: true }))[0]!, false);
-    });
   });
 });

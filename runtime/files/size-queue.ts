@@ -1,0 +1,43 @@
+import type { FileWorker } from './file-worker.ts';
+
+interface Question {
+  path: string;
+  resolve(bytes: number): void;
+  reject(error: unknown): void;
+}
+
+/** Tells the bytes in folders that containers change: what is asked while a process walks shares the next one, however many ask. */
+export class SizeQueue {
+  readonly #worker: Pick<FileWorker, 'sizes'>;
+  #waiting: Question[] = [];
+  #isWalking = false;
+
+  constructor(worker: Pick<FileWorker, 'sizes'>) {
+    this.#worker = worker;
+  }
+
+  /** 0 for a folder that is not there. */
+  of(path: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ path, resolve, reject });
+      if (!this.#isWalking) void this.#walk();
+    });
+  }
+
+  async #walk(): Promise<void> {
+    this.#isWalking = true;
+    // Those that are asked in the same turn go together.
+    await null;
+    while (this.#waiting.length > 0) {
+      const asked = this.#waiting;
+      this.#waiting = [];
+      try {
+        const sizes = await this.#worker.sizes(asked.map(({ path }) => path));
+        for (const [index, { resolve }] of asked.entries()) resolve(sizes[index]!);
+      } catch (error) {
+        for (const { reject } of asked) reject(error);
+      }
+    }
+    this.#isWalking = false;
+  }
+}
