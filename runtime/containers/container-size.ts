@@ -36,7 +36,7 @@ async function ownSize(
     if (!existsSync(image)) return 0;
     const disk = await kernel.openDisk(image);
     try {
-      return await sizes.of(join(disk.folder, DISK_UPPER));
+      return await sizes.of(DISK_UPPER, disk.root);
     } finally {
       disk.close();
     }

@@ -41,8 +41,8 @@ export interface Kernel {
   givesWay(id: string): boolean;
   /** Nanoseconds of processor time that a container has used, or all together. */
   processorTime(id?: string): number;
-  /** Mounts a container's disk for the runtime alone, whether or not the container runs; `folder` is its root until `close`. */
-  openDisk(image: string): Promise<{ folder: string; close(): void }>;
+  /** Mounts a container's disk for the runtime alone, whether or not the container runs; `root` and `folder` are its root until `close`. */
+  openDisk(image: string): Promise<{ root: number; folder: string; close(): void }>;
   /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */
   execute(args: string[]): Promise<void>;
   /** What a running container sees as its root folder; undefined: it does not run. */

@@ -216,12 +216,12 @@ export class LinuxKernel implements Kernel {
     }
   }
 
-  async openDisk(image: string): Promise<{ folder: string; close(): void }> {
+  async openDisk(image: string): Promise<{ root: number; folder: string; close(): void }> {
     const [mounted] = loopDevicesOf(image);
     const device = mounted === undefined ? await attachLoopDevice(image) : undefined;
     try {
       const root = mountDetached(device?.path ?? mounted!);
-      return { folder: `/proc/${process.pid}/fd/${root}`, close: () => closeSync(root) };
+      return { root, folder: `/proc/${process.pid}/fd/${root}`, close: () => closeSync(root) };
     } finally {
       if (device) closeSync(device.descriptor);
     }

@@ -5,7 +5,16 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
 import { comeAsOthers } from '../priority.ts';
-import type { Change, FileJob, Outcome, Packed, PackJob, Unpacked, UnpackJob } from './job.ts';
+import {
+  type Change,
+  DESCRIPTOR,
+  type FileJob,
+  type Outcome,
+  type Packed,
+  type PackJob,
+  type Unpacked,
+  type UnpackJob,
+} from './job.ts';
 
 const PROGRAM = fileURLToPath(new URL('process.ts', import.meta.url));
 const SETPRIV = '/usr/bin/setpriv';
@@ -50,8 +59,11 @@ export class FileWorker {
     return (await run({ kind: 'changes' }, io)) as Change[];
   }
 
-  async sizes(folders: string[]): Promise<number[]> {
-    return (await run({ kind: 'sizes', folders }, {})) as number[];
+  /** Bytes in folders, 0 for those that are not there. `root`: they are below this one, relative. */
+  async sizes(folders: string[], root?: number): Promise<number[]> {
+    const below = root === undefined ? '' : `/proc/self/fd/${DESCRIPTOR.root}/`;
+    const job = { kind: 'sizes' as const, folders: folders.map((folder) => below + folder) };
+    return (await run(job, root === undefined ? {} : { root })) as number[];
   }
 }
 

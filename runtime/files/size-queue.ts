@@ -2,6 +2,7 @@ import type { FileWorker } from './file-worker.ts';
 
 interface Question {
   path: string;
+  root: number | undefined;
   resolve(bytes: number): void;
   reject(error: unknown): void;
 }
@@ -16,10 +17,10 @@ export class SizeQueue {
     this.#worker = worker;
   }
 
-  /** 0 for a folder that is not there. */
-  of(path: string): Promise<number> {
+  /** 0 for a folder that is not there. `root`: the path is relative to this one. */
+  of(path: string, root?: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ path, resolve, reject });
+      this.#waiting.push({ path, root, resolve, reject });
       if (!this.#isWalking) void this.#walk();
     });
   }
@@ -29,10 +30,12 @@ export class SizeQueue {
     // Those that are asked in the same turn go together.
     await null;
     while (this.#waiting.length > 0) {
-      const asked = this.#waiting;
-      this.#waiting = [];
+      const { root } = this.#waiting[0]!;
+      const asked = this.#waiting.filter((question) => question.root === root);
+      this.#waiting = this.#waiting.filter((question) => question.root !== root);
       try {
-        const sizes = await this.#worker.sizes(asked.map(({ path }) => path));
+        const paths = asked.map(({ path }) => path);
+        const sizes = await this.#worker.sizes(paths, root);
         for (const [index, { resolve }] of asked.entries()) resolve(sizes[index]!);
       } catch (error) {
         for (const { reject } of asked) reject(error);

@@ -133,7 +133,7 @@ describe('a container with a disk of its own', function () {
     const look = setInterval(() => {
       most = Math.max(most, loopDevicesOf(image).length);
     }, 1);
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       await container.stop({ t: 0 });
       const size = () => container.inspect({ size: true } as object);
       const measured = [size(), size()];
