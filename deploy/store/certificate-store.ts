@@ -40,6 +40,20 @@ export class CertificateStore {
     });
   }
 
+  /** What its owner was last told of its expiry; undefined: nothing. */
+  told(id: number): string | undefined {
+    const told = this.#db.get('SELECT told FROM own_certificates WHERE id = ?', id)?.told;
+    return told === null || told === undefined ? undefined : String(told);
+  }
+
+  /** `tell` is part of the same step. */
+  setTold(id: number, told: string, tell: () => void): void {
+    this.#db.transaction(() => {
+      tell();
+      this.#db.run('UPDATE own_certificates SET told = ? WHERE id = ?', told, id);
+    });
+  }
+
   remove(id: number): void {
     this.#db.run('DELETE FROM own_certificates WHERE id = ?', id);
   }

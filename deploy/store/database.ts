@@ -188,6 +188,7 @@ const MIGRATIONS = [
      PRIMARY KEY (repository, ref)
    ) STRICT;`,
   'ALTER TABLE releases ADD COLUMN reason TEXT;',
+  'ALTER TABLE own_certificates ADD COLUMN told TEXT;',
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -8,6 +8,7 @@ import type { CertificateStore } from '../store/certificate-store.ts';
 import type { HttpsStore } from '../store/https-store.ts';
 import { type Candidate, certificatesOf, chooseCertificates, nextChange } from './certificate-choice.ts';
 import { covers } from './certificate-names.ts';
+import { expiryOf, expiryProblem, expiryText } from './expiry.ts';
 import { HostOwners, type HostOwnersOptions } from './host-owners.ts';
 import { OwnCertificates } from './own-certificates.ts';
 import { type Bundle, parseBundle } from './pem-bundle.ts';
@@ -192,12 +193,13 @@ export class AppCertificates implements Certificates {
     clearInterval(this.#timer);
   }
 
-  /** Tells the router if time alone has changed what is shown. */
+  /** Tells the router if time alone has changed what is shown, and once who should bring a new one. */
   async keepTime(): Promise<void> {
     const { until } = this.#show();
-    if (!until || until > this.#now()) return;
-    this.refresh();
-    await this.#options.publishRoutes();
+    const isOver = until !== undefined && until <= this.#now();
+    if (isOver) this.refresh();
+    this.#tellExpiry();
+    if (isOver) await this.#options.publishRoutes();
   }
 
   /** For the router. */
@@ -221,6 +223,19 @@ export class AppCertificates implements Certificates {
     return this.#shown;
   }
 
+  #tellExpiry(): void {
+    const { store, activity } = this.#options;
+    for (const candidate of new Set(this.#show().chosen.values())) {
+      const { id, app, facts } = candidate;
+      const expiry = expiryOf(facts, this.#now());
+      if (id === undefined || expiry === undefined || store.told(id) === expiry) continue;
+      const text = expiryText(candidate, expiry);
+      store.setTold(id, expiry, () =>
+        activity.happened({ app, dyno: 'certs', action: 'certs:expire', text }),
+      );
+    }
+  }
+
   #now(): Date {
     return this.#options.now?.() ?? new Date();
   }
@@ -232,12 +247,12 @@ export class AppCertificates implements Certificates {
   #view(hostname: string, shown: Candidate | undefined): HostCertificate {
     const outlook = this.#options.automatic.outlook(hostname);
     if (!shown) return { hostname, kind: 'none', certificate: undefined, ...outlook };
-    const expired = shown.facts.notAfter <= this.#now() ? 'expired' : undefined;
+    const problem = expiryProblem(shown, this.#now());
     return {
       hostname,
       kind: shown.kind,
       certificate: shown.facts,
-      ...(shown.kind === 'automatic' ? outlook : { problem: expired, nextOrder: undefined }),
+      ...(shown.kind === 'automatic' ? outlook : { problem, nextOrder: undefined }),
     };
   }
 
