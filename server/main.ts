@@ -14,6 +14,7 @@ import { requireBaseSystem } from './host/base-system.ts';
 import { ensureFolders } from './host/folders.ts';
 import { listenForStop, mainSocket, requestStop, runningMain } from './host/main-socket.ts';
 import { PassedSockets } from './host/passed-sockets.ts';
+import { pipSettings } from './host/pip-settings.ts';
 import { PlatformInstance } from './host/platform-instance.ts';
 import { programFor } from './host/program-copy.ts';
 import { firstSteps } from './host/summary.ts';
@@ -98,6 +99,7 @@ async function prepare(config: Config, keys: string): Promise<PlatformInstance> 
     node: process.execPath,
     base: requireBaseSystem(),
     adminKeys: keys,
+    pip: pipSettings(SETTINGS),
     environment: SETTINGS,
     passed: PASSED,
   };

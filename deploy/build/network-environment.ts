@@ -11,6 +11,7 @@ const PASSED_ON = [
   'no_proxy',
   'PIP_INDEX_URL',
   'PIP_EXTRA_INDEX_URL',
+  'PIP_TRUSTED_HOST',
 ];
 
 /**

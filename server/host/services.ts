@@ -19,6 +19,8 @@ export interface Surroundings {
   base: string;
   /** Lines of authorized_keys; empty: none. */
   adminKeys: string;
+  /** Where pip of the builds gets packages from, as variables of its environment. */
+  pip: Record<string, string>;
   /** Of main itself. */
   environment: Record<string, string | undefined>;
 }
@@ -130,7 +132,7 @@ function environment(name: ServiceName, config: Config, around: Surroundings): R
     if (https) own.PAAS_HTTPS_FD = '4';
   }
   if (name === 'runtime') own.PAAS_BASE = around.base;
-  if (name === 'control') own.PAAS_ADMIN_PUBLIC_KEY = around.adminKeys;
+  if (name === 'control') Object.assign(own, around.pip, { PAAS_ADMIN_PUBLIC_KEY: around.adminKeys });
   return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...Object.fromEntries(kept), ...own };
 }
 

@@ -8,6 +8,7 @@ const around = {
   node: '/opt/paas/node',
   base: '/var/cache/paas/base',
   adminKeys: 'ssh-ed25519 AAAA me',
+  pip: { PIP_INDEX_URL: 'https://pypi.example/simple' },
   environment: {
     PAAS_DOMAIN: 'old',
     AWS_SECRET_ACCESS_KEY: 'secret',
@@ -69,7 +70,9 @@ describe('serviceCommand()', () => {
     assert.equal(env.PAAS_HTTP, '0.0.0.0:80');
     assert.equal(env.HTTPS_PROXY, 'http://p');
     assert.equal(env.PAAS_ADMIN_PUBLIC_KEY, 'ssh-ed25519 AAAA me');
+    assert.equal(env.PIP_INDEX_URL, 'https://pypi.example/simple');
     assert.ok(!('AWS_SECRET_ACCESS_KEY' in env) && !('npm_config_x' in env));
-    assert.ok(!('PAAS_ADMIN_PUBLIC_KEY' in serviceCommand('router', config, around).env));
+    const router = serviceCommand('router', config, around).env;
+    assert.ok(!('PAAS_ADMIN_PUBLIC_KEY' in router) && !('PIP_INDEX_URL' in router));
   });
 });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { freeSubnet } from '../../../server/demo/demo-platform.ts';
 import { adminKeys, parsePublicKeys } from '../../../server/host/admin-key.ts';
 import { npmrc } from '../../../server/host/npm-settings.ts';
+import { pipSettings, pipVariables } from '../../../server/host/pip-settings.ts';
 import { parseSettings, settingsText, socketText, unitText } from '../../../server/host/systemd.ts';
 
 describe('parsePublicKeys()', () => {
@@ -64,6 +65,49 @@ describe('npmrc()', () => {
       npmrc({ cafile: bundle }, () => ['not read']),
       `cafile=${bundle}\n`,
     );
+  });
+});
+
+describe('pipVariables()', () => {
+  it('reads indexes as pip does, without those that have a password or are files', () => {
+    const machine = [
+      '# the mirror',
+      '[global]',
+      'index-url = https://mirror.example/simple',
+      'cert = /etc/ssl/ca.pem',
+      'extra_index_url =',
+      '    https://more.example/simple',
+      '    file:///opt/pypi',
+      '    https://me:secret@private.example/simple',
+      '[download]',
+      'index-url = https://other.example',
+    ].join('\n');
+    const common = { PIP_EXTRA_INDEX_URL: 'https://more.example/simple' };
+    assert.deepEqual(pipVariables([machine]), {
+      PIP_INDEX_URL: 'https://mirror.example/simple',
+      ...common,
+    });
+    const own = '[install]\nindex-url: http://here.example/\ntrusted-host=here.example\n   there.example';
+    assert.deepEqual(pipVariables([own, machine]), {
+      ...{ PIP_INDEX_URL: 'http://here.example/', PIP_TRUSTED_HOST: 'here.example there.example' },
+      ...common,
+    });
+    assert.deepEqual(
+      pipVariables([machine, '[global]\nindex-url = https://me:secret@mirror.example']),
+      common,
+    );
+  });
+});
+
+describe('pipSettings()', () => {
+  it('takes the environment before the files of pip', () => {
+    const home = mkdtempSync(join(tmpdir(), 'paas-test-'));
+    mkdirSync(join(home, '.config/pip'), { recursive: true });
+    writeFileSync(join(home, '.config/pip/pip.conf'), '[global]\nindex-url = https://file.example/simple\n');
+    assert.equal(pipSettings({ HOME: home }).PIP_INDEX_URL, 'https://file.example/simple');
+    const given = { HOME: home, PIP_INDEX_URL: 'https://given.example/simple' };
+    assert.equal(pipSettings(given).PIP_INDEX_URL, 'https://given.example/simple');
+    rmSync(home, { recursive: true });
   });
 });
 
