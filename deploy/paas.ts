@@ -221,6 +221,7 @@ export function openPaas(options: PaasOptions): Paas {
     engine,
     runner,
     logs,
+    log,
     leaving,
     publishRoutes,
     adoptRun,

@@ -34,6 +34,8 @@ export interface DynoManagerOptions {
   engine: Engine;
   runner: DynoRunner;
   logs: AppLogs;
+  /** For the operator. */
+  log: (text: string) => void;
   leaving: LeavingApps;
   /** Brings the router up to date; resolves when it is. */
   publishRoutes: () => Promise<void>;
@@ -48,6 +50,8 @@ export class DynoManager {
   #options: DynoManagerOptions;
   #dynos = new Map<string, Dyno[]>();
   #retiring = new Set<Promise<void>>();
+  /** Those that go as soon as the router leads to them no more. */
+  #replaced = new Set<Dyno>();
   /** Those that somebody waits for who holds their app's lock. */
   #booting = new Set<Dyno>();
 
@@ -75,8 +79,7 @@ export class DynoManager {
     const old = this.#dynos.get(release.app) ?? [];
     this.#dynos.set(release.app, fresh);
     for (const dyno of fresh) this.#watch(dyno);
-    await this.#options.publishRoutes();
-    this.#retire(old);
+    await this.#swap(old);
   }
 
   /**
@@ -93,8 +96,7 @@ export class DynoManager {
     const surplus = present.filter((dyno) => !wanted.some((other) => isSamePlace(dyno, other)));
     const missing = wanted.filter((dyno) => !present.some((other) => isSamePlace(dyno, other)));
     this.#dynos.set(release.app, [...present.filter((dyno) => !surplus.includes(dyno)), ...missing]);
-    await this.#options.publishRoutes();
-    this.#retire(surplus);
+    await this.#swap(surplus);
     // Who answers while others sleep would wake none of them.
     if (missing.some(({ isWeb }) => isWeb)) void this.wake(release.app);
     await this.#waitingFor(missing, () => this.#eachByType(missing, (dyno) => this.#startWatched(dyno)));
@@ -109,8 +111,7 @@ export class DynoManager {
     const old = present.filter((dyno) => dyno.canary);
     this.#dynos.set(release.app, [...present.filter((dyno) => !dyno.canary), ...fresh]);
     for (const dyno of fresh) this.#watch(dyno);
-    await this.#options.publishRoutes();
-    this.#retire(old);
+    await this.#swap(old);
   }
 
   async stopCanary(app: string): Promise<void> {
@@ -120,8 +121,7 @@ export class DynoManager {
       app,
       present.filter((dyno) => !dyno.canary),
     );
-    await this.#options.publishRoutes();
-    this.#retire(canary);
+    await this.#swap(canary);
   }
 
   /** Replaces the chosen dynos, each by a new one of the same release that is up before the old one stops. */
@@ -140,8 +140,7 @@ export class DynoManager {
     const kept = (this.#dynos.get(app) ?? []).filter((dyno) => !chosen.includes(dyno));
     this.#dynos.set(app, [...kept, ...fresh]);
     for (const dyno of fresh) this.#watch(dyno);
-    await this.#options.publishRoutes();
-    this.#retire(chosen);
+    await this.#swap(chosen);
     if (chosen.some((dyno) => dyno.isWeb)) void this.wake(app);
   }
 
@@ -167,8 +166,7 @@ export class DynoManager {
       app,
       present.map((dyno) => (web.includes(dyno) ? dyno.asIdle() : dyno)),
     );
-    await this.#options.publishRoutes();
-    this.#retire(web);
+    await this.#swap(web);
     return true;
   }
 
@@ -189,7 +187,9 @@ export class DynoManager {
 
   /** Stops all of an app's dynos and waits until they are gone. */
   async stopAll(app: string): Promise<void> {
-    const old = this.#dynos.get(app) ?? [];
+    const replaced = [...this.#replaced].filter((dyno) => dyno.app === app);
+    for (const dyno of replaced) this.#replaced.delete(dyno);
+    const old = [...(this.#dynos.get(app) ?? []), ...replaced];
     this.#dynos.delete(app);
     await this.#options.publishRoutes();
     await Promise.all(old.map((dyno) => this.#options.runner.stop(dyno)));
@@ -350,6 +350,26 @@ export class DynoManager {
     if (dyno.state !== 'crashed') return;
     dyno.become('starting');
     await this.#startWatched(dyno);
+  }
+
+  /**
+   * Brings the router up to date, and lets those go that are replaced. Where it refuses its table they serve on until it takes another one:
+   * what stands in the record by now is not undone.
+   */
+  async #swap(old: Dyno[]): Promise<void> {
+    for (const dyno of old) this.#replaced.add(dyno);
+    const gone = [...this.#replaced];
+    try {
+      await this.#options.publishRoutes();
+    } catch (error) {
+      const why = `the router did not take its new table: ${(error as Error).message}`;
+      this.#options.log(why);
+      const text = `Visitors get the dynos of before, as ${why}`;
+      for (const app of new Set(old.map((dyno) => dyno.app)))
+        this.#options.logs.append(app, { source: 'paas', dyno: 'router', text });
+      return;
+    }
+    this.#retire(gone.filter((dyno) => this.#replaced.delete(dyno)));
   }
 
   /** Lets requests in flight end, then stops; not waited for. */

@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'mocha';
+import { beforeEach, describe, it } from 'mocha';
 import type { Dyno } from '../../deploy/formation/dyno.ts';
 import { DynoManager, type DynoManagerOptions } from '../../deploy/formation/dyno-manager.ts';
 import { LeavingApps } from '../../deploy/leaving-apps.ts';
 import type { Release } from '../../deploy/model/release.ts';
 
-describe('DynoManager.scale()', () => {
+describe('DynoManager', () => {
   const release = {
     ...{ app: 'shop', version: 1, maxParallel: {} },
     processes: { web: 'node .', worker: 'node worker.js' },
   } as unknown as Release;
+
+  let publishes: () => Promise<void>;
+  let stopped: string[];
+  let said: string[];
+  beforeEach(() => {
+    publishes = async () => {};
+    stopped = [];
+    said = [];
+  });
 
   /** An app whose web dyno sleeps; containers start without fail. */
   async function asleep(): Promise<DynoManager> {
@@ -23,10 +32,12 @@ describe('DynoManager.scale()', () => {
           dyno.become('up');
           return true;
         },
-        stop: async () => {},
+        stop: async ({ name, release }: Dyno) => void stopped.push(`v${release.version} ${name}`),
       },
+      logs: { append: (_app: string, { text }: { text: string }) => void said.push(text) },
+      log: (text: string) => void said.push(text),
       leaving: new LeavingApps(),
-      publishRoutes: async () => {},
+      publishRoutes: () => publishes(),
       drain: async () => {},
     } as unknown as DynoManagerOptions);
     const quantities = { web: 1, worker: 0 };
@@ -36,14 +47,14 @@ describe('DynoManager.scale()', () => {
 
   const states = (dynos: DynoManager) => dynos.list('shop').map(({ name, state }) => `${name} ${state}`);
 
-  it('leaves an app asleep whose workers alone are scaled', async () => {
+  it('scale() leaves an app asleep whose workers alone are scaled', async () => {
     const dynos = await asleep();
     await dynos.scale({ release, quantities: { web: 1, worker: 1 }, canary: undefined });
     await dynos.settled();
     assert.deepEqual(states(dynos), ['web.1 idle', 'worker.1 up']);
   });
 
-  it('gives a canary as many dynos as its share of the new formation is', async () => {
+  it('scale() gives a canary as many dynos as its share of the new formation is', async () => {
     const dynos = await asleep();
     const next = { ...release, version: 2 };
     await dynos.scale({ release, quantities: { web: 3 }, canary: { release: next, dynos: 2 } });
@@ -53,10 +64,30 @@ describe('DynoManager.scale()', () => {
     assert.deepEqual(states(dynos), ['web.1 up', 'canary.1 up']);
   });
 
-  it('wakes one whose web dynos become more: who answers while others sleep would wake none of them', async () => {
+  it('scale() wakes one whose web dynos become more: who answers while others sleep would wake none of them', async () => {
     const dynos = await asleep();
     await dynos.scale({ release, quantities: { web: 2, worker: 0 }, canary: undefined });
     await dynos.settled();
     assert.deepEqual(states(dynos), ['web.1 up', 'web.2 up']);
+  });
+
+  it('replace() of what is recorded stands when the router refuses its table: the old dynos go when it takes one', async () => {
+    const dynos = await asleep();
+    const quantities = { web: 1 };
+    await dynos.scale({ release, quantities: { web: 2 }, canary: undefined });
+    const next = { ...release, version: 2 };
+    publishes = async () => {
+      throw new Error('no table');
+    };
+    let committed = 0;
+    await dynos.replace(next, quantities, () => void committed++);
+    await dynos.settled();
+    assert.deepEqual([committed, states(dynos), stopped], [1, ['web.1 up'], []]);
+    const why = 'the router did not take its new table: no table';
+    assert.deepEqual(said, [why, `Visitors get the dynos of before, as ${why}`]);
+    publishes = async () => {};
+    await dynos.scale({ release: next, quantities: { web: 1, worker: 1 }, canary: undefined });
+    await dynos.settled();
+    assert.deepEqual(stopped, ['v1 web.1', 'v1 web.2']);
   });
 });
