@@ -247,13 +247,11 @@ export class AppCertificates implements Certificates {
   #view(hostname: string, shown: Candidate | undefined): HostCertificate {
     const outlook = this.#options.automatic.outlook(hostname);
     if (!shown) return { hostname, kind: 'none', certificate: undefined, ...outlook };
-    const problem = expiryProblem(shown, this.#now());
-    return {
-      hostname,
-      kind: shown.kind,
-      certificate: shown.facts,
-      ...(shown.kind === 'automatic' ? outlook : { problem, nextOrder: undefined }),
-    };
+    const { kind, facts } = shown;
+    const expiry = expiryProblem(shown, this.#now());
+    const { problem, nextOrder } = kind === 'automatic' ? outlook : {};
+    const problems = [expiry, problem].filter((text) => text !== undefined);
+    return { hostname, kind, certificate: facts, problem: problems.join(': ') || undefined, nextOrder };
   }
 
   /** Throws `conflict` where there are none: it would be of no use, or a mistake. */

@@ -17,6 +17,7 @@ export function expiryOf({ notBefore, notAfter }: CertificateFacts, now: Date): 
 /** What is wrong with it, and what to do; undefined: nothing. */
 export function expiryProblem({ kind, facts }: Candidate, now: Date): string | undefined {
   const expiry = expiryOf(facts, now);
+  if (kind === 'automatic') return expiry === 'expired' ? expiry : undefined;
   return expiry && `${expiry === 'soon' ? 'expires soon' : 'expired'}: ${adviceOf(kind)}`;
 }
 

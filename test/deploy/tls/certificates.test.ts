@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { Database } from '../../../deploy/store/database.ts';
 import { DomainStore } from '../../../deploy/store/domain-store.ts';
 import { EventStore } from '../../../deploy/store/event-store.ts';
 import { HttpsStore } from '../../../deploy/store/https-store.ts';
+import { factsOf } from '../../../deploy/tls/certificate-facts.ts';
 import { AppCertificates } from '../../../deploy/tls/certificates.ts';
 import { expiryOf } from '../../../deploy/tls/expiry.ts';
 import { noAutomaticCertificates } from '../../../deploy/tls/no-automatic-certificates.ts';
@@ -45,14 +47,14 @@ describe('AppCertificates', () => {
   });
   after(() => maker.dispose());
 
-  function open(): AppCertificates {
+  function open(automatic = noAutomaticCertificates): AppCertificates {
     return new AppCertificates({
       apps: new AppStore(database),
       domains: new DomainStore(database),
       domain: 'apps.example.com',
       store: new CertificateStore(database),
       https: new HttpsStore(database),
-      automatic: noAutomaticCertificates,
+      automatic,
       activity: new Activity(events, logs),
       publishRoutes: async () => void published++,
       log: () => {},
@@ -119,6 +121,21 @@ describe('AppCertificates', () => {
     await certificates.add('shop', next.chain + next.key, 'alice');
     await look(1);
     assert.deepEqual([told(), problem()], [[soon, over], undefined]);
+  });
+
+  it('says of an automatic one that it has expired, and why none has come in its place', async () => {
+    const made = maker.make({ issuer: maker.authority(), names, days: 60 });
+    const facts = factsOf(new X509Certificate(made.chain));
+    const certificates = open({
+      ...noAutomaticCertificates,
+      candidates: () => [{ kind: 'automatic', id: undefined, app: undefined, pair: made, facts }],
+      outlook: () => ({ problem: 'the authority is away', nextOrder: new Date(now + DAY) }),
+    });
+    now += 59 * DAY;
+    assert.equal(certificates.list('shop')[0]!.problem, 'the authority is away');
+    now += 2 * DAY;
+    await certificates.keepTime();
+    assert.equal(certificates.list('shop')[0]!.problem, 'expired: the authority is away');
   });
 
   it('of one with a short life, tells when a third of it is left', () => {
