@@ -4,6 +4,7 @@ import type { Activity } from './activity.ts';
 import { isListening } from './listening-ports.ts';
 import { PaasError } from './model/paas-error.ts';
 import { mappingText, type PortMapping } from './model/port-mapping.ts';
+import { unknownType } from './model/unknown-type.ts';
 import type { Ports, PortView } from './platform/addresses.ts';
 import type { ReleaseManager } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
@@ -12,7 +13,7 @@ import type { PortStore } from './store/port-store.ts';
 export interface AppPortsOptions {
   store: AppStore;
   ports: PortStore;
-  releases: Pick<ReleaseManager, 'current'>;
+  releases: Pick<ReleaseManager, 'current' | 'quantities'>;
   activity: Activity;
   /** The platform's own, by what they are for, e.g. `SSH`. */
   reserved: () => Record<string, number>;
@@ -81,9 +82,10 @@ export class AppPorts implements Ports {
   #refuseUnknownType(app: string, { type }: PortMapping): void {
     this.#options.store.find(app);
     const release = this.#options.releases.current(app);
-    if (!release || Object.hasOwn(release.processes, type)) return;
-    const known = Object.keys(release.processes).join(', ');
-    throw new PaasError('invalid', `${app} has no process type ${JSON.stringify(type)}: there are ${known}.`);
+    if (!release) return;
+    // Not the release command, which is no dyno's.
+    const known = Object.keys(this.#options.releases.quantities(release));
+    if (!known.includes(type)) throw unknownType(type, known);
   }
 
   #refuseTaken(app: string, mapping: PortMapping): void {

@@ -1,9 +1,9 @@
 import { MOST_DYNOS } from '../../buildpacks/app-json.ts';
 import type { Activity } from '../activity.ts';
-import { quote } from '../model/app-name.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
+import { unknownType } from '../model/unknown-type.ts';
 import type { RunView } from '../platform/runs.ts';
 import type { Dynos, DynoView, ProcessTypeView, ScaleChange } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
@@ -91,10 +91,7 @@ export function applyChanges(
   if (changes.length === 0) throw new PaasError('invalid', 'Nothing to scale. Usage: scale web=2 worker+1');
   for (const { type, operator, quantity } of changes) {
     const present = Object.hasOwn(result, type) ? result[type]! : undefined;
-    if (present === undefined) {
-      const known = Object.keys(result).join(', ');
-      throw new PaasError('invalid', `There is no process type ${quote(type)}. The app has: ${known}.`);
-    }
+    if (present === undefined) throw unknownType(type, Object.keys(result));
     const wanted = operator === '=' ? quantity : operator === '+' ? present + quantity : present - quantity;
     if (!Number.isInteger(wanted) || wanted < 0 || wanted > MOST_DYNOS) {
       throw new PaasError(

@@ -1,10 +1,10 @@
 import { totalmem } from 'node:os';
 import type { Activity } from '../activity.ts';
 import type { Engine } from '../engine.ts';
-import { quote } from '../model/app-name.ts';
 import { DEFAULT_MEMORY, type DynoLimits } from '../model/dyno-limits.ts';
 import type { KeyedMutex } from '../model/mutex.ts';
 import { PaasError } from '../model/paas-error.ts';
+import { unknownType } from '../model/unknown-type.ts';
 import type { Limits, LimitsView } from '../platform.ts';
 import type { ReleaseManager } from '../release-manager.ts';
 import type { AppStore } from '../store/app-store.ts';
@@ -92,8 +92,7 @@ export class AppLimits implements Limits {
 
   #checkType(app: string, type: string, known: string[]): void {
     if (known.includes(type)) return;
-    const types = this.#types(app).join(', ');
-    throw new PaasError('invalid', `There is no process type ${quote(type)}. The app has: ${types}.`);
+    throw unknownType(type, this.#types(app));
   }
 
   #types(app: string): string[] {

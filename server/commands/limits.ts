@@ -54,7 +54,7 @@ const set: Command = {
 
 const clear: Command = {
   name: 'limits:clear',
-  aliases: ['resource:limit-clear'],
+  aliases: ['limits:unset', 'resource:limit-clear'],
   summary: 'Give the dynos of a type the default limits again',
   app: 'required',
   args: [TYPE],

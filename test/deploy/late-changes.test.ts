@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { AppPorts, type AppPortsOptions } from '../../deploy/app-ports.ts';
 import { Formations, type FormationsOptions } from '../../deploy/formation/formations.ts';
 import { AppLimits, type AppLimitsOptions } from '../../deploy/formation/limits.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
@@ -11,6 +12,7 @@ import { AppPipelines, type AppPipelinesOptions } from '../../deploy/pipelines.t
 import { AppStore } from '../../deploy/store/app-store.ts';
 import { Database } from '../../deploy/store/database.ts';
 import { PipelineStore } from '../../deploy/store/pipeline-store.ts';
+import { PortStore } from '../../deploy/store/port-store.ts';
 import { ReleaseStore } from '../../deploy/store/release-store.ts';
 
 describe('changes of an app', () => {
@@ -69,6 +71,21 @@ describe('changes of an app', () => {
     store.setLimits('shop', 'old', { cpu: 1 });
     await limits.clear('shop', 'old', 'alice');
     await assert.rejects(limits.clear('shop', 'old', 'alice'), unknown);
+  });
+
+  it('a port cannot lead to the release command, which is no dyno’s', async () => {
+    const ports = new AppPorts({
+      store,
+      ports: new PortStore(database),
+      releases: {
+        current: () => ({ processes: { web: 'node .', release: 'npm run migrate' } }),
+        quantities: () => ({ web: 1 }),
+      },
+    } as unknown as AppPortsOptions);
+    await assert.rejects(
+      ports.add('shop', { protocol: 'tcp', port: 7000, type: 'release', target: 7 }, 'alice'),
+      { code: 'invalid', message: 'There is no process type "release". The app has: web.' },
+    );
   });
 
   it('promote says when it was destroyed while it waited', async () => {

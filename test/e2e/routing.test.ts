@@ -182,7 +182,7 @@ describe('how visitors are led to apps, and kept from them', function () {
       [`tcp:${port}:web:5000`, 5, /Another app has the port/],
       [`tcp:${paas.httpPort}:web:5000`, 5, /the platform's own \(PAAS_HTTP\)/],
       [`tcp:${paas.sshPort}:web:5000`, 5, /the platform's own \(PAAS_SSH\)/],
-      [`tcp:${port + 1}:nope:5000`, 2, /no process type "nope"/],
+      [`tcp:${port + 1}:nope:5000`, 2, /no process type "nope"\. The app has: web/],
       ['tcp:0:web:1', 2, /is no port/],
       ['sctp:1:web:1', 2, /is no port/],
     ] as const) {
