@@ -17,7 +17,7 @@ import { factsOf } from '../../../deploy/tls/certificate-facts.ts';
 import { AppCertificates } from '../../../deploy/tls/certificates.ts';
 import { expiryOf } from '../../../deploy/tls/expiry.ts';
 import { noAutomaticCertificates } from '../../../deploy/tls/no-automatic-certificates.ts';
-import { CertificateMaker } from './certificate-maker.ts';
+import { CertificateMaker, type Made } from './certificate-maker.ts';
 
 const DAY = 86_400_000;
 
@@ -37,7 +37,6 @@ describe('AppCertificates', () => {
     events = new EventStore(database);
     logs = new AppLogs(folder);
     new AppStore(database).create('shop', 'alice');
-    now = Date.now();
     published = 0;
   });
   afterEach(() => {
@@ -46,6 +45,14 @@ describe('AppCertificates', () => {
     rmSync(folder, { recursive: true });
   });
   after(() => maker.dispose());
+
+  /** Each is valid by now, however long it took to make them. */
+  function made(...days: number[]): Made[] {
+    const issuer = maker.authority();
+    const certificates = days.map((count) => maker.make({ issuer, names, days: count }));
+    now = Date.now();
+    return certificates;
+  }
 
   function open(automatic = noAutomaticCertificates): AppCertificates {
     return new AppCertificates({
@@ -63,8 +70,7 @@ describe('AppCertificates', () => {
   }
 
   it('shows another certificate at the hour at which one expires, and tells the router', async () => {
-    const root = maker.authority();
-    const [own, platforms] = [30, 90].map((days) => maker.make({ issuer: root, names, days }));
+    const [own, platforms] = made(30, 90);
     const certificates = open();
     const shown = () => certificates.tls().certificates.map(({ chain }) => chain.slice(0, 200));
     await certificates.add('shop', own!.chain + own!.key, 'alice');
@@ -89,11 +95,9 @@ describe('AppCertificates', () => {
     events.list('shop', 100).flatMap(({ action, text }) => (action === 'certs:expire' ? text : []));
 
   it('tells two weeks before one expires, and when it has, once each, and how to go on', async () => {
-    const root = maker.authority();
-    const made = () => maker.make({ issuer: root, names, days: 60 });
-    const [first, next] = [made(), made()];
+    const [first, next] = made(60, 60);
     let certificates = open();
-    await certificates.add('shop', first.chain + first.key, 'alice');
+    await certificates.add('shop', first!.chain + first!.key, 'alice');
     const problem = () => certificates.list('shop')[0]!.problem;
     const look = async (days: number) => {
       now += days * DAY;
@@ -102,7 +106,7 @@ describe('AppCertificates', () => {
       certificates = open(); // as the next control does
       await certificates.keepTime();
     };
-    const day = new Date(now + 60 * DAY).toISOString().slice(0, 10);
+    const day = factsOf(new X509Certificate(first!.chain)).notAfter.toISOString().slice(0, 10);
     await look(45);
     assert.deepEqual([told(), problem()], [[], undefined]);
     await look(2);
@@ -118,17 +122,17 @@ describe('AppCertificates', () => {
       if (dyno === 'certs') lines.push(`${source} ${text}`);
     assert.deepEqual(lines, [`paas ${soon}`, `paas ${over}`]);
     now -= 61 * DAY;
-    await certificates.add('shop', next.chain + next.key, 'alice');
+    await certificates.add('shop', next!.chain + next!.key, 'alice');
     await look(1);
     assert.deepEqual([told(), problem()], [[soon, over], undefined]);
   });
 
   it('says of an automatic one that it has expired, and why none has come in its place', async () => {
-    const made = maker.make({ issuer: maker.authority(), names, days: 60 });
-    const facts = factsOf(new X509Certificate(made.chain));
+    const pair = made(60)[0]!;
+    const facts = factsOf(new X509Certificate(pair.chain));
     const certificates = open({
       ...noAutomaticCertificates,
-      candidates: () => [{ kind: 'automatic', id: undefined, app: undefined, pair: made, facts }],
+      candidates: () => [{ kind: 'automatic', id: undefined, app: undefined, pair, facts }],
       outlook: () => ({ problem: 'the authority is away', nextOrder: new Date(now + DAY) }),
     });
     now += 59 * DAY;
