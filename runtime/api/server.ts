@@ -4,11 +4,11 @@ import type { Duplex } from 'node:stream';
 import type { Access } from '../containers/container-config.ts';
 import { diskTrouble } from '../disk-trouble.ts';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
+import { turns } from '../turns.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
 import { Exchange } from './exchange.ts';
 import { refuseForeignRoute } from './platform-routes.ts';
 import type { Router } from './router.ts';
-import { Turns } from './turns.ts';
 import { API_VERSION, MIN_API_VERSION } from './version.ts';
 
 // An import statement would load WebSocket, fetch and TLS with it: 7 MB.
@@ -38,9 +38,8 @@ export function createApiServer(router: Router, access: Access): ApiServer {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
-  const turns = new Turns();
   server.on('request', (request, response) => {
-    void answer(router, { request, response, access, turns });
+    void answer(router, { request, response, access });
   });
   answerBrokenRequests(server);
   server.on('upgrade', (request, socket, head) => {
@@ -48,7 +47,7 @@ export function createApiServer(router: Router, access: Access): ApiServer {
     response.shouldKeepAlive = false;
     response.assignSocket(socket as Socket);
     response.on('finish', () => socket.end());
-    void answer(router, { request, response, access, turns }, { socket, head });
+    void answer(router, { request, response, access }, { socket, head });
   });
   const close = async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -60,7 +59,7 @@ export function createApiServer(router: Router, access: Access): ApiServer {
 
 async function answer(
   router: Router,
-  message: { request: IncomingMessage; response: ServerResponse; access: Access; turns: Turns },
+  message: { request: IncomingMessage; response: ServerResponse; access: Access },
   upgrade?: { socket: Duplex; head: Buffer },
 ): Promise<void> {
   const { request, response } = message;
@@ -70,7 +69,7 @@ async function answer(
   const exchange = new Exchange({ ...message, query }, upgrade);
   response.setHeader('Api-Version', API_VERSION);
   response.setHeader('Server', 'paas');
-  await message.turns.next();
+  await turns.next();
   try {
     const path = mark < 0 ? url : url.slice(0, mark);
     exchange.version = versionOf(path);

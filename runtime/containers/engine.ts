@@ -8,6 +8,7 @@ import type { ImageStore } from '../images/image-store.ts';
 import type { LayerMaker } from '../images/layer-maker.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import type { NetworkCatalog } from '../network/network-catalog.ts';
+import { turns } from '../turns.ts';
 import type { VolumeFiller } from '../volumes/volume-filler.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import { type CommitOptions, Committer } from './committer.ts';
@@ -191,6 +192,7 @@ export class Engine {
     // Meanwhile AutoRemove may have done it.
     if (!this.#containers.get(container.id)) return;
     await container.exclusively('being removed', async () => {
+      await turns.next();
       this.#options.store.remove(container.id);
       this.#containers.delete(container);
     });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { Operation } from '../init/operation-list.ts';
 import { AT } from '../syscall/constants.ts';
+import { turns } from '../turns.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
 /**
@@ -47,6 +48,7 @@ export class GroupRemoval {
 
   /** What is still there by now may have processes in it. */
   async #finish(id: string, pending: PromiseWithResolvers<void>): Promise<void> {
+    await turns.next();
     try {
       if (this.#cgroups.folders(id).some((folder) => existsSync(folder))) await this.#cgroups.remove(id);
       pending.resolve();

@@ -1,4 +1,5 @@
 import { EngineError } from '../engine-error.ts';
+import { turns } from '../turns.ts';
 import { adoptProcess } from './adoption.ts';
 import type { Container } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
@@ -259,6 +260,7 @@ export class Lifecycle {
     await takeLastOutput(container).catch((error) =>
       console.error(`Could not take the last output of ${container.id}:`, error),
     );
+    await turns.next();
     this.#options.launcher.disconnect(container);
     this.#release(container);
     const { RestartPolicy, AutoRemove } = container.config.host;

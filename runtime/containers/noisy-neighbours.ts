@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { turns } from '../turns.ts';
 import type { Container } from './container.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -8,8 +9,6 @@ const CALM_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 100;
 /** Looking at a thousand containers must take no more than one part in so many of a processor. */
 const PAUSE_PER_LOOK = 50;
-/** So many are read before the event loop gets a turn. */
-const AT_ONCE = 50;
 
 /** Processors. Who takes less than that counts for nothing in what is fair; and where all take less than this part, nobody waits. */
 const ACTIVE = 0.01;
@@ -101,9 +100,8 @@ export class NoisyNeighbours {
   /** Processors that each has used since it was last looked at. */
   async #measure(): Promise<Map<string, number>> {
     const rates = new Map<string, number>();
-    const candidates = this.#candidates();
-    for (const [index, { id }] of candidates.entries()) {
-      if (index % AT_ONCE === AT_ONCE - 1) await nextTurn();
+    for (const { id } of this.#candidates()) {
+      await turns.next();
       const now = { used: this.#options.kernel.processorTime(id), at: performance.now() };
       const last = this.#samples.get(id);
       this.#samples.set(id, now);

@@ -1,5 +1,6 @@
 import type { AddressPool } from '../network/address-pool.ts';
 import type { ContainerNetwork } from '../network/network-plan.ts';
+import { turns } from '../turns.ts';
 import { Refill } from './refill.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -101,6 +102,7 @@ export class SandboxPool {
 
   async #makeOne(network: ContainerNetwork): Promise<void> {
     try {
+      await turns.next();
       this.#give(await this.#options.make(network));
     } catch (error) {
       this.#options.discardNetwork(network.name);
