@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, beforeEach, describe, it } from 'mocha';
 import { BuildQueue } from '../../deploy/queue/build-queue.ts';
+import { until } from '../fixtures/until.ts';
 
 describe('BuildQueue', function () {
   this.timeout(60_000);
@@ -186,11 +187,5 @@ function hasRedis(): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function until(condition: () => boolean, milliseconds = 5000): Promise<void> {
-  for (const end = Date.now() + milliseconds; !condition(); await sleep(10)) {
-    if (Date.now() > end) throw new Error(`not within ${milliseconds} ms: ${condition}`);
   }
 }

@@ -223,10 +223,3 @@ describe('ContainerOutput', () => {
     assert.equal(existsSync(`${rawPath}.stderr`), false);
   });
 });
-
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500 && !isTrue(); attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.ok(isTrue());
-}

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { until } from '../../fixtures/until.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
 import { ProcessKernel } from '../process-kernel.ts';
 
@@ -26,13 +27,6 @@ describe('Lifecycle, through the API', () => {
     return docker.createContainer({ Image: BASE, Cmd: ['/bin/sh', '-c', script], HostConfig, ...more });
   }
 
-  async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-    for (let tries = 0; !(await condition()); tries++) {
-      assert.ok(tries < 500, `waited for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-
   const state = async (container: Docker.Container) => (await container.inspect()).State;
   const logOf = async (container: Docker.Container) =>
     (await container.logs({ stdout: true, stderr: true })).toString();
@@ -40,11 +34,11 @@ describe('Lifecycle, through the API', () => {
   it('pauses a process where it stands, and lets it go on', async () => {
     const container = await create('while :; do echo tick; sleep 0.01; done');
     await container.start();
-    await until(async () => (await logOf(container)).includes('tick'), 'output');
+    await until(async () => (await logOf(container)).includes('tick'));
     await container.pause();
     const pid = (await state(container)).Pid;
     // Between its fork and its child's exec a shell stands still only a little later.
-    await until(async () => /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')), 'the pause');
+    await until(async () => /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')));
     assert.deepEqual([(await state(container)).Status, (await state(container)).Paused], ['paused', true]);
     await assert.rejects(container.pause(), { statusCode: 409 });
     await assert.rejects(container.start(), { statusCode: 409 });
@@ -58,8 +52,8 @@ describe('Lifecycle, through the API', () => {
   it('starts again what its policy wants, and stops when a client does', async () => {
     const container = await create('exit 4', { RestartPolicy: { Name: 'always' } });
     await container.start();
-    await until(async () => (await container.inspect()).RestartCount >= 2, 'two restarts');
-    await until(async () => (await state(container)).Restarting, 'the pause before the next');
+    await until(async () => (await container.inspect()).RestartCount >= 2);
+    await until(async () => (await state(container)).Restarting);
     assert.equal((await docker.listContainers()).length, 1);
     await assert.rejects(container.start(), { statusCode: 304 });
     await assert.rejects(container.exec({ Cmd: ['true'] }), { statusCode: 409 });
@@ -80,7 +74,7 @@ describe('Lifecycle, through the API', () => {
     for (let round = 0; round < 2; round++) {
       const before = kernel.launched.length;
       await container.start();
-      await until(async () => (await state(container)).Status === 'exited', 'the last end');
+      await until(async () => (await state(container)).Status === 'exited');
       assert.equal((await container.inspect()).RestartCount, 1);
       assert.equal(kernel.launched.length - before, 2);
     }
@@ -95,7 +89,7 @@ describe('Lifecycle, through the API', () => {
       HostConfig: { RestartPolicy: { Name: 'always' } },
     });
     await container.start();
-    await until(async () => (await state(container)).Status === 'exited', 'the end');
+    await until(async () => (await state(container)).Status === 'exited');
     assert.deepEqual([(await state(container)).ExitCode, existsSync(program)], [127, false]);
     assert.match((await state(container)).Error, /program/);
   });
@@ -118,7 +112,7 @@ describe('Lifecycle, through the API', () => {
     for (const [StopTimeout, t] of [[0], [-1], [10, 0], [0, -1]]) {
       const container = await create(slow, {}, { StopTimeout });
       await container.start();
-      await until(async () => (await logOf(container)).includes('ready'), 'its trap');
+      await until(async () => (await logOf(container)).includes('ready'));
       await container.stop(t === undefined ? {} : { t });
       codes.push((await state(container)).ExitCode);
     }
@@ -136,13 +130,13 @@ describe('Lifecycle, through the API', () => {
     );
     await container.start();
     assert.equal((await state(container)).Health?.Status, 'starting');
-    await until(async () => (await state(container)).Health?.Status === 'unhealthy', 'unhealthy');
+    await until(async () => (await state(container)).Health?.Status === 'unhealthy');
     writeFileSync(flag, '');
-    await until(async () => (await state(container)).Health?.Status === 'healthy', 'healthy');
+    await until(async () => (await state(container)).Health?.Status === 'healthy');
     const listed = await docker.listContainers({ filters: { health: ['healthy'] } });
     assert.match(listed[0]!.Status, /\(healthy\)$/);
     assert.deepEqual(await docker.listContainers({ filters: { health: ['none', 'unhealthy'] } }), []);
-    await until(() => events.includes('health_status: healthy'), 'the event');
+    await until(() => events.includes('health_status: healthy'));
     (stream as unknown as { destroy(): void }).destroy();
     await container.stop({ t: 0 });
     assert.equal((await state(container)).Health?.Status, 'unhealthy');
@@ -293,9 +287,9 @@ describe('Lifecycle, through the API', () => {
       await container.start();
       const letGo = hold(container);
       process.kill((await state(container)).Pid, 'SIGKILL');
-      await until(async () => !(await state(container)).Running, 'the end');
+      await until(async () => !(await state(container)).Running);
       await letGo();
-      await until(async () => (await answer(container.inspect())) === 404, 'its removal');
+      await until(async () => (await answer(container.inspect())) === 404);
     });
 
     it('nor does it between two restarts', async () => {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { ReadyFolders } from '../../../runtime/containers/ready-folders.ts';
 import { Trash } from '../../../runtime/trash.ts';
+import { until } from '../../fixtures/until.ts';
 
 const FEW = 8;
 
@@ -33,13 +34,6 @@ describe('ReadyFolders', () => {
   const path = (...names: string[]) => join(root, 'containers', ...names);
   /** Whole ones: `exit` comes last. */
   const ready = () => there().filter((id) => existsSync(path(id, 'exit')));
-
-  async function until(condition: () => boolean): Promise<void> {
-    for (let tries = 0; !condition(); tries++) {
-      assert.ok(tries < 500, String(there()));
-      await sleep(20);
-    }
-  }
 
   it('makes a few, whose names are the ids of the next containers, and more when some are taken', async () => {
     folders.open();
