@@ -71,11 +71,15 @@ export async function startRuntime(
   catalog.open();
   const worker = new FileWorker();
   const maker = new LayerMaker(layers, worker);
-  const volumes = new VolumeStore({ volumes: paths.volumes, records: paths.volumeRecords }, trash);
+  const events = new EventLog();
+  const volumes = new VolumeStore(
+    { volumes: paths.volumes, records: paths.volumeRecords },
+    { trash, events },
+  );
   volumes.open();
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
-    ...{ store, images, layers, watcher, catalog, events: new EventLog() },
+    ...{ store, images, layers, watcher, catalog, events },
     ...{ output: outputFolder(paths.output, parts.descriptors), volumes, forwards: paths.forwards },
     filler: new VolumeFiller({
       ...{ volumes, worker },

@@ -2,7 +2,7 @@ import type { Access } from './container-config.ts';
 
 /** One line of `GET /events`, as Docker spells it. */
 export interface EngineEvent {
-  Type: 'container' | 'image' | 'network';
+  Type: 'container' | 'image' | 'network' | 'volume';
   Action: string;
   Actor: { ID: string; Attributes: Record<string, string> };
   scope: 'local';

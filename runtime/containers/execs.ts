@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { EngineError } from '../engine-error.ts';
 import type { Container } from './container.ts';
 import type { Access } from './container-config.ts';
+import { publishContainerEvent } from './container-events.ts';
 import type { Descriptors } from './descriptors.ts';
 import { parseDetachKeys, UntilDetached } from './detach-keys.ts';
 import type { Engine } from './engine.ts';
@@ -16,6 +17,7 @@ import { TerminalStream } from './terminal-stream.ts';
 /** How long the exit code of one that has ended can be asked for. */
 const REMEMBERED_MILLISECONDS = 5 * 60_000;
 const MAX_EXECS = 4096;
+const TOLD_OF_COMMAND = 1024;
 /** How long output may still come after the end: something in the background may hold the pipe open. */
 const OUTPUT_END_MILLISECONDS = 200;
 
@@ -95,6 +97,7 @@ export class Execs {
     parseDetachKeys(exec.detachKeys);
     this.#engine.launcher.userOf(container.config, exec.user);
     this.#execs.set(exec.id, exec);
+    this.#publish(exec, `exec_create: ${commandOf(exec)}`);
     return exec;
   }
 
@@ -114,6 +117,7 @@ export class Execs {
     requireRunning(exec.container);
     exec.state = 'running';
     try {
+      this.#publish(exec, `exec_start: ${commandOf(exec)}`);
       if (exec.tty) await this.#startInTerminal(exec, connect);
       else await this.#startWithPipes(exec, connect);
     } catch (error) {
@@ -196,13 +200,26 @@ export class Execs {
         exec.state = 'exited';
         streams?.end();
         for (const output of outputs) output.destroy();
+        this.#publish(exec, 'exec_die', { exitCode: String(code) });
         this.#forgetLater(exec);
       });
+  }
+
+  #publish(exec: Exec, action: string, attributes: Record<string, string> = {}): void {
+    publishContainerEvent(this.#engine.events, exec.container, {
+      action,
+      attributes: { execID: exec.id, ...attributes },
+    });
   }
 
   #forgetLater(exec: Exec): void {
     setTimeout(() => this.#execs.delete(exec.id), REMEMBERED_MILLISECONDS).unref();
   }
+}
+
+/** As events tell it; they are remembered, and nobody's command may be what takes the memory. */
+function commandOf({ args }: Exec): string {
+  return args.join(' ').slice(0, TOLD_OF_COMMAND);
 }
 
 function requireRunning(container: Container): void {

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Access } from '../containers/container-config.ts';
+import type { EventLog } from '../containers/events.ts';
 import { diskTrouble } from '../disk-trouble.ts';
 import { removeFile, replaceFileDurably, syncFolder } from '../durable-file.ts';
 import { EngineError } from '../engine-error.ts';
@@ -41,11 +42,16 @@ const APP_ID = 70_000;
 export class VolumeStore {
   readonly #paths: { volumes: string; records: string };
   readonly #trash: Trash;
+  readonly #events: Pick<EventLog, 'publish'>;
   readonly #volumes = new Map<string, Volume>();
 
-  constructor(paths: { volumes: string; records: string }, trash: Trash) {
+  constructor(
+    paths: { volumes: string; records: string },
+    parts: { trash: Trash; events: Pick<EventLog, 'publish'> },
+  ) {
     this.#paths = paths;
-    this.#trash = trash;
+    this.#trash = parts.trash;
+    this.#events = parts.events;
   }
 
   open(): void {
@@ -93,6 +99,7 @@ export class VolumeStore {
     };
     this.#save(volume);
     syncFolder(this.#paths.volumes);
+    this.#publish(volume, 'create');
     return volume;
   }
 
@@ -139,6 +146,11 @@ export class VolumeStore {
     this.#trash.discard(this.path(volume.name));
     removeFile(this.#record(volume.name));
     this.#volumes.delete(volume.name);
+    this.#publish(volume, 'destroy');
+  }
+
+  #publish({ name, origin }: Volume, Action: string): void {
+    this.#events.publish({ Type: 'volume', Action, id: name, origin, attributes: { driver: 'local' } });
   }
 
   /** False: somebody put a folder there meanwhile. */

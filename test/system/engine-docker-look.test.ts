@@ -112,6 +112,7 @@ describe('looking at containers, with the docker client', function () {
     assert.equal(await ps('status=created', `ancestor=${BASE}`), 'second');
     assert.equal(await ps('label=app=demo', 'health=none', 'network=bridge'), 'renamed');
     assert.match(await docker('ps', '-s', '--format', '{{.Size}}'), /^\d.*B \(virtual [\d.]+[kMG]B\)$/);
+    assert.equal((await engine.client('exec', 'renamed', 'sh', '-c', 'exit 3')).code, 3);
     await docker('stop', '-t', '0', 'renamed');
     const until = String(Math.ceil(Date.now() / 1000));
     const events = await docker(
@@ -125,7 +126,11 @@ describe('looking at containers, with the docker client', function () {
       '--format',
       '{{.Action}}',
     );
-    assert.deepEqual(events.split('\n'), ['create', 'start', 'rename', 'kill', 'kill', 'die', 'stop']);
+    assert.deepEqual(events.split('\n'), [
+      ...['create', 'start', 'rename'],
+      ...['exec_create: sh -c exit 3', 'exec_start: sh -c exit 3', 'exec_die'],
+      ...['kill', 'kill', 'die', 'stop'],
+    ]);
     const past = await docker('events', '--since', '2h', '--until', '1h', '--format', '{{.Action}}');
     assert.equal(past, '');
     await assert.rejects(engine.docker.getEvents({ since: 'yesterday' as unknown as number }), {

@@ -54,11 +54,24 @@ describe('events', () => {
     assert.deepEqual(await actions({ image: ['app'] }), ['image tag', 'container create']);
     assert.deepEqual(await actions({ image: ['app:v2'] }), ['image tag', 'container create']);
     assert.deepEqual(await actions({ image: [Id] }), ['image tag']);
-    for (const kind of ['volume', 'daemon', 'service'])
-      assert.deepEqual(await actions({ [kind]: ['x'] }), []);
+    for (const kind of ['daemon', 'service']) assert.deepEqual(await actions({ [kind]: ['x'] }), []);
     assert.equal((await actions({ scope: ['local'] })).length, 5);
     const [commit] = await happened({ event: ['commit'] });
     const { comment, imageID, imageRef } = commit!.Actor.Attributes;
     assert.deepEqual({ comment, imageID, imageRef }, { comment: 'why', imageID: Id, imageRef: 'app:v1' });
+  });
+
+  it('tell of volumes that are made and removed', async () => {
+    await docker.createVolume({ Name: 'data' });
+    await docker.createVolume({ Name: 'data' });
+    const container = await docker.createContainer({
+      Image: BASE,
+      Cmd: ['true'],
+      HostConfig: { Binds: ['cache:/cache'] },
+    });
+    await container.remove();
+    await docker.getVolume('data').remove();
+    assert.deepEqual(await actions({ volume: ['data'] }), ['volume create', 'volume destroy']);
+    assert.deepEqual(await actions({ type: ['volume'], volume: ['cache'] }), ['volume create']);
   });
 });

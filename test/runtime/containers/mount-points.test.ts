@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { EventLog } from '../../../runtime/containers/events.ts';
 import { type MountRequest, makeMounts } from '../../../runtime/containers/mount-points.ts';
 import { parseMountRequests } from '../../../runtime/containers/request/mounts-request.ts';
 import { RequestFields } from '../../../runtime/containers/request-fields.ts';
@@ -29,7 +30,7 @@ describe('makeMounts()', () => {
     trash.open();
     trashes.push(trash);
     const paths = { volumes: join(folder, 'volumes'), records: join(folder, 'records') };
-    const store = new VolumeStore(paths, trash);
+    const store = new VolumeStore(paths, { trash, events: new EventLog() });
     store.open();
     return store;
   }
