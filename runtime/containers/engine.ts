@@ -235,6 +235,7 @@ export class Engine {
 
   /** Throws `conflict`. */
   async commit(container: Container, options: CommitOptions): Promise<Image> {
+    while (container.busy) await container.idle();
     const pause = options.pause && container.state.status === 'running';
     if (pause) await this.lifecycle.pause(container);
     try {

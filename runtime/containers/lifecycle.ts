@@ -131,6 +131,7 @@ export class Lifecycle {
 
   /** Stops its processes where they stand. Throws `conflict`, and `unavailable` if the kernel cannot. */
   async pause(container: Container): Promise<void> {
+    while (container.busy) await container.idle();
     await container.exclusively('being paused', async () => {
       paused(container.state);
       await whileItRuns(container, () => this.#options.kernel.pause(container.id));
