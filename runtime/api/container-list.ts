@@ -1,5 +1,6 @@
 import type { Container } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
+import { parsePort } from '../containers/request/ports-request.ts';
 import { EngineError } from '../engine-error.ts';
 import { containerMounts, listViews } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
@@ -33,12 +34,13 @@ function parseFilters(text: string | null): Filters {
   const filters = new Filters(text);
   filters.allow(
     ...['id', 'name', 'label', 'status', 'exited', 'health', 'ancestor'],
-    ...['before', 'since', 'network', 'volume'],
+    ...['before', 'since', 'network', 'volume', 'publish', 'expose'],
   );
   for (const [name, known] of Object.entries(KNOWN_VALUES)) {
     const unknown = filters.values(name)?.find((value) => !known.includes(value));
     if (unknown !== undefined) throw new EngineError('invalid', `invalid filter '${name}=${unknown}'`);
   }
+  for (const name of ['publish', 'expose']) filters.values(name)?.forEach(parsePorts);
   const code = filters.values('exited')?.find((value) => !/^\d{1,3}$/.test(value));
   if (code !== undefined) throw new EngineError('invalid', `invalid filter 'exited=${code}'`);
   return filters;
@@ -66,7 +68,9 @@ function fitting(
       before.every((time) => config.created < time) &&
       since.every((time) => config.created > time) &&
       filters.some('network', (name) => isIn(engine, container, name)) &&
-      filters.some('volume', (name) => hasMount(container, { name, volumes }))
+      filters.some('volume', (name) => hasMount(container, { name, volumes })) &&
+      filters.some('publish', (ports) => hasPort(Object.keys(config.host.PortBindings), ports)) &&
+      filters.some('expose', (ports) => hasPort(Object.keys(config.process.ExposedPorts), ports))
     );
   };
 }
@@ -83,6 +87,21 @@ function isIn(engine: Engine, container: Container, reference: string): boolean 
   return engine.networks
     .of(container.config)
     .some(([network]) => network.name === reference || network.id.startsWith(reference));
+}
+
+/** `known`: ports of the container, as `80/tcp`; `wanted`: as `80`, `80/udp` or `8000-8010/tcp`. */
+function hasPort(known: string[], wanted: string): boolean {
+  const { first, last, protocol } = parsePorts(wanted);
+  return known.map(parsePort).some((it) => it.protocol === protocol && it.port >= first && it.port <= last);
+}
+
+/** Throws `invalid`. */
+function parsePorts(text: string): { first: number; last: number; protocol: string } {
+  const [, first, last = first, protocol = 'tcp'] =
+    /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  if (first === undefined || Number(first) > Number(last))
+    throw new EngineError('invalid', `"${text}" means no ports: 80, 53/udp or 8000-8010/tcp.`);
+  return { first: Number(first), last: Number(last), protocol };
 }
 
 /** By the volume's name, its source, or where it is mounted. */

@@ -91,6 +91,12 @@ function versionOf(path: string): number {
       `client version 1.${minor} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     );
   }
+  if (minor > Number(API_VERSION.split('.')[1])) {
+    throw new EngineError(
+      'invalid',
+      `client version 1.${minor} is too new. Maximum supported API version is ${API_VERSION}`,
+    );
+  }
   return minor;
 }
 

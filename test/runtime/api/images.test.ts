@@ -111,6 +111,14 @@ describe('images, through the API', () => {
     assert.deepEqual((await fixture.platform.pruneImages()).ImagesDeleted, [{ Deleted: theirs }]);
   });
 
+  it('a version of the API that there is not yet is refused', async () => {
+    const { status, body } = await ask('/v1.48/version');
+    assert.deepEqual(
+      [status, body.message],
+      [400, 'client version 1.48 is too new. Maximum supported API version is 1.47'],
+    );
+  });
+
   it('older versions of the API have the fields that their clients read', async () => {
     const fields = async (version: string) =>
       Object.keys((await ask(`/${version}/images/${BASE}/json`)).body);

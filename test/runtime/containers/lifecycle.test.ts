@@ -49,6 +49,15 @@ describe('Lifecycle, through the API', () => {
     await assert.rejects(container.unpause(), { statusCode: 409 });
   });
 
+  it('is paused, or made an image of, when a start that is under way is over', async () => {
+    const container = await create('sleep 1000');
+    await Promise.all([container.start(), container.pause()]);
+    assert.equal((await state(container)).Status, 'paused');
+    await container.stop({ t: 0 });
+    await Promise.all([container.start(), container.commit({ repo: 'meanwhile' })]);
+    assert.equal((await state(container)).Status, 'running');
+  });
+
   it('starts again what its policy wants, and stops when a client does', async () => {
     const container = await create('exit 4', { RestartPolicy: { Name: 'always' } });
     await container.start();
@@ -340,12 +349,25 @@ describe('Lifecycle, through the API', () => {
       assert.deepEqual(await names({}, { limit: 1 }), ['third']);
     });
 
+    it('filters by the ports that it publishes and exposes', async () => {
+      const more = { name: 'web', ExposedPorts: { '9000/udp': {} } };
+      await create('true', { PortBindings: { '8080/tcp': [{ HostPort: '' }] } }, more);
+      for (const publish of ['8080', '8080/tcp', '8000-8080/tcp'])
+        assert.deepEqual(await names({ publish: [publish] }), ['web'], publish);
+      for (const publish of ['8081', '8080/udp', '9000/udp'])
+        assert.deepEqual(await names({ publish: [publish] }), [], publish);
+      assert.deepEqual(await names({ expose: ['8999-9001/udp'] }), ['web']);
+      assert.deepEqual(await names({ expose: ['9000'] }), []);
+    });
+
     it('refuses filters that it does not know, and values that cannot be', async () => {
       for (const filters of [
         { nonsense: ['x'] },
         { status: ['asleep'] },
         { health: ['ill'] },
         { exited: ['x'] },
+        { publish: ['http'] },
+        { expose: ['9-1'] },
       ]) {
         await assert.rejects(names(filters), { statusCode: 400 }, JSON.stringify(filters));
       }
