@@ -86,7 +86,7 @@ function configOf(value: unknown): ImageConfig {
     ...withoutUndefined({
       Volumes: Object.keys(volumes).length > 0 ? volumes : undefined,
       StopSignal: textIn(said, 'StopSignal') || undefined,
-      Healthcheck: objectOrNothing(said.Healthcheck),
+      Healthcheck: healthIn(said),
       OnBuild: said.OnBuild ? listIn(said, 'OnBuild') : undefined,
       Shell: said.Shell ? listIn(said, 'Shell') : undefined,
     }),
@@ -125,6 +125,15 @@ function textOrNothing(value: unknown): string | undefined {
 
 function objectOrNothing(value: unknown): object | undefined {
   return typeof value === 'object' && value !== null ? value : undefined;
+}
+
+/** Others could not read an image whose numbers are none of theirs: it would load, and not be inspected. */
+function healthIn(said: Record<string, unknown>): object | undefined {
+  const health = objectOrNothing(said.Healthcheck) as Record<string, unknown> | undefined;
+  const numbers = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'];
+  if (health && numbers.some((name) => !Number.isSafeInteger(health[name] ?? 0)))
+    throw malformed('Healthcheck');
+  return health;
 }
 
 function textIn(said: Record<string, unknown>, name: string): string {
