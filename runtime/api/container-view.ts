@@ -36,7 +36,7 @@ export function inspectView(container: Container, volumes: string, networks: Con
       ...config.process,
       Image: config.imageName,
       Hostname: config.process.Hostname || config.id.slice(0, 12),
-      Domainname: '',
+      Domainname: config.process.Domainname ?? '',
       Volumes: config.process.Volumes ?? null,
       OnBuild: null,
     },

@@ -36,6 +36,8 @@ export type Access = 'root' | 'platform';
 /** `Config` of the Engine API. */
 export interface ProcessConfig extends Omit<ImageConfig, 'Healthcheck'> {
   Hostname: string;
+  /** Undefined in the file of an earlier version. */
+  Domainname?: string;
   Tty: boolean;
   OpenStdin: boolean;
   StdinOnce: boolean;

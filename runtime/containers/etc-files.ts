@@ -3,6 +3,8 @@ import { GATEWAY } from '../network/container-network.ts';
 /** The files in /etc that differ from container to container, by name. */
 export function etcFiles(container: {
   hostname: string;
+  /** Empty: none. */
+  domainName: string;
   address: string | undefined;
   /** `name:ip` each; the IP can be `host-gateway`. */
   extraHosts: readonly string[];
@@ -15,11 +17,11 @@ export function etcFiles(container: {
   };
 }
 
-function hostsFile({ hostname, address, extraHosts }: Parameters<typeof etcFiles>[0]): string {
+function hostsFile({ hostname, domainName, address, extraHosts }: Parameters<typeof etcFiles>[0]): string {
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
-    `${address ?? '127.0.1.1'}\t${hostname}`,
+    `${address ?? '127.0.1.1'}\t${domainName && `${hostname}.${domainName} `}${hostname}`,
     ...extraHosts.map((entry) => {
       const colon = entry.indexOf(':');
       const address = entry.slice(colon + 1);

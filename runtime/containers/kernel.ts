@@ -83,6 +83,8 @@ export interface LaunchSpec extends ProcessLimits {
     disk: { image: string; folder: string } | undefined;
   };
   hostname: string;
+  /** Empty: none. */
+  domainName: string;
   args: string[];
   env: string[];
   cwd: string;

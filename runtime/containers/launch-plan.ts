@@ -67,7 +67,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...(spec.readOnlyRoot ? planReadOnlyRoot() : []),
     ...planRootChange(),
     ...planNullInput(spec.stdio),
-    ...planHostname(spec.hostname),
+    ...planHostname(spec),
     ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(),
@@ -86,14 +86,20 @@ export function planCgroups(names: string[]): Operation[] {
   }));
 }
 
-function planHostname(hostname: string): Operation[] {
+function planHostname({ hostname, domainName }: Pick<LaunchSpec, 'hostname' | 'domainName'>): Operation[] {
+  // Linux's own name for none: else it would be the host's.
+  const domain = domainName || '(none)';
   return [
     {
       call: 'sethostname',
       args: [hostname, Buffer.byteLength(hostname)],
       purpose: `set the host name "${hostname}"`,
     },
-    { call: 'setdomainname', args: ['(none)', 6], purpose: 'forget the host’s domain name' },
+    {
+      call: 'setdomainname',
+      args: [domain, Buffer.byteLength(domain)],
+      purpose: `set the domain name "${domain}"`,
+    },
   ];
 }
 

@@ -31,6 +31,7 @@ export function launchSpec(config: ContainerConfig, context: LaunchContext): Lau
     id: config.id,
     rootfs: rootfsOf(config, context),
     hostname: hostname(config),
+    domainName: process.Domainname ?? '',
     args: [...process.Entrypoint, ...process.Cmd],
     env: environment(config, user),
     cwd: process.WorkingDir || '/',

@@ -49,6 +49,7 @@ export async function launchIn(
         binds: withTypes(spec.binds),
         etcFiles: etcFiles({
           hostname: spec.hostname,
+          domainName: spec.domainName,
           address: sandbox.network?.address,
           extraHosts: spec.extraHosts,
           resolvConf: sandbox.network ? traffic.resolvConf(spec.traffic.dns) : '',

@@ -25,6 +25,19 @@ describe('the docker client against our engine', function () {
     assert.equal(await engine.output('inspect', '-f', '{{.Id}}', 'noted'), `${readFileSync(file)}\n`);
   });
 
+  it('docker run --hostname and --domainname name it, and one without has no domain', async () => {
+    const look = 'cat /proc/sys/kernel/domainname; hostname -f';
+    const named = ['--hostname', 'web', '--domainname', 'example.com'];
+    assert.equal(
+      await engine.output('run', '--rm', ...named, BASE, 'sh', '-c', look),
+      'example.com\nweb.example.com\n',
+    );
+    const without = await engine.output('run', '--rm', '--hostname', 'web', BASE, 'sh', '-c', look);
+    assert.equal(without, '(none)\nweb\n');
+    const refused = await engine.client('run', '--rm', '--domainname', 'a b', BASE, 'true');
+    assert.match(refused.stderr, /"a b" is not a domain name/);
+  });
+
   it('docker run -i passes stdin on', async () => {
     const env = { ...process.env, DOCKER_HOST: `unix://${join(engine.root, 'run', 'docker.sock')}` };
     const client = spawn('docker', ['run', '-i', '--rm', BASE, 'sh', '-c', 'cat; echo end'], { env });

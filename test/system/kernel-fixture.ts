@@ -99,6 +99,7 @@ export class KernelFixture {
         disk: undefined,
       },
       hostname: 'web-1',
+      domainName: '',
       args: typeof command === 'string' ? ['sh', '-c', command] : command,
       env: ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOME=/tmp'],
       cwd: '/',

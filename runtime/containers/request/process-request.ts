@@ -23,6 +23,7 @@ export function parseProcess(fields: RequestFields, image: ImageConfig): Process
     Labels: { ...image.Labels, ...asked.Labels },
     ExposedPorts: { ...image.ExposedPorts, ...asked.ExposedPorts },
     Hostname: parseHostname(fields.string('Hostname')),
+    Domainname: parseDomainName(fields.string('Domainname')),
     Tty: fields.boolean('Tty'),
     OpenStdin: fields.boolean('OpenStdin'),
     StdinOnce: fields.boolean('StdinOnce'),
@@ -56,6 +57,13 @@ export function parseImageConfig(fields: RequestFields): Partial<ImageConfig> {
 function parseHostname(name: string): string {
   if (name !== '' && !/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$/.test(name)) {
     throw new EngineError('invalid', `"${name}" is not a host name of at most 63 characters.`);
+  }
+  return name;
+}
+
+function parseDomainName(name: string): string {
+  if (name !== '' && !/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}$/.test(name)) {
+    throw new EngineError('invalid', `"${name}" is not a domain name of at most 64 characters.`);
   }
   return name;
 }

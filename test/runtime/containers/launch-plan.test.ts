@@ -21,6 +21,7 @@ const SPEC: LaunchSpec = {
     disk: undefined,
   },
   hostname: 'web-1',
+  domainName: '',
   args: ['node', 'server.js'],
   env: ['PATH=/app/bin:/bin', 'PORT=5000'],
   cwd: '/app',
