@@ -325,7 +325,7 @@ export class Engine {
     return new ContainerOutput(store.folder(id), {
       rawPath: join(output, id),
       // `docker run`, whose output may go into a file or a pipe; of a service in the background the order counts.
-      apart: process.AttachStderr,
+      apart: process.AttachStdout || process.AttachStderr,
       terminal: process.Tty,
       punchHole: descriptors.punchHole,
     });

@@ -54,6 +54,8 @@ describe('streams of containers, for the docker client', function () {
       assert.deepEqual([foreground.stdout, foreground.stderr], ['out\nout again\n', 'err\n']);
       const apart = await engine.client('logs', 'apart');
       assert.deepEqual([apart.stdout, apart.stderr], ['out\nout again\n', 'err\n']);
+      const half = await run('--rm', '-a', 'stdout', BASE, 'sh', '-c', script);
+      assert.deepEqual([half.stdout, half.stderr], ['out\nout again\n', '']);
       await run('-d', '--name', 'together', BASE, 'sh', '-c', script);
       await engine.client('wait', 'together');
       assert.equal((await engine.client('logs', 'together')).stdout, 'out\nerr\nout again\n');
