@@ -63,7 +63,7 @@ export async function ensureBaseSystem(): Promise<string> {
 
 // Change anything here and every machine makes its base system anew.
 const RECIPE = {
-  version: 1,
+  version: 2,
   suite: 'bookworm',
   variant: 'minbase',
   // libatomic1: the official Node.js binary needs it since 26, and minbase has none.
@@ -158,14 +158,12 @@ async function addAppUser(folder: string): Promise<void> {
 }
 
 function removeHostTraces(folder: string): void {
-  for (const name of [
-    'etc/resolv.conf',
-    'etc/hostname',
-    'etc/passwd-',
-    'etc/group-',
-    'etc/shadow-',
-    'etc/gshadow-',
-  ]) {
+  // A container's own are mounted over these: where there is none, each start has to make it.
+  for (const name of ['etc/hosts', 'etc/hostname', 'etc/resolv.conf']) {
+    rmSync(join(folder, name), { force: true });
+    writeFileSync(join(folder, name), '', { mode: 0o644 });
+  }
+  for (const name of ['etc/passwd-', 'etc/group-', 'etc/shadow-', 'etc/gshadow-']) {
     rmSync(join(folder, name), { force: true });
   }
   for (const name of [

@@ -79,6 +79,8 @@ describe('a container with a disk of its own', function () {
     const shown = 'C /etc\nD /etc/debian_version\nC /opt\nA /opt/made\n';
     await engine.output('create', '--storage-opt', 'size=64M', '--name', 'new', BASE, 'true');
     assert.equal(await engine.output('diff', 'new'), '');
+    await engine.output('run', '--name', 'quiet', BASE, 'true');
+    assert.equal(await engine.output('diff', 'quiet'), '');
     await engine.output(...sized('64M', '-d', '--name', 'writer', '-u', 'root', BASE, 'sh', '-c', script));
     while (!(await engine.output('logs', 'writer')).includes('ready'));
     assert.equal(await engine.output('diff', 'writer'), shown);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
+import { baseSystemFolder, SHARED_CACHE } from '../../server/host/base-system.ts';
 
-const CACHE = '/var/cache/paas';
 const DAEMON = new URL('../../runtime/daemon.ts', import.meta.url).pathname;
 
 export const BASE = 'paas/base:debian-12';
@@ -15,7 +15,7 @@ export const BASE = 'paas/base:debian-12';
 /** Why the tests with real containers cannot run here; undefined: they can. */
 export function missingForContainers(): string | undefined {
   if (process.getuid?.() !== 0) return 'real containers need root';
-  return findBase() ? undefined : `no base system in ${CACHE}`;
+  return findBase() ? undefined : `no base system in ${SHARED_CACHE}`;
 }
 
 /** A runtime as a process of its own, which a test can kill, with real containers; and the clients that drive it. */
@@ -145,13 +145,6 @@ export class EngineProcess {
 
 /** The folder of the base system, if there is one. */
 export function findBase(): string | undefined {
-  if (!existsSync(CACHE)) return undefined;
-  const name = readdirSync(CACHE).find(
-    (entry) => /^base-(dev|debian-12-[0-9a-f]{12})$/.test(entry) && hasApp(entry),
-  );
-  return name && join(CACHE, name);
-}
-
-function hasApp(entry: string): boolean {
-  return existsSync(join(CACHE, entry, 'app'));
+  const folder = baseSystemFolder();
+  return existsSync(folder) ? folder : undefined;
 }
