@@ -71,7 +71,7 @@ export class FrameClient {
 
   /** RST_STREAM's error code, when it has come, or GOAWAY's. */
   async resetOf(stream: number): Promise<number | undefined> {
-    for (let waited = 0; waited < 2000; waited += 10) {
+    for (let waited = 0; waited < 20_000; waited += 10) {
       const reset = this.frames.find((frame) => frame.type === FRAME.reset && frame.stream === stream);
       if (reset) return reset.payload.readUInt32BE(0);
       if (this.goaway) return this.goaway;

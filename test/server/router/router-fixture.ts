@@ -189,7 +189,7 @@ export async function closing(socket: Socket): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
-export async function eventually<T>(probe: () => T | undefined, what: string, timeout = 5000): Promise<T> {
+export async function eventually<T>(probe: () => T | undefined, what: string, timeout = 20_000): Promise<T> {
   const deadline = Date.now() + timeout;
   for (;;) {
     const found = probe();
