@@ -32,7 +32,11 @@ export async function programFor(checkout: string, copy: string): Promise<string
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
   for (const path of [...SOURCES, ...runtimePackages(checkout)]) {
-    cpSync(join(checkout, path), join(unfinished, path), { recursive: true, verbatimSymlinks: true });
+    cpSync(join(checkout, path), join(unfinished, path), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (source) => !source.endsWith(HEADERS),
+    });
   }
   writeFileSync(join(unfinished, STAMP), stamp);
   makeReadable(unfinished);
@@ -45,6 +49,9 @@ export async function programFor(checkout: string, copy: string): Promise<string
 }
 
 const SOURCES = ['package.json', 'server', 'deploy', 'runtime', 'buildpacks', 'views'];
+
+/** What Node's package has for compilers: half of all files, and nothing that runs. */
+const HEADERS = '/include/node';
 
 const STAMP = '.copied-from';
 

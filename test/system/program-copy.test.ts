@@ -32,6 +32,7 @@ describe('programFor()', () => {
       'buildpacks',
       'views',
       'node_modules/used',
+      'node_modules/used/include/node',
       'node_modules/tool',
     ]) {
       mkdirSync(join(checkout, name), { recursive: true });
@@ -50,6 +51,7 @@ describe('programFor()', () => {
     assert.equal(statSync(join(copy, 'server/file')).mode & 0o777, 0o644);
     assert.ok(existsSync(join(copy, 'node_modules/used/file')));
     assert.ok(!existsSync(join(copy, 'node_modules/tool')));
+    assert.ok(!existsSync(join(copy, 'node_modules/used/include/node')));
   });
 
   it('keeps the copy until a source changes', async () => {
