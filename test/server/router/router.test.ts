@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -82,8 +82,9 @@ describe('router', () => {
     await router.start();
     const took = cpuTime(router.child!.pid!);
     assert.match(await sendRaw(router.port, GET_CLOSE), /ok$/);
-    // Reckoned in CPU time, as the machine may be busy with other things.
-    assert.ok(took < 1000, `${took} ms`);
+    // Reckoned in CPU time, as the machine may be busy with other things, or slow: a second is what it is where Node starts in 100 ms.
+    const most = Math.max(1000, 10 * bareStart());
+    assert.ok(took < most, `${took} ms, at most ${most}`);
   });
 
   it('waits for new routes if those on disk are damaged', async () => {
@@ -267,6 +268,12 @@ describe('router', () => {
 });
 
 /** Milliseconds, user and system, at 100 ticks a second (proc_pid_stat(5)). */
+/** Milliseconds of processor time that Node needs to start and do nothing. */
+function bareStart(): number {
+  const say = 'const { user, system } = process.cpuUsage(); console.log((user + system) / 1000)';
+  return Number(execFileSync(process.execPath, ['-e', say], { encoding: 'utf8' }));
+}
+
 function cpuTime(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
