@@ -139,7 +139,9 @@ export class ProcessKernel implements Kernel {
       env,
       cwd: '/',
       stdio: [stdin ?? 'ignore', stdout, stderr],
+      detached: true,
     });
+    child.once('exit', () => endGroup(child.pid!));
     return new Promise((resolve, reject) => {
       child.once('spawn', () => resolve(child));
       child.once('error', (error) => {
@@ -148,5 +150,14 @@ export class ProcessKernel implements Kernel {
         );
       });
     });
+  }
+}
+
+/** As with a container, what a process has started ends with it. */
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
