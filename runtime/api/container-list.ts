@@ -1,6 +1,5 @@
 import type { Container } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
-import { parsePort } from '../containers/request/ports-request.ts';
 import { EngineError } from '../engine-error.ts';
 import { containerMounts, listViews } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
@@ -89,18 +88,31 @@ function isIn(engine: Engine, container: Container, reference: string): boolean 
     .some(([network]) => network.name === reference || network.id.startsWith(reference));
 }
 
-/** `known`: ports of the container, as `80/tcp`; `wanted`: as `80`, `80/udp` or `8000-8010/tcp`. */
+interface PortRange {
+  first: number;
+  last: number;
+  protocol: string;
+}
+
+/** `known`: ports of the container as `80/tcp`, or what else an image says there; `wanted`: as `80`, `80/udp` or `8000-8010/tcp`. */
 function hasPort(known: string[], wanted: string): boolean {
   const { first, last, protocol } = parsePorts(wanted);
-  return known.map(parsePort).some((it) => it.protocol === protocol && it.port >= first && it.port <= last);
+  return known
+    .map(portRange)
+    .some((it) => it !== undefined && it.protocol === protocol && it.first <= last && it.last >= first);
 }
 
 /** Throws `invalid`. */
-function parsePorts(text: string): { first: number; last: number; protocol: string } {
+function parsePorts(text: string): PortRange {
+  const range = portRange(text);
+  if (range) return range;
+  throw new EngineError('invalid', `"${text}" means no ports: 80, 53/udp or 8000-8010/tcp.`);
+}
+
+function portRange(text: string): PortRange | undefined {
   const [, first, last = first, protocol = 'tcp'] =
     /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
-  if (first === undefined || Number(first) > Number(last))
-    throw new EngineError('invalid', `"${text}" means no ports: 80, 53/udp or 8000-8010/tcp.`);
+  if (first === undefined || Number(first) > Number(last)) return undefined;
   return { first: Number(first), last: Number(last), protocol };
 }
 

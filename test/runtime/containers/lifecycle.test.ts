@@ -358,6 +358,10 @@ describe('Lifecycle, through the API', () => {
         assert.deepEqual(await names({ publish: [publish] }), [], publish);
       assert.deepEqual(await names({ expose: ['8999-9001/udp'] }), ['web']);
       assert.deepEqual(await names({ expose: ['9000'] }), []);
+      // What an image says need be no port.
+      await create('true', {}, { name: 'odd', ExposedPorts: { http: {}, '9000/sctp': {} } });
+      assert.deepEqual(await names({ expose: ['8999-9001/udp'] }), ['web']);
+      assert.deepEqual(await names({ expose: ['9000/sctp'] }), ['odd']);
     });
 
     it('refuses filters that it does not know, and values that cannot be', async () => {
