@@ -1,6 +1,7 @@
 import { quote } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { LogLine, LogQuery } from '../../deploy/platform.ts';
+import { unknownType } from '../../deploy/model/unknown-type.ts';
+import type { LogLine, LogQuery, Platform } from '../../deploy/platform.ts';
 import type { Command, CommandContext, Flag } from './command.ts';
 import { EXIT } from './exit-status.ts';
 import { parseCount } from './releases.ts';
@@ -62,6 +63,8 @@ export async function printLog(
   { platform, app, out, json, flag, signal }: CommandContext,
   which: Pick<LogQuery, 'type' | 'dyno' | 'source'>,
 ): Promise<number> {
+  const asked = which.dyno ?? which.type;
+  if (flag('tail') !== undefined && asked !== undefined) await refuseUnheardOf(platform, { app, asked });
   const query = { lines: parseCount(flag('num') ?? '100'), follow: flag('tail') !== undefined, signal };
   let isEmpty = true;
   for await (const line of platform.logs.read(app, { ...query, ...which })) {
@@ -69,10 +72,34 @@ export async function printLog(
     await (json ? out.json(line) : out.write(logText(line)));
     if (signal.aborted) return EXIT.interrupted;
   }
-  const asked = which.dyno ?? which.type;
   if (isEmpty && asked !== undefined && !json)
     out.note(`No line in the log of ${app} is of ${quote(asked)}. \`paas ps -a ${app}\` lists its dynos.`);
   return EXIT.done;
+}
+
+/** Types of dynos, and other speakers, that no Procfile names. */
+const SPEAKERS = ['run', 'cron', 'release', 'predeploy', 'postdeploy', 'canary', 'router', 'api', 'certs'];
+
+/** Whoever follows what never comes would wait for ever. What has said something may do so again, or is worth reading. */
+async function refuseUnheardOf(
+  platform: Platform,
+  { app, asked }: { app: string; asked: string },
+): Promise<void> {
+  const types = platform.dynos.formation(app).map(({ type }) => type);
+  const [type, number] = asked.split('.', 2);
+  // Before the first push nobody knows what types there will be.
+  if (types.length === 0 || SPEAKERS.includes(type!)) return;
+  if (number === undefined && types.includes(asked)) return;
+  const dynos = platform.dynos.list(app).map(({ name }) => name);
+  if (dynos.includes(asked)) return;
+  for (const which of [{ type: asked }, { dyno: asked }]) {
+    for await (const _ of platform.logs.read(app, { ...which, lines: 1 })) return;
+  }
+  if (number === undefined || !types.includes(type!)) throw unknownType(type!, types);
+  throw new PaasError(
+    'not_found',
+    `${app} has no dyno ${quote(asked)}, nor are there lines of one. \`paas ps -a ${app}\` lists those there are.`,
+  );
 }
 
 export const logsCommands: Command[] = [logs];

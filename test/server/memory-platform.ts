@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import { matchesQuery } from '../../deploy/logs/log-line.ts';
 import { parseAppName } from '../../deploy/model/app-name.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
 import type { KeyView } from '../../deploy/platform/access.ts';
@@ -427,7 +428,7 @@ async function* followLog(
   lines: LogLine[],
   query: Parameters<Platform['logs']['read']>[1],
 ): AsyncGenerator<LogLine> {
-  yield* lines.slice(-(query.lines ?? 100));
+  yield* lines.filter((line) => matchesQuery(line, query)).slice(-(query.lines ?? 100));
   if (!query.follow || query.signal?.aborted) return;
   await new Promise<void>((resolve) =>
     query.signal?.addEventListener('abort', () => resolve(), { once: true }),
