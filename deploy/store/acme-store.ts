@@ -48,9 +48,13 @@ export class AcmeStore {
 
   save(host: AcmeHostRecord): void {
     this.#db.run(
-      `INSERT OR REPLACE INTO acme_hosts
+      `INSERT INTO acme_hosts
          (hostname, chain, key, failures, next_at, problem, challenge, ordered_at, order_url, order_key)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (hostname) DO UPDATE SET
+         chain = excluded.chain, key = excluded.key, failures = excluded.failures, next_at = excluded.next_at,
+         problem = excluded.problem, challenge = excluded.challenge, ordered_at = excluded.ordered_at,
+         order_url = excluded.order_url, order_key = excluded.order_key`,
       host.hostname,
       host.certificate?.chain ?? null,
       host.certificate?.key ?? null,
@@ -62,6 +66,15 @@ export class AcmeStore {
       host.order?.url ?? null,
       host.order?.key ?? null,
     );
+  }
+
+  /** `tell`, unless the end of this certificate was told, is part of the step that records it. */
+  tellExpiry(hostname: string, notAfter: Date, tell: () => void): void {
+    this.#db.transaction(() => {
+      const sql =
+        'UPDATE acme_hosts SET told_expiry = ?1 WHERE hostname = ?2 AND told_expiry IS NOT ?1 RETURNING 1';
+      if (this.#db.get(sql, notAfter.getTime(), hostname)) tell();
+    });
   }
 
   remove(hostname: string): void {

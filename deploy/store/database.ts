@@ -189,6 +189,7 @@ const MIGRATIONS = [
    ) STRICT;`,
   'ALTER TABLE releases ADD COLUMN reason TEXT;',
   'ALTER TABLE own_certificates ADD COLUMN told TEXT;',
+  'ALTER TABLE acme_hosts ADD COLUMN told_expiry INTEGER;',
 ];
 
 function migrate(db: DatabaseSync): void {

@@ -1,5 +1,6 @@
 import type { Activity } from '../activity.ts';
 import { quote } from '../model/app-name.ts';
+import { minuteText } from '../model/minute-text.ts';
 import { PaasError } from '../model/paas-error.ts';
 import { parsePlace } from '../model/place.ts';
 import type { Challenge, RouterTls } from '../model/router.ts';
@@ -21,6 +22,8 @@ export interface AutomaticCertificates {
   challenges(): Challenge[];
   /** Why a host has none, or none in place of the one that it has, and when that is tried again. */
   outlook(hostname: string): { problem: string | undefined; nextOrder: Date | undefined };
+  /** Calls `tell` once for each certificate that it is asked about, in the step that records it. */
+  tellExpiry(candidate: Candidate, tell: () => void): void;
   /** Orders one now. Resolves when it is there. Throws `conflict` where it would be one too many, `unavailable` where none came. */
   renew(hostname: string, options: { force: boolean }): Promise<void>;
 }
@@ -224,16 +227,28 @@ export class AppCertificates implements Certificates {
   }
 
   #tellExpiry(): void {
-    const { store, activity } = this.#options;
+    const { store, automatic } = this.#options;
     for (const candidate of new Set(this.#show().chosen.values())) {
       const { id, app, facts } = candidate;
       const expiry = expiryOf(facts, this.#now());
-      if (id === undefined || expiry === undefined || store.told(id) === expiry) continue;
-      const text = expiryText(candidate, expiry);
-      store.setTold(id, expiry, () =>
-        activity.happened({ app, dyno: 'certs', action: 'certs:expire', text }),
-      );
+      if (id !== undefined && expiry !== undefined && store.told(id) !== expiry)
+        store.setTold(id, expiry, () => this.#happened(app, expiryText(candidate, expiry)));
+      // Those that are renewed by themselves have their own words before.
+      if (id === undefined && expiry === 'expired')
+        automatic.tellExpiry(candidate, () => this.#tellNotRenewed(candidate));
     }
+  }
+
+  #tellNotRenewed(candidate: Candidate): void {
+    const hostname = candidate.facts.hosts[0]!;
+    const { problem, nextOrder } = this.#options.automatic.outlook(hostname);
+    const again = nextOrder ? `the next one is tried ${minuteText(nextOrder)}` : '';
+    const advice = [problem, again].filter(Boolean).join('; ');
+    this.#happened(this.appOf(hostname), expiryText(candidate, 'expired', advice));
+  }
+
+  #happened(app: string | undefined, text: string): void {
+    this.#options.activity.happened({ app, dyno: 'certs', action: 'certs:expire', text });
   }
 
   #now(): Date {

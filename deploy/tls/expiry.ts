@@ -22,10 +22,10 @@ export function expiryProblem({ kind, facts }: Candidate, now: Date): string | u
 }
 
 /** For the app's log and the events. */
-export function expiryText({ kind, facts }: Candidate, expiry: Expiry): string {
+export function expiryText({ kind, facts }: Candidate, expiry: Expiry, advice = adviceOf(kind)): string {
   const day = facts.notAfter.toISOString().slice(0, 10);
   const what = expiry === 'soon' ? `expires on ${day}` : `expired on ${day}, and visitors are warned of it`;
-  return `Certificate for ${facts.hosts.join(', ')} ${what}: ${adviceOf(kind)}`;
+  return `Certificate for ${facts.hosts.join(', ')} ${what}: ${advice}`;
 }
 
 function adviceOf(kind: Candidate['kind']): string {

@@ -10,6 +10,7 @@ export const noAutomaticCertificates: AutomaticCertificates = {
   candidates: () => [],
   challenges: () => [],
   outlook: () => ({ problem: undefined, nextOrder: undefined }),
+  tellExpiry: () => {},
   async renew() {
     throw new PaasError('unavailable', WHY);
   },

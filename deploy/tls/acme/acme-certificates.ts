@@ -73,6 +73,10 @@ export class AcmeCertificates implements AutomaticCertificates {
     return { problem: record?.problem, nextOrder: record?.nextAt ?? this.#now() };
   }
 
+  tellExpiry({ facts }: Candidate, tell: () => void): void {
+    this.#options.store.tellExpiry(facts.hosts[0]!, facts.notAfter, tell);
+  }
+
   /** From now on what is due is ordered. */
   start(): void {
     this.#timer = setInterval(() => this.sweep(), SWEEP_MS).unref();

@@ -130,16 +130,25 @@ describe('AppCertificates', () => {
   it('says of an automatic one that it has expired, and why none has come in its place', async () => {
     const pair = made(60)[0]!;
     const facts = factsOf(new X509Certificate(pair.chain));
+    let asked = 0;
+    const nextOrder = new Date('2026-08-10T03:00:00Z');
     const certificates = open({
       ...noAutomaticCertificates,
       candidates: () => [{ kind: 'automatic', id: undefined, app: undefined, pair, facts }],
-      outlook: () => ({ problem: 'the authority is away', nextOrder: new Date(now + DAY) }),
+      outlook: () => ({ problem: 'the authority is away', nextOrder }),
+      tellExpiry: (_candidate, tell) => asked++ || tell(),
     });
     now += 59 * DAY;
-    assert.equal(certificates.list('shop')[0]!.problem, 'the authority is away');
+    await certificates.keepTime();
+    assert.deepEqual([certificates.list('shop')[0]!.problem, told()], ['the authority is away', []]);
     now += 2 * DAY;
     await certificates.keepTime();
+    await certificates.keepTime();
     assert.equal(certificates.list('shop')[0]!.problem, 'expired: the authority is away');
+    const day = facts.notAfter.toISOString().slice(0, 10);
+    const why = 'the authority is away; the next one is tried 2026-08-10 03:00 UTC';
+    const text = `Certificate for ${names[0]} expired on ${day}, and visitors are warned of it: ${why}`;
+    assert.deepEqual([told(), asked], [[text], 2]);
   });
 
   it('of one with a short life, tells when a third of it is left', () => {

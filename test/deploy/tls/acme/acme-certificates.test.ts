@@ -228,6 +228,26 @@ describe('AcmeCertificates', function () {
     assert.equal(authority.validated.length, 2, 'begins with what worked');
   });
 
+  it('has the end of a certificate told once, also over restarts and failures, and that of the next one', async () => {
+    let told = 0;
+    const tell = () => acme.tellExpiry(acme.candidates()[0]!, () => told++);
+    await sweep();
+    tell();
+    authority.faults.refuseChallenges = true;
+    now += 91 * DAY;
+    await sweep();
+    await restart();
+    tell();
+    assert.equal(told, 1);
+    authority.faults.refuseChallenges = false;
+    authority.days = 80; // it knows nothing of our clock
+    now += DAY;
+    await sweep();
+    tell();
+    assert.equal(told, 2, notes.join('\n'));
+    authority.days = 90;
+  });
+
   it('asks again where a nonce is too old', async () => {
     authority.faults.badNonces = 7;
     await sweep();
