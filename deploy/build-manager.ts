@@ -28,8 +28,6 @@ const KEPT_OUTPUTS = 50;
 const GIVEN_UP_MS = 30_000;
 const RESTARTED = 'The platform was restarted during this build. Push again.';
 
-type Failure = Exclude<BuildEnd, { state: 'succeeded' }>;
-
 interface RunningBuild {
   view: BuildView;
   tree: GitTree;
@@ -157,18 +155,17 @@ export class BuildManager implements Builds {
   endUnfinished(): BuildView[] {
     const { store, releases, logs } = this.#options;
     const unfinished = store.unfinished();
-    for (const { id, app, user, commit, stages } of unfinished) {
+    for (const build of unfinished) {
+      const { id, app, stages } = build;
       const release = releases.ofBuild(app, id);
       if (release) {
         const text = `Build ended with v${release.version}; the platform was restarted before its pusher heard of it`;
         logs.append(app, { source: 'app', dyno: 'api', text });
-        this.#options.activity.note({ app, user, action: 'deploy', text: deployText(commit) });
-        store.finish(id, { state: 'succeeded', release: release.version }, stages);
-      } else {
-        const end: Failure = { state: 'failed', reason: RESTARTED };
-        this.#noteFailure({ app, user }, end);
-        store.finish(id, end, stages);
       }
+      const end: BuildEnd = release
+        ? { state: 'succeeded', release: release.version }
+        : { state: 'failed', reason: RESTARTED };
+      store.finish(id, { end, stages, tell: () => this.#noteEnd(build, end) });
     }
     return unfinished;
   }
@@ -189,7 +186,6 @@ export class BuildManager implements Builds {
       abort.signal.throwIfAborted();
       const push = { build: view, tree, output, stages, signal: abort.signal, onLive };
       const release = await Promise.race([deploy(push, this.#options), givenUp(abort.signal)]);
-      this.#note(running, 'deploy', deployText(view.commit));
       this.#end(running, { state: 'succeeded', release: release.version });
     } catch (error) {
       this.#end(running, this.#endOf(running, error));
@@ -228,20 +224,24 @@ export class BuildManager implements Builds {
     if (end.state !== 'succeeded') {
       running.output.write(problem(end.reason));
       if (!/Push rejected/.test(end.reason)) running.output.write(problem(`\n${this.#rejected(running)}`));
-      this.#noteFailure(running.view, end);
     }
-    this.#options.store.finish(running.view.id, end, running.stages.list);
+    const { view, stages } = running;
+    this.#options.store.finish(view.id, { end, stages: stages.list, tell: () => this.#noteEnd(view, end) });
     running.output.close();
-    for (const id of this.#options.store.before(running.view.app, KEPT_OUTPUTS))
-      this.#options.outputs.remove(id);
+    for (const id of this.#options.store.before(view.app, KEPT_OUTPUTS)) this.#options.outputs.remove(id);
     running.markEnded();
   }
 
-  #noteFailure({ app, user }: Pick<BuildView, 'app' | 'user'>, { state, reason }: Failure): void {
-    const text = `Build ${state} -- ${firstLine(reason)}`;
-    this.#options.logs.append(app, { source: 'app', dyno: 'api', text });
-    const action = state === 'failed' ? 'builds:fail' : 'builds:cancel';
-    this.#options.activity.record({ app, user, action, text });
+  #noteEnd({ app, user, commit }: BuildView, end: BuildEnd): void {
+    const { activity, logs } = this.#options;
+    if (end.state === 'succeeded') {
+      activity.note({ app, user, action: 'deploy', text: `Deploy ${commit.slice(0, 8)}` });
+      return;
+    }
+    const text = `Build ${end.state} -- ${firstLine(end.reason)}`;
+    logs.append(app, { source: 'app', dyno: 'api', text });
+    const action = end.state === 'failed' ? 'builds:fail' : 'builds:cancel';
+    activity.record({ app, user, action, text });
   }
 
   #rejected({ view }: RunningBuild): string {
@@ -284,10 +284,6 @@ function givenUp(signal: AbortSignal): Promise<never> {
     const giveUp = () => setTimeout(() => reject(signal.reason), GIVEN_UP_MS).unref();
     signal.addEventListener('abort', giveUp, { once: true });
   });
-}
-
-function deployText(commit: string): string {
-  return `Deploy ${commit.slice(0, 8)}`;
 }
 
 function firstLine(text: string): string {

@@ -5,7 +5,7 @@ import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
 import type { Release } from './model/release.ts';
 import type { Canaries, CanaryView } from './platform.ts';
-import { NOBODY, type ReleaseManager, reasonOf } from './release-manager.ts';
+import { NOBODY, type ReleaseManager } from './release-manager.ts';
 import type { AppStore } from './store/app-store.ts';
 import type { ReleaseStore } from './store/release-store.ts';
 
@@ -85,19 +85,15 @@ export class AppCanaries implements Canaries {
     const { app, version, user } = release;
     const earlier = store.canary(app);
     const { canaryShare = 0 } = this.#options.apps.find(app);
-    try {
-      await dynos.startCanary(release, this.#dynosOf(release), () => {
-        store.markCanary(release, commit);
+    await dynos.startCanary(release, this.#dynosOf(release), () => {
+      store.markCanary(release, () => {
+        commit();
+        if (!earlier) return;
+        const text = `v${earlier.version} given up: v${version} takes its place`;
+        activity.note({ app, user, action: 'releases:abort', text });
       });
-    } catch (error) {
-      store.fail(release, reasonOf(error));
-      throw error;
-    }
+    });
     this.#counts.set(app, { version, requests: 0, failed: 0 });
-    if (earlier) {
-      const text = `v${earlier.version} given up: v${version} takes its place`;
-      activity.note({ app, user, action: 'releases:abort', text });
-    }
     const text = `v${version} gets ${canaryShare}% of the visitors`;
     logs.append(app, { source: 'app', dyno: 'api', text });
   }
@@ -160,8 +156,10 @@ export class AppCanaries implements Canaries {
 
   async #giveUp({ app, version }: Release, user: string, why: string): Promise<number> {
     this.#counts.delete(app);
-    this.#options.store.endCanaries(app);
-    this.#options.activity.note({ app, user, action: 'releases:abort', text: `v${version} ${why}` });
+    const text = `v${version} ${why}`;
+    this.#options.store.endCanaries(app, () =>
+      this.#options.activity.note({ app, user, action: 'releases:abort', text }),
+    );
     await this.#options.dynos.stopCanary(app);
     return version;
   }

@@ -99,10 +99,6 @@ async function launch(
 ): Promise<Release> {
   const { build, output, signal } = push;
   const write = (text: string) => output.write(text);
-  const goLive = () => {
-    signal.throwIfAborted();
-    push.onLive();
-  };
   signal.throwIfAborted();
   write(section('Launching'));
   if (isNew(build.app, options)) begin(push, appJson, options);
@@ -120,18 +116,34 @@ async function launch(
     hooks: appJson.hooks,
     maxParallel: appJson.maxParallel,
   });
-  const release = await prepare(created, appJson.predeploy, push, options);
+  try {
+    const release = await prepare(created, appJson.predeploy, push, options);
+    await goLive(release, push, options);
+    return release;
+  } catch (error) {
+    options.releases.fail(created, error, { isBuilds: true });
+    throw error;
+  }
+}
+
+/** To all visitors or some. */
+async function goLive(release: Release, push: Push, options: DeployOptions): Promise<void> {
+  const { build, output, signal } = push;
+  const write = (text: string) => output.write(text);
+  const commit = () => {
+    signal.throwIfAborted();
+    push.onLive();
+  };
   if (options.canaries.wanted(build.app)) {
-    await boot(push, options, () => options.canaries.begin(release, goLive));
+    await boot(push, options, () => options.canaries.begin(release, commit));
     const { share } = options.canaries.find(build.app);
     write(detail(`Released v${release.version} to ${share}% of the visitors`));
     write(detail(`Give it to all: paas releases:promote -a ${build.app}`));
-    return release;
+    return;
   }
-  await boot(push, options, () => options.releases.activate(release, goLive));
+  await boot(push, options, () => options.releases.activate(release, commit));
   write(detail(`Released v${release.version}`));
   write(detail(`${options.urlOf(build.app)} deployed`));
-  return release;
 }
 
 function isNew(app: string, { releases }: DeployOptions): boolean {

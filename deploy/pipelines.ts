@@ -107,7 +107,7 @@ export class AppPipelines implements Pipelines {
         await releases.activate(release, () => signal.throwIfAborted());
         return release;
       } catch (error) {
-        releases.noteFailure(created, error);
+        releases.fail(created, error);
         throw error;
       }
     });

@@ -57,28 +57,19 @@ export class ReleaseManager implements Releases {
 
   /**
    * Under the app's lock: runs what comes before a pending release boots, the predeploy command (its changes become part of the
-   * returned release's image) and the release command. Where one fails, the release is marked failed; throws `invalid`.
+   * returned release's image) and the release command. Throws `invalid` where one fails: the release has, too.
    */
   async prepare(release: Release, audience: Audience, predeploy?: string): Promise<Release> {
     const { releases, commands } = this.#options;
     let prepared = release;
-    try {
-      if (predeploy !== undefined) {
-        const image = { repo: STEP_REPOSITORY, tag: `predeploy-${release.app}-v${release.version}` };
-        const made = await commands.runAndKeep(
-          release,
-          { name: 'predeploy', command: predeploy, image },
-          audience,
-        );
-        prepared = releases.setImage(release, made);
-      }
-      const command = prepared.processes.release;
-      if (command !== undefined) await commands.run(prepared, { name: 'release', command }, audience);
-      return prepared;
-    } catch (error) {
-      releases.fail(release, reasonOf(error));
-      throw error;
+    if (predeploy !== undefined) {
+      const image = { repo: STEP_REPOSITORY, tag: `predeploy-${release.app}-v${release.version}` };
+      const step = { name: 'predeploy', command: predeploy, image } as const;
+      prepared = releases.setImage(release, await commands.runAndKeep(release, step, audience));
     }
+    const command = prepared.processes.release;
+    if (command !== undefined) await commands.run(prepared, { name: 'release', command }, audience);
+    return prepared;
   }
 
   /** When a release is live: its postdeploy commands. One that fails is told, and nothing else comes of it. */
@@ -183,34 +174,35 @@ export class ReleaseManager implements Releases {
     return release;
   }
 
-  /** Under the app's lock: boots it beside what runs, records it, swaps. A release that does not come up is marked failed. */
+  /** Under the app's lock: boots it beside what runs, records it, swaps. Throws where it does not come up: it has failed. */
   async activate(release: Release, commit: () => void = () => {}): Promise<void> {
-    const canary = this.#options.releases.canary(release.app);
-    try {
-      await this.#options.dynos.replace(release, this.quantities(release), () => {
-        this.#options.releases.activate(release, commit);
+    const { releases, dynos, onActivated } = this.#options;
+    const canary = releases.canary(release.app);
+    await dynos.replace(release, this.quantities(release), () => {
+      releases.activate(release, () => {
+        commit();
+        if (canary && canary.version !== release.version) this.#noteAbort(canary, release);
       });
-      if (canary && canary.version !== release.version) this.#noteAbort(canary, release);
-      this.#options.onActivated(release.app);
-    } catch (error) {
-      this.#options.releases.fail(release, reasonOf(error));
-      throw error;
-    }
+    });
+    onActivated(release.app);
   }
 
-  /** Of a release that no build made, which would say so itself. */
-  noteFailure({ app, version, user }: Release, error: unknown): void {
-    const text = `Release v${version} failed -- ${reasonOf(error)}`;
-    this.#options.activity.note({ app, user, action: 'releases:fail', text });
+  /** Of a release that did not come up. `isBuilds`: its build says so. */
+  fail(release: Release, error: unknown, { isBuilds = false } = {}): void {
+    const { app, version, user } = release;
+    const reason = reasonOf(error);
+    this.#options.releases.fail(release, reason, () => {
+      if (isBuilds) return;
+      const text = `Release v${version} failed -- ${reason}`;
+      this.#options.activity.note({ app, user, action: 'releases:fail', text });
+    });
   }
 
   /** After a start of control: what an earlier one left half-way never served. `isBuilds`: its build says so. */
   endUnfinished(isBuilds: (release: Release) => boolean): void {
     const error = new PaasError('unavailable', 'The platform was restarted before it served.');
-    for (const release of this.#options.releases.pending()) {
-      this.#options.releases.fail(release, reasonOf(error));
-      if (!isBuilds(release)) this.noteFailure(release, error);
-    }
+    for (const release of this.#options.releases.pending())
+      this.fail(release, error, { isBuilds: isBuilds(release) });
   }
 
   /** Nobody asked for its end in so many words, so somebody should be able to find it. */
@@ -226,7 +218,7 @@ export class ReleaseManager implements Releases {
       await this.activate(release, commit);
       return release;
     } catch (cause) {
-      this.noteFailure(release, cause);
+      this.fail(release, cause);
       const reason = cause instanceof PaasError ? cause.message : 'an internal error';
       const said =
         cause instanceof BootFailure && cause.said.length > 0

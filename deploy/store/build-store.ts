@@ -56,18 +56,24 @@ export class BuildStore {
     this.#db.run("UPDATE builds SET state = 'building' WHERE id = ?", id);
   }
 
-  /** The first end counts. */
-  finish(id: number, end: BuildEnd, stages: BuildView['stages']): void {
-    this.#db.run(
-      `UPDATE builds SET state = ?, reason = ?, release = ?, stages = ?, finished_at = ?
-       WHERE id = ? AND state IN ('queued', 'building')`,
-      end.state,
-      end.state === 'succeeded' ? null : end.reason,
-      end.state === 'succeeded' ? end.release : null,
-      JSON.stringify(stages),
-      Date.now(),
-      id,
-    );
+  /** The first end counts; `tell` is part of the same step. */
+  finish(
+    id: number,
+    { end, stages, tell }: { end: BuildEnd; stages: BuildView['stages']; tell: () => void },
+  ): void {
+    this.#db.transaction(() => {
+      const { changes } = this.#db.run(
+        `UPDATE builds SET state = ?, reason = ?, release = ?, stages = ?, finished_at = ?
+         WHERE id = ? AND state IN ('queued', 'building')`,
+        end.state,
+        end.state === 'succeeded' ? null : end.reason,
+        end.state === 'succeeded' ? end.release : null,
+        JSON.stringify(stages),
+        Date.now(),
+        id,
+      );
+      if (changes > 0) tell();
+    });
   }
 
   /** Builds that a killed control left without an end. */

@@ -106,16 +106,24 @@ export class ReleaseStore {
     });
   }
 
-  /** A canary that is no more, and was not promoted. */
-  endCanaries(app: string): void {
-    this.#db.run("UPDATE releases SET state = 'given up' WHERE app = ? AND state = 'canary'", app);
+  /** A canary that is no more, and was not promoted. `tell` is part of the same step. */
+  endCanaries(app: string, tell: () => void = () => {}): void {
+    this.#db.transaction(() => {
+      this.#db.run("UPDATE releases SET state = 'given up' WHERE app = ? AND state = 'canary'", app);
+      tell();
+    });
   }
 
-  /** Of a pending release that did not come up. One that serves by now, whatever went wrong then, goes on; so does a canary. */
-  fail(release: Release, reason: string): void {
-    const sql =
-      "UPDATE releases SET state = 'failed', reason = ? WHERE app = ? AND version = ? AND state = 'pending'";
-    this.#db.run(sql, reason, release.app, release.version);
+  /**
+   * Of a pending release that did not come up; `tell` is part of the same step. One that serves by now, whatever went wrong then, goes on; so does a
+   * canary.
+   */
+  fail(release: Release, reason: string, tell: () => void = () => {}): void {
+    this.#db.transaction(() => {
+      const sql =
+        "UPDATE releases SET state = 'failed', reason = ? WHERE app = ? AND version = ? AND state = 'pending'";
+      if (this.#db.run(sql, reason, release.app, release.version).changes > 0) tell();
+    });
   }
 
   /** The release of the app that a build made and that serves, or did; undefined: none. Others may have been promoted from it. */

@@ -99,8 +99,12 @@ describe('the store', () => {
     const builds = new BuildStore(database);
     const one = builds.create({ app: 'shop', user: 'alice', commit: 'c1' });
     const two = builds.create({ app: 'shop', user: 'alice', commit: 'c2' });
-    builds.finish(one.id, { state: 'succeeded', release: 1 }, [{ name: 'boot', milliseconds: 5 }]);
-    builds.finish(one.id, { state: 'failed', reason: 'late' }, []);
+    let told = 0;
+    const tell = () => void told++;
+    const stages = [{ name: 'boot', milliseconds: 5 }];
+    builds.finish(one.id, { end: { state: 'succeeded', release: 1 }, stages, tell });
+    builds.finish(one.id, { end: { state: 'failed', reason: 'late' }, stages: [], tell });
+    assert.equal(told, 1);
     assert.deepEqual(
       builds.unfinished().map((build) => build.id),
       [two.id],
