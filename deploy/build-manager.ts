@@ -19,6 +19,8 @@ export interface BuildManagerOptions extends DeployOptions {
   activity: Activity;
   /** Milliseconds that a build may take, from its turn on. */
   timeLimit: number;
+  /** Milliseconds, for tests; else RECORD_AGAIN_MS. */
+  recordAgainAfter?: number;
   log: (text: string) => void;
 }
 
@@ -26,6 +28,8 @@ export interface BuildManagerOptions extends DeployOptions {
 const KEPT_OUTPUTS = 50;
 /** What does not end so many milliseconds after it was stopped is given up. */
 const GIVEN_UP_MS = 30_000;
+/** An end that could not be recorded is again after so many milliseconds. */
+const RECORD_AGAIN_MS = 10_000;
 const RESTARTED = 'The platform was restarted during this build. Push again.';
 
 interface RunningBuild {
@@ -176,13 +180,13 @@ export class BuildManager implements Builds {
     if (!running) return;
     const { view, tree, output, stages, abort, onLive } = running;
     stages.note('queue', performance.now() - running.queuedAt);
-    this.#options.store.start(id);
-    this.#note(running, 'builds:start', 'Build started');
     const limit = setTimeout(
       () => this.#stop(running, overTime(this.#options.timeLimit)),
       this.#options.timeLimit,
     );
     try {
+      this.#options.store.start(id);
+      this.#note(running, 'builds:start', 'Build started');
       abort.signal.throwIfAborted();
       const push = { build: view, tree, output, stages, signal: abort.signal, onLive };
       const release = await Promise.race([deploy(push, this.#options), givenUp(abort.signal)]);
@@ -225,11 +229,25 @@ export class BuildManager implements Builds {
       running.output.write(problem(end.reason));
       if (!/Push rejected/.test(end.reason)) running.output.write(problem(`\n${this.#rejected(running)}`));
     }
-    const { view, stages } = running;
-    this.#options.store.finish(view.id, { end, stages: stages.list, tell: () => this.#noteEnd(view, end) });
-    running.output.close();
-    for (const id of this.#options.store.before(view.app, KEPT_OUTPUTS)) this.#options.outputs.remove(id);
+    const { view, stages, output } = running;
+    output.close();
     running.markEnded();
+    this.#record(view, end, stages.list);
+    for (const id of this.#options.store.before(view.app, KEPT_OUTPUTS)) this.#options.outputs.remove(id);
+  }
+
+  /** On a full disk it is recorded when there is room, or by the next start. */
+  #record(view: BuildView, end: BuildEnd, stages: BuildView['stages']): void {
+    const { store, log } = this.#options;
+    try {
+      store.finish(view.id, { end, stages, tell: () => this.#noteEnd(view, end) });
+    } catch (error) {
+      log(`The end of build ${view.id} could not be recorded: ${(error as Error).message}`);
+      setTimeout(
+        () => this.#record(view, end, stages),
+        this.#options.recordAgainAfter ?? RECORD_AGAIN_MS,
+      ).unref();
+    }
   }
 
   #noteEnd({ app, user, commit }: BuildView, end: BuildEnd): void {

@@ -33,7 +33,11 @@ export class BuildOutput {
       this.#bytes > MAX_BYTES
         ? `${text.slice(0, 1000)}\n !     The output is over 16 MiB; the rest is left out.\n`
         : text;
-    writeSync(this.#fd, cut);
+    try {
+      writeSync(this.#fd, cut);
+    } catch {
+      // On a full disk the pusher still reads it.
+    }
     this.#events.emit('text', cut);
   }
 
