@@ -14,8 +14,8 @@ export interface DynoChecksOptions {
 
 /** What happens to a dyno whose checks pass or fail while it runs. */
 export interface CheckOutcome {
-  /** In the router's list, or out of it. */
-  onReady: (dyno: Dyno, ready: boolean) => void;
+  /** It is ready now, or is not any more. */
+  onReadiness: () => void;
   /** It hangs: the reason in words. */
   onDead: (dyno: Dyno, reason: string) => void;
 }
@@ -40,14 +40,18 @@ export class DynoChecks {
 
   /** The readiness and liveness checks, until `signal` is aborted. */
   watch(dyno: Dyno, outcome: CheckOutcome, signal: AbortSignal): void {
-    for (const check of this.#checksOf(dyno, 'readiness')) {
+    const readiness = this.#checksOf(dyno, 'readiness');
+    for (const name of dyno.unready.keys())
+      if (!readiness.some((check) => check.name === name)) dyno.unready.delete(name);
+    for (const check of readiness) {
       void this.#repeat({ check, dyno, signal }, (problem) => {
-        if (dyno.ready === (problem === undefined)) return;
-        this.#options.say(
-          dyno,
-          problem === undefined ? `${check.name} passes again` : sentence(check, problem),
-        );
-        outcome.onReady(dyno, problem === undefined);
+        const { ready } = dyno;
+        const failed = dyno.unready.has(check.name);
+        if (problem === undefined) dyno.unready.delete(check.name);
+        else dyno.unready.set(check.name, problem);
+        if (failed === (problem !== undefined)) return;
+        this.#options.say(dyno, failed ? `${check.name} passes again` : sentence(check, problem!));
+        if (dyno.ready !== ready) outcome.onReadiness();
       });
     }
     for (const check of this.#checksOf(dyno, 'liveness')) {

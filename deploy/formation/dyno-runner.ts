@@ -173,11 +173,9 @@ export class DynoRunner {
   /** Its readiness and liveness checks are others now. */
   checkAnew(dyno: Dyno): void {
     if (dyno.state !== 'up' || !dyno.isWeb) return;
-    if (!dyno.ready) {
-      dyno.ready = true;
-      this.#options.onReadiness();
-    }
+    const { ready } = dyno;
     this.#check(dyno);
+    if (dyno.ready !== ready) this.#options.onReadiness();
   }
 
   /** Removes what is left of an ended container. */
@@ -216,6 +214,7 @@ export class DynoRunner {
   #markUp(dyno: Dyno): boolean {
     if (dyno.container?.exit || dyno.state !== 'starting') return false;
     dyno.become('up');
+    dyno.unready.clear();
     this.say(dyno, 'State changed from starting to up');
     this.#check(dyno);
     return true;
@@ -231,10 +230,7 @@ export class DynoRunner {
     this.#options.checks.watch(
       dyno,
       {
-        onReady: (_, ready) => {
-          dyno.ready = ready;
-          this.#options.onReadiness();
-        },
+        onReadiness: this.#options.onReadiness,
         onDead: (_, reason) => {
           if (dyno.state !== 'up') return;
           container.killedFor = reason;

@@ -33,8 +33,8 @@ export class Dyno {
   restartsAt: Date | undefined;
   /** Crashed, but about to start again without a pause: requests may wait for it. */
   restartsAtOnce = false;
-  /** False: up, but out of the router's list by its readiness check. */
-  ready = true;
+  /** Readiness checks that fail, by name, and why. */
+  readonly unready = new Map<string, string>();
   /** Of a release that only some visitors get. */
   readonly canary: boolean;
 
@@ -57,8 +57,18 @@ export class Dyno {
     return this.release.processes[this.type] ?? '';
   }
 
+  /** False: out of the router's list, also where it is up. */
+  get ready(): boolean {
+    return this.unready.size === 0;
+  }
+
   get isWeb(): boolean {
     return this.type === 'web';
+  }
+
+  get #unreadyReason(): string | undefined {
+    const [failing] = this.unready;
+    return failing && this.state === 'up' ? `gets no requests: ${failing[0]}: ${failing[1]}` : undefined;
   }
 
   /** The same place, to be filled anew. */
@@ -91,7 +101,7 @@ export class Dyno {
       state: this.state,
       since: this.since,
       release: this.release.version,
-      reason: this.reason,
+      reason: this.reason ?? this.#unreadyReason,
       ...(this.state === 'crashed' &&
         this.restartsAt && { backoff: { crashes: this.crashes, next: this.restartsAt } }),
     };
