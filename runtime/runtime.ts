@@ -80,7 +80,7 @@ export async function startRuntime(
   const engine = new Engine({
     ...{ kernel: parts.kernel, descriptors: parts.descriptors },
     ...{ store, images, layers, watcher, catalog, events },
-    ...{ output: outputFolder(paths.output, parts.descriptors), volumes, forwards: paths.forwards },
+    ...{ output: paths.output, volumes, forwards: paths.forwards },
     filler: new VolumeFiller({
       ...{ volumes, worker },
       openView: (lower) => parts.kernel.openView({ rootfs: { lower }, binds: [] }),
@@ -134,9 +134,4 @@ export async function startRuntime(
       await trash.emptied();
     },
   };
-}
-
-/** Containers see the name of the file that is their output. */
-function outputFolder(path: string, descriptors: Descriptors): string {
-  return process.getuid?.() === 0 ? descriptors.namelessPath(path) : path;
 }

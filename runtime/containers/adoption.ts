@@ -21,7 +21,7 @@ export function adoptProcess(container: Container, options: AdoptionOptions): Co
   const { state } = container;
   if (!isAlive(state)) return undefined;
   const adopted = kernel.adopt(container.id, state.process, networks.trafficOf(container.config));
-  launcher.resume(container);
+  launcher.resume(container, adopted?.running ? adopted.pipes : []);
   if (!adopted?.running) {
     return adopted?.exit ?? { code: store.readExitCode(container.id) ?? KILLED, oomKilled: false };
   }

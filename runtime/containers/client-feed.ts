@@ -77,11 +77,6 @@ export class ClientFeed {
     if (!this.#client.stream.writableNeedDrain) setImmediate(() => this.#goOn());
   }
 
-  /** The raw file was emptied by the app: what it had not read is gone. */
-  restart(): void {
-    this.#catchUp();
-  }
-
   /** Nothing more will come than is there by now. */
   end(position: number): void {
     this.#live = position;

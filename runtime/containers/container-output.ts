@@ -1,9 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { type AttachedClient, FEED_LIMITS, type FeedLimits } from './client-feed.ts';
+import type { HeldDescriptors } from './held-descriptors.ts';
+import type { OutputPipe } from './kernel.ts';
 import { type LogFileReader, LogFiles, type Positions } from './log-files.ts';
 import { type LogSource, type RecordFilter, type ShownText, StampClock, showRecords } from './log-record.ts';
 import { OutputStream } from './output-stream.ts';
-import type { PunchHole } from './raw-output.ts';
+import type { OutputDescriptors } from './raw-output.ts';
 
 export interface LogQuery extends RecordFilter {
   /** Only so many of the last records. */
@@ -19,7 +21,7 @@ export interface OutputOptions {
   apart?: boolean;
   /** Output comes by `write`, not in raw files. */
   terminal?: boolean;
-  punchHole: PunchHole;
+  descriptors: OutputDescriptors;
   logLimit?: number;
   limits?: FeedLimits;
 }
@@ -30,9 +32,9 @@ export const STDERR_SUFFIX = '.stderr';
 /**
  * All that a container writes: to its log, and at once to the clients that are attached.
  *
- *   app ──► raw file ──► (wake) ──┬──► records in the log ──► readers of the log, each at its own pace
- *   app ──► terminal ─────────────┘
- *                                 └──► attached clients, byte by byte, each at its own pace
+ *   app ──► pipe ──► PID 1 ──► raw file ──► (wake) ──┬──► records in the log ──► readers of the log, each at its own pace
+ *   app ──► terminal ────────────────────────────────┘
+ *                                                    └──► attached clients, byte by byte, each at its own pace
  */
 export class ContainerOutput {
   readonly #files: LogFiles;
@@ -42,7 +44,7 @@ export class ContainerOutput {
   #open = false;
 
   constructor(folder: string, options: OutputOptions) {
-    const { rawPath, punchHole, limits = FEED_LIMITS } = options;
+    const { rawPath, descriptors, limits = FEED_LIMITS } = options;
     this.#isTerminal = options.terminal ?? false;
     this.#files = new LogFiles(folder, options.logLimit);
     this.#changes.setMaxListeners(0);
@@ -51,27 +53,36 @@ export class ContainerOutput {
     this.#streams = sources.map(
       (source) =>
         new OutputStream({
-          ...{ source, clock, limits, punchHole },
+          ...{ source, clock, limits, descriptors },
           rawPath: source === 0 ? rawPath : rawPath + STDERR_SUFFIX,
           record: (records, position) => this.#record(source, { records, position }),
         }),
     );
   }
 
-  /** Descriptors of empty raw files for the container's stdout and stderr, perhaps the same; the caller closes them. Begins to read. */
-  openForContainer(uid: number): { stdout: number; stderr: number } {
+  /**
+   * Pipes for the container's stdout and stderr, perhaps one, and their raw files, emptied. What the container gets is the caller's, in `held`.
+   * Begins to read.
+   */
+  openForContainer(
+    uid: number,
+    held: HeldDescriptors,
+  ): { stdout: number; stderr: number; pipes: OutputPipe[] } {
     this.#files.open();
     this.#open = true;
     this.#files.append([], [0, 0]);
-    const [stdout, stderr] = this.#streams.map((stream) => stream.openForContainer(uid));
-    return { stdout: stdout!, stderr: stderr ?? stdout! };
+    const opened = this.#streams.map((stream) => stream.openForContainer(uid, held));
+    const [stdout, stderr = stdout] = opened;
+    return { stdout: stdout!.write, stderr: stderr!.write, pipes: opened };
   }
 
-  /** Goes on reading where the log says that we stopped. */
-  openRaw(): void {
+  /** Goes on reading where the log says that we stopped. `pipes`, which it closes: what init has not moved at the end is still in them. */
+  openRaw(pipes: number[] = []): void {
     this.#files.open();
     this.#open = true;
-    for (const [source, stream] of this.#streams.entries()) stream.open(this.#files.positions[source]!);
+    for (const [source, stream] of this.#streams.entries()) {
+      stream.open(this.#files.positions[source]!, pipes[source]);
+    }
   }
 
   /** For a container with a terminal: `write` takes what comes from it, and `resume` says that it may go on. */

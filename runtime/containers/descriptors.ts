@@ -8,7 +8,5 @@ export interface Descriptors {
   dataRanges(fd: number): { offset: number; length: number }[];
   /** Of the whole file system that `fd` is on. */
   syncFileSystem(fd: number): Promise<void>;
-  /** A path by which we reach a folder, and which says nothing of where it is: it is what others read in /proc of a file opened by it. */
-  namelessPath(folder: string): string;
   resizeTerminal(fd: number, size: TerminalSize): void;
 }

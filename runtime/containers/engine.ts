@@ -327,7 +327,7 @@ export class Engine {
       // `docker run`, whose output may go into a file or a pipe; of a service in the background the order counts.
       apart: process.AttachStdout || process.AttachStderr,
       terminal: process.Tty,
-      punchHole: descriptors.punchHole,
+      descriptors,
     });
   }
 

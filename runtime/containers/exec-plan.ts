@@ -1,7 +1,8 @@
 import type { Operation } from '../init/operation-list.ts';
 import { CLONE } from '../syscall/constants.ts';
 import type { ExecSpec } from './kernel.ts';
-import { planCgroups, planClosing } from './launch-plan.ts';
+import { planCgroups } from './launch-plan.ts';
+import { planClosing } from './output-pipes.ts';
 import { planApp, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { BASE } from './plan/base-namespace.ts';
 import type { HostFacts } from './plan/host-facts.ts';
@@ -29,10 +30,10 @@ export function planExec(spec: ExecSpec, context: ExecContext): Operation[] {
     ...planNullInput(spec.stdio),
     ...planResourceLimits(context.host, spec),
     ...(context.userNamespace ? planUserNamespace('container') : []),
-    ...planClosing(),
+    ...planClosing(0),
     ...planPrivileges(spec, context.host, context.filter),
     ...planWorkingFolder(spec.cwd),
-    ...planApp(spec, { isPid1: false }),
+    ...planApp(spec, { isPid1: false, pipes: 0 }),
   ];
 }
 

@@ -110,10 +110,23 @@ export interface LaunchSpec extends ProcessLimits {
   readOnlyRoot?: boolean;
   /** Settings of the kernel that the container has of its own, e.g. `net.core.somaxconn`. */
   sysctls?: Record<string, string>;
-  /** Descriptors of the runtime, duplicated into the container; the caller closes its own afterwards. */
-  stdio: { stdin: number | undefined; stdout: number; stderr: number } | { terminal: TerminalSize };
+  /** With `pipes` stdout and stderr are the other ends of these, perhaps of one, and init moves what comes into their files. */
+  stdio: (Stdio & { pipes?: OutputPipe[] }) | { terminal: TerminalSize };
   /** The file into which init writes the exit status ("0\n") when the main process ends. */
   exitFile: string;
+}
+
+/** Descriptors of the runtime, duplicated into the container; the caller closes its own afterwards. */
+export interface Stdio {
+  stdin: number | undefined;
+  stdout: number;
+  stderr: number;
+}
+
+/** Descriptors: the end of a pipe, and the file that what comes out of it goes to. */
+export interface OutputPipe {
+  read: number;
+  file: number;
 }
 
 /** What each process may do with what the container has. */
@@ -210,7 +223,10 @@ export interface StartedProcess {
   terminal?: number;
 }
 
-export type AdoptedProcess = { running: true; paused: boolean } | { running: false; exit: ContainerExit };
+/** `pipes`: the ends of those that init reads, which do not block; the caller closes them. */
+export type AdoptedProcess =
+  | { running: true; paused: boolean; pipes: number[] }
+  | { running: false; exit: ContainerExit };
 
 export interface ContainerExit {
   /** 0 to 255; 128+n for a signal; 137 for SIGKILL. */
@@ -226,7 +242,7 @@ export interface ExecSpec extends ProcessLimits {
   gid: number;
   groups: number[];
   capabilities: string[];
-  stdio: { stdin: number | undefined; stdout: number; stderr: number } | { terminal: TerminalSize };
+  stdio: Stdio | { terminal: TerminalSize };
 }
 
 export interface ExecProcess {

@@ -1,5 +1,6 @@
 import type { Operation } from '../init/operation-list.ts';
 import type { LaunchSpec } from './kernel.ts';
+import { pipesOf, planClosing, planPipes } from './output-pipes.ts';
 import { planApp, planExitFile, planNullInput, planStdio, planWorkingFolder } from './plan/app-plan.ts';
 import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
@@ -42,12 +43,14 @@ export interface LaunchContext {
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
   const { host } = context;
+  const pipes = pipesOf(spec.stdio);
   const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
   const ownerOf = (id: number) => (spec.userNamespace ? outsideId(id) : id);
   return [
     ...context.limits,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
+    ...planPipes(pipes),
     ...planExitFile(spec.exitFile),
     ...(context.disk ? planDisk(context.disk) : []),
     ...planUpper(spec.rootfs),
@@ -70,10 +73,10 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planHostname(spec),
     ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
-    ...planClosing(),
+    ...planClosing(pipes.length),
     ...planPrivileges(spec, host, context.filter),
     ...planWorkingFolder(spec.cwd),
-    ...planApp(spec, { isPid1: true }),
+    ...planApp(spec, { isPid1: true, pipes: pipes.length }),
   ];
 }
 
@@ -101,10 +104,4 @@ function planHostname({ hostname, domainName }: Pick<LaunchSpec, 'hostname' | 'd
       purpose: `set the domain name "${domain}"`,
     },
   ];
-}
-
-/** Everything but 0 to 2, the exit file and the status pipe (init.c), so that nothing of the host's is left open. */
-export function planClosing(): Operation[] {
-  const FIRST = 5;
-  return [{ call: 'close_range', args: [FIRST, 0xffff_ffff, 0], purpose: 'close descriptors' }];
 }

@@ -14,6 +14,7 @@ import type { ContainerStore } from './container-store.ts';
 import type { Descriptors } from './descriptors.ts';
 import { DISK_FOLDER, diskImage } from './disk/disk-folders.ts';
 import { DiskImages } from './disk/disk-image.ts';
+import { HeldDescriptors } from './held-descriptors.ts';
 import type { Kernel, LaunchSpec, StartedProcess } from './kernel.ts';
 import { bindsOf, launchSpec, rootfsOf } from './launch.ts';
 import { type MountPoint, mountsOf, type VolumeMount } from './mount-points.ts';
@@ -49,7 +50,8 @@ export class Launcher {
     this.#options.networks.requireNetworks(container.config);
     for (const mount of mountsOf(container.config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
-    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid);
+    using held = new HeldDescriptors();
+    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid, held);
     try {
       const process = await kernel.start(
         launchSpec(container.config, {
@@ -68,18 +70,14 @@ export class Launcher {
     } catch (error) {
       if (stdio?.input !== undefined) closeSync(stdio.input);
       throw error;
-    } finally {
-      if (stdio) closeSync(stdio.stdout);
-      if (stdio && stdio.stderr !== stdio.stdout) closeSync(stdio.stderr);
-      if (stdio?.stdin !== undefined) closeSync(stdio.stdin);
     }
   }
 
-  /** Goes on with the output of a container that an earlier runtime started. */
-  resume(container: Container): void {
+  /** Goes on with the output of a container that an earlier runtime started; `pipes` as `Kernel.adopt` gives them. */
+  resume(container: Container, pipes: number[]): void {
     if (container.config.process.Tty) container.output.openTerminal(() => {});
     else {
-      container.output.openRaw();
+      container.output.openRaw(pipes);
       this.#watchOutput(container);
     }
   }
@@ -118,10 +116,11 @@ export class Launcher {
     await this.#disks.prepare(diskImage(store.folder(id)), { size, fresh });
   }
 
-  #openStdio(container: Container, uid: number) {
-    const output = container.output.openForContainer(uid);
+  #openStdio(container: Container, uid: number, held: HeldDescriptors) {
+    const output = container.output.openForContainer(uid, held);
     if (!container.config.process.OpenStdin) return { stdin: undefined, ...output, input: undefined };
     const { read, write } = this.#options.descriptors.openPipe();
+    held.add({ stdin: read });
     return { stdin: read, ...output, input: write };
   }
 

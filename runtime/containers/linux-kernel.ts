@@ -34,6 +34,7 @@ import type {
 } from './kernel.ts';
 import { keepErrorsOffConsole } from './kernel-messages.ts';
 import { claimOutputFolder } from './output-folder.ts';
+import { openPipesOf } from './output-pipes.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
@@ -150,7 +151,8 @@ export class LinuxKernel implements Kernel {
     const pidfd = openIfSame(process);
     if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
     this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
-    return { running: true, paused: this.#cgroups.isFrozen(this.#sandboxes.groupOf(id)) };
+    const paused = this.#cgroups.isFrozen(this.#sandboxes.groupOf(id));
+    return { running: true, paused, pipes: openPipesOf(process.pid) };
   }
 
   get limitFeatures(): LimitFeatures {

@@ -1,11 +1,13 @@
 import { type AttachedClient, ClientFeed, type FeedLimits } from './client-feed.ts';
+import type { HeldDescriptors } from './held-descriptors.ts';
+import type { OutputPipe } from './kernel.ts';
 import { LineSplitter, type LogSource, type StampClock } from './log-record.ts';
-import { type PunchHole, RawOutput } from './raw-output.ts';
+import { type OutputDescriptors, RawOutput } from './raw-output.ts';
 
 export interface OutputStreamOptions {
   source: LogSource;
   rawPath: string;
-  punchHole: PunchHole;
+  descriptors: OutputDescriptors;
   clock: StampClock;
   limits: FeedLimits;
   /** Takes complete records; all before `position` stands in them. */
@@ -24,25 +26,22 @@ export class OutputStream {
     this.#options = options;
     this.#splitter = new LineSplitter(options.clock, options.source);
     this.#raw = new RawOutput(options.rawPath, {
-      punchHole: options.punchHole,
+      descriptors: options.descriptors,
       listener: {
         onChunk: (chunk, position) => this.#take(chunk, position),
         onSkip: (bytes, position) => this.#skip(bytes, position),
-        onTruncated: () => {
-          for (const feed of this.#feeds) feed.restart();
-        },
       },
     });
   }
 
-  openForContainer(uid: number): number {
+  openForContainer(uid: number, held: HeldDescriptors): OutputPipe & { write: number } {
     this.#terminal = undefined;
-    return this.#raw.openForContainer(uid);
+    return this.#raw.openForContainer(uid, held);
   }
 
-  open(position: number): void {
+  open(position: number, pipe: number | undefined): void {
     this.#terminal = undefined;
-    this.#raw.open(position);
+    this.#raw.open(position, pipe);
   }
 
   /** Output comes by `write`; `resume` is called when there is room for more again. */

@@ -1,8 +1,19 @@
-import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { removeFile } from '../durable-file.ts';
+import type { Descriptors } from './descriptors.ts';
+import type { HeldDescriptors } from './held-descriptors.ts';
+import type { OutputPipe } from './kernel.ts';
 
-/** Gives a range of a file back to the file system. */
-export type PunchHole = (fd: number, range: { offset: number; length: number }) => void;
+export type OutputDescriptors = Pick<Descriptors, 'openPipe' | 'punchHole'>;
 
 const BLOCK = 64 * 1024;
 /** Read at most so much before other containers, and their apps, have their turn: the runtime comes before apps. */
@@ -25,19 +36,20 @@ export interface RawOutputListener {
   onChunk(chunk: Buffer, position: number): number;
   /** So many bytes are skipped; the next chunk begins at `position`. Returns the same. */
   onSkip(bytes: number, position: number): number;
-  /** The app has emptied the file: positions begin at 0 again. */
-  onTruncated(): void;
 }
 
 /**
- * The file that is a container's stdout and stderr (O_APPEND, nobody between it and the app). We read it behind the app and
- * free what was read, so that the app never waits for us, goes on without us, and never uses much of the disk.
+ * The file of a container's stdout and stderr. They are a pipe, which its PID 1 empties into the file: were they the file itself, an app that
+ * opens /dev/stderr by its name would empty it. We read it behind PID 1 and free what was read, so that the app never waits for us, goes
+ * on without us, and never uses much of the disk.
  */
 export class RawOutput {
   readonly #path: string;
   readonly #listener: RawOutputListener;
-  readonly #punchHole: PunchHole;
+  readonly #descriptors: OutputDescriptors;
   #fd: number | undefined;
+  /** PID 1's end of the pipe: when it is killed the rest is still in there. */
+  #pipe: number | undefined;
   #isOpen = false;
   #position = 0;
   #freed = 0;
@@ -46,28 +58,30 @@ export class RawOutput {
   #draining = false;
   #isTroubled = false;
 
-  constructor(path: string, options: { listener: RawOutputListener; punchHole: PunchHole }) {
+  constructor(path: string, options: { listener: RawOutputListener; descriptors: OutputDescriptors }) {
     this.#path = path;
     this.#listener = options.listener;
-    this.#punchHole = options.punchHole;
+    this.#descriptors = options.descriptors;
   }
 
   /**
-   * A descriptor of the file, emptied, for the container; the caller closes it. The file is `uid`'s, so that the app can open /dev/stdout
-   * by its name. From now on `wake` tells that there is something to read.
+   * A pipe for the container, and the file, emptied, for its PID 1. `write` and `file` are the caller's, in `held`. The pipe is `uid`'s, so that
+   * the app can open /dev/stdout by its name. From now on `wake` tells that there is something to read.
    */
-  openForContainer(uid: number): number {
-    const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants;
-    const fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600);
-    if (process.getuid?.() === 0) fchownSync(fd, uid, 0);
-    this.#begin(0);
-    return fd;
+  openForContainer(uid: number, held: HeldDescriptors): OutputPipe & { write: number } {
+    const { O_WRONLY, O_CREAT, O_TRUNC } = constants;
+    const { file } = held.add({ file: openSync(this.#path, O_WRONLY | O_CREAT | O_TRUNC, 0o600) });
+    const { read, write } = this.#descriptors.openPipe();
+    this.#begin({ position: 0, pipe: read });
+    held.add({ write });
+    if (process.getuid?.() === 0) fchownSync(write, uid, 0);
+    return { read, write, file };
   }
 
-  /** Goes on reading at `position`; from then on `wake` tells that there is more. A container that writes nothing costs no descriptor. */
-  open(position: number): void {
+  /** Goes on reading at `position`; from then on `wake` tells that there is more. `pipe` as in `Kernel.adopt`, if there is one. */
+  open(position: number, pipe: number | undefined): void {
     // After a power cut the file may be shorter than what we noted.
-    this.#begin(Math.min(position, sizeOf(this.#path)));
+    this.#begin({ position: Math.min(position, sizeOf(this.#path)), pipe });
     this.wake();
   }
 
@@ -96,6 +110,7 @@ export class RawOutput {
     clearTimeout(this.#timer);
     this.#draining = true;
     try {
+      this.#takeRest();
       this.#noticeTruncation();
       this.#skipFlood();
       do await new Promise(setImmediate);
@@ -109,8 +124,9 @@ export class RawOutput {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    for (const descriptor of [this.#fd, this.#pipe]) if (descriptor !== undefined) closeSync(descriptor);
     this.#fd = undefined;
+    this.#pipe = undefined;
     this.#isOpen = false;
     try {
       removeFile(this.#path);
@@ -119,8 +135,9 @@ export class RawOutput {
     }
   }
 
-  #begin(position: number): void {
+  #begin({ position, pipe }: { position: number; pipe: number | undefined }): void {
     this.#isOpen = true;
+    this.#pipe = pipe;
     this.#position = position;
     this.#freed = 0;
     this.#draining = false;
@@ -178,19 +195,38 @@ export class RawOutput {
   #free(needless: number): void {
     if (needless - this.#freed < PUNCH_SIZE) return;
     try {
-      this.#punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
+      this.#descriptors.punchHole(this.#fd!, { offset: this.#freed, length: needless - this.#freed });
       this.#freed = needless;
     } catch (error) {
       this.#report(error);
     }
   }
 
-  /** `echo x >/dev/stdout` does that: what stands in the file now has not been read. */
+  /** Behind what PID 1 has written: it may have been killed before it had moved all. */
+  #takeRest(): void {
+    if (this.#pipe === undefined) return;
+    this.#ensureDescriptor();
+    let end = fstatSync(this.#fd!).size;
+    for (let length = this.#readPipe(); length > 0; length = this.#readPipe()) {
+      writeSync(this.#fd!, block, 0, length, end);
+      end += length;
+    }
+  }
+
+  #readPipe(): number {
+    try {
+      return readSync(this.#pipe!, block, 0, BLOCK, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+      throw error;
+    }
+  }
+
+  /** A container of an earlier version, whose output the file itself is, has emptied it: what stands in there now has not been read. */
   #noticeTruncation(): void {
     if (this.backlog >= 0) return;
     this.#position = 0;
     this.#freed = 0;
-    this.#listener.onTruncated();
   }
 
   #skipFlood(): void {

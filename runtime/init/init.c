@@ -14,6 +14,7 @@
  *   status pipe        ◄────────────────────────────────────────── end of file: the app runs;
  *                                                                  struct failure: which operation, why not
  *   exit file          ◄────────────────────────────────────────── "0\n": the app's exit status
+ *   output file        ◄────────────────────────────────────────── what the app writes into its pipe, by PID 1
  *
  * Descriptors of a request: [0] the list (a memfd), [1] the status pipe, [2] the exit file, then the operations' own.
  *
@@ -58,11 +59,14 @@ typedef unsigned long u64;
 #define NO_RESULT 255
 #define ANY_ERROR 255
 
-/* Fixed places in a new process. The zygote's socket is at 3 and /dev/null at 4, so neither clobbers a passed one. */
-enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4, OUTPUT = 5 };
+/*
+ * Fixed places in a new process. In the zygote its socket is at 3 and /dev/null at the others, so that none clobbers a passed one; but at
+ * FOLDER it has the folder of output files. From PIPES on are two for each of MAX_PIPES: the pipe, and the file that it goes into.
+ */
+enum { SOCKET = 3, EXIT_FILE = 3, STATUS = 4, FOLDER = 5, PIPES = 5, MAX_PIPES = 2, PLACES_END = PIPES + 2 * MAX_PIPES };
 
 enum own_call {
-  SPAWN = 0x8000,         /* (is_pid_1): the rest of the list belongs to the app's process */
+  SPAWN = 0x8000,         /* (is_pid_1, pipes): the rest of the list belongs to the app's process */
   EXECUTE = 0x8001,       /* (path, argv, envp): goes on with the next operation if there is no such program */
   NETLINK = 0x8002,       /* (socket, requests, bytes, count): sends them, waits for every answer */
   CHECK_FOLDER = 0x8003,  /* (): the working folder is below the root, CVE-2024-21626 */
@@ -106,19 +110,19 @@ struct failure {
 /* -------- system calls: numbers and structures of x86-64, see the man page of each -------- */
 
 enum {
-  NR_write = 1, NR_close = 3, NR_fstat = 5, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
+  NR_read = 0, NR_write = 1, NR_close = 3, NR_fstat = 5, NR_poll = 7, NR_lseek = 8, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14,
   NR_nanosleep = 35, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46, NR_recvmsg = 47, NR_clone = 56, NR_execve = 59, NR_wait4 = 61,
   NR_kill = 62, NR_flock = 73, NR_getcwd = 79, NR_umask = 95, NR_prctl = 157, NR_rt_sigtimedwait = 128, NR_keyctl = 250,
-  NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_faccessat = 269, NR_fallocate = 285, NR_dup3 = 292,
-  NR_clone3 = 435, NR_close_range = 436,
+  NR_getdents64 = 217, NR_exit_group = 231, NR_openat = 257, NR_faccessat = 269, NR_splice = 275, NR_fallocate = 285, NR_signalfd4 = 289,
+  NR_dup3 = 292, NR_clone3 = 435, NR_close_range = 436,
 };
 
-enum { ENOENT = 2, EINTR = 4, ECHILD = 10, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
+enum { ENOENT = 2, EINTR = 4, ECHILD = 10, EAGAIN = 11, EACCES = 13, ENOTDIR = 20, EPROTO = 71 };
 enum { SIGCHLD = 17, SIG_DFL = 0, SIG_IGN = 1, PR_SET_NAME = 15, PR_CAPBSET_DROP = 24, PR_SET_CHILD_SUBREAPER = 36 };
 enum { KEYCTL_JOIN_SESSION_KEYRING = 1 };
 enum { O_RDWR = 2, O_NOFOLLOW = 0400000, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8, DT_REG = 8 };
 enum { FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2 };
-enum { SIG_BLOCK = 0, SIG_SETMASK = 2, WNOHANG = 1 };
+enum { SIG_SETMASK = 2, WNOHANG = 1, POLLIN = 1, SPLICE_F_NONBLOCK = 2 };
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_FIXED_NOREPLACE = 0x100000, O_CLOEXEC = 02000000 };
 enum { AT_FDCWD = -100 };
 enum { MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
@@ -134,6 +138,7 @@ struct message { void *name; u32 name_length; struct io_vector *vectors; u64 vec
 struct control { u64 length; int level, type; int descriptors[MAX_DESCRIPTORS]; };
 struct clone_args { u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup; };
 struct signal_action { u64 handler, flags, restorer, mask; };
+struct polled { int descriptor; short events, revents; };
 struct netlink_header { u32 length; u16 type, flags; u32 sequence, port; int error; };
 
 static long call(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
@@ -195,31 +200,71 @@ static void write_exit_status(int code) {
   call3(NR_write, EXIT_FILE, text, length);
 }
 
-/* Reaps whatever ended. When it was the app: notes its status and ends, which ends the container. */
-static void reap(long app) {
+/* More than any pipe holds, so a writer that never rests cannot keep us. */
+#define MOVED_AT_ONCE (1UL << 20)
+
+/*
+ * What is in a pipe goes into its file. A disk that takes nothing costs the app its output, but does not hold it up. At the pipe's end,
+ * when nobody can write to it any more, it is polled no longer.
+ */
+static long move(struct polled *pipe) {
+  u8 lost[4096];
+  long moved = call(NR_splice, (u64)pipe->descriptor, 0, (u64)pipe->descriptor + 1, 0, MOVED_AT_ONCE, SPLICE_F_NONBLOCK);
+  if (moved < 0 && moved != -EAGAIN && moved != -EINTR) moved = call3(NR_read, pipe->descriptor, lost, sizeof lost);
+  if (moved == 0) pipe->descriptor = -1;
+  return moved;
+}
+
+struct supervised {
+  long app;
+  int is_pid_1, pipes;
+  u64 list_size;
+};
+
+/* Reaps whatever ended. When it was the app: takes its last output, notes its status and ends, which ends the container. */
+static void reap(const struct supervised *supervised, struct polled *pipes) {
   int status;
   long pid;
   while ((pid = call4(NR_wait4, -1, &status, WNOHANG, 0)) > 0) {
-    if (pid != app) continue;
+    if (pid != supervised->app) continue;
     int code = (status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
+    for (int i = 0; i < supervised->pipes; i++) move(&pipes[i]);
     write_exit_status(code);
     leave(code);
   }
 }
 
-/*
- * This is PID 1 of the container, or the helper of an exec. PID 1 passes signals on to every process that it sees;
- * the helper is in the host's pid namespace and must never do that: to its own child alone.
- */
-static __attribute__((noreturn)) void supervise(long app, int is_pid_1, u64 list_size) {
+/* PID 1 passes signals on to every process that it sees; the helper is in the host's pid namespace and must never do that: to its own child alone. */
+static void take_signals(const struct supervised *supervised, struct polled *pipes) {
+  const u64 all = ~0UL;
+  const struct { long seconds, nanoseconds; } at_once = {0, 0};
+  long signal;
+  while ((signal = call4(NR_rt_sigtimedwait, &all, 0, &at_once, 8)) > 0) {
+    if (signal == SIGCHLD) reap(supervised, pipes);
+    else call2(NR_kill, supervised->is_pid_1 ? -1 : supervised->app, signal);
+  }
+}
+
+/* An app that writes line after line does not wake us for each; its pipe holds what it writes meanwhile. */
+#define PAUSE_MILLISECONDS 1
+
+/* This is PID 1 of the container, or the helper of an exec. */
+static __attribute__((noreturn)) void supervise(const struct supervised *supervised) {
+  const u64 all = ~0UL;
   call3(NR_close_range, 0, EXIT_FILE - 1, 0);
-  call3(NR_close_range, EXIT_FILE + 1, ~0U, 0);
-  call2(NR_munmap, LIST_ADDRESS, list_size);
+  call1(NR_close, STATUS);
+  call3(NR_close_range, PIPES + 2 * supervised->pipes, ~0U, 0);
+  call2(NR_munmap, LIST_ADDRESS, supervised->list_size);
+  struct polled signals = {(int)call4(NR_signalfd4, -1, &all, 8, 0), POLLIN, 0};
+  struct polled polled[1 + MAX_PIPES] = {signals, {PIPES, POLLIN, 0}, {PIPES + 2, POLLIN, 0}};
   for (;;) {
-    u64 all = ~0UL;
-    long signal = call4(NR_rt_sigtimedwait, &all, 0, 0, 8);
-    if (signal == SIGCHLD) reap(app);
-    else if (signal > 0) call2(NR_kill, is_pid_1 ? -1 : app, signal);
+    long moved = 0;
+    call3(NR_poll, polled, 1 + supervised->pipes, -1);
+    take_signals(supervised, polled + 1);
+    for (int i = 1; i <= supervised->pipes; i++) {
+      if (polled[i].revents && move(&polled[i]) > 0) moved = 1;
+    }
+    if (moved) call3(NR_poll, polled, 1, PAUSE_MILLISECONDS);
   }
 }
 
@@ -227,14 +272,15 @@ static __attribute__((noreturn)) void supervise(long app, int is_pid_1, u64 list
  * Returns in the app's process only. As vfork(2): the new process has our memory, stack and all, until it executes the app, and we stand
  * still meanwhile. So nothing that we still need may be on the stack afterwards.
  */
-static long spawn(int is_pid_1, u64 list_size) {
-  static int kept_is_pid_1;
-  static u64 kept_list_size;
-  kept_is_pid_1 = is_pid_1;
-  kept_list_size = list_size;
+static long spawn(int is_pid_1, int pipes, u64 list_size) {
+  static struct supervised kept;
+  kept = (struct supervised){0, is_pid_1, pipes, list_size};
   set_signal_mask(~0UL);
   long app = call2(NR_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
-  if (app > 0) supervise(app, kept_is_pid_1, kept_list_size);
+  if (app > 0) {
+    kept.app = app;
+    supervise(&kept);
+  }
   if (app == 0) {
     call1(NR_close, EXIT_FILE);
     set_signal_mask(0);
@@ -305,7 +351,7 @@ static __attribute__((noreturn)) void park(int socket, u64 list_size);
 
 static long carry_out(const struct operation *operation, const u64 *argument, u64 list_size, int is_last) {
   switch (operation->call) {
-    case SPAWN: return spawn((int)argument[0], list_size);
+    case SPAWN: return spawn((int)argument[0], (int)argument[1], list_size);
     case EXECUTE: return execute(argument, is_last);
     case NETLINK: return netlink(argument[0], argument[1], argument[2], argument[3]);
     case CHECK_FOLDER: return check_folder();
@@ -345,7 +391,7 @@ static void map_list(int file, u64 size) {
 
 /* This is the zygote's child. */
 static __attribute__((noreturn)) void begin(const struct request *request, const int *descriptors) {
-  call1(NR_close, OUTPUT);
+  call3(NR_dup3, STATUS, FOLDER, O_CLOEXEC);
   call3(NR_dup3, descriptors[1], STATUS, O_CLOEXEC);
   call3(NR_dup3, descriptors[2], EXIT_FILE, O_CLOEXEC);
   call1(NR_close, descriptors[1]);
@@ -420,7 +466,7 @@ static void launch(const struct request *request, const int *descriptors, int co
 
 static void bound_file(const char *name) {
   struct stat_result stat;
-  long file = call4(NR_openat, OUTPUT, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+  long file = call4(NR_openat, FOLDER, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
   if (file < 0) return;
   if (call2(NR_fstat, file, &stat) == 0 && stat.blocks * 512 > MAX_OUTPUT && stat.size > KEPT_OUTPUT) {
     call4(NR_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, stat.size - KEPT_OUTPUT);
@@ -435,15 +481,15 @@ static void bound_file(const char *name) {
 static void bound_output(void) {
   static u8 entries[16384] __attribute__((aligned(8)));
   long size;
-  if (call2(NR_flock, OUTPUT, LOCK_EX | LOCK_NB) < 0) return;
-  call3(NR_lseek, OUTPUT, 0, 0);
-  while ((size = call3(NR_getdents64, OUTPUT, entries, sizeof entries)) > 0) {
+  if (call2(NR_flock, FOLDER, LOCK_EX | LOCK_NB) < 0) return;
+  call3(NR_lseek, FOLDER, 0, 0);
+  while ((size = call3(NR_getdents64, FOLDER, entries, sizeof entries)) > 0) {
     for (long at = 0; at < size; at += ((struct directory_entry *)(entries + at))->length) {
       struct directory_entry *entry = (struct directory_entry *)(entries + at);
       if (entry->type == DT_REG) bound_file(entry->name);
     }
   }
-  call2(NR_flock, OUTPUT, LOCK_UN);
+  call2(NR_flock, FOLDER, LOCK_UN);
 }
 
 /*
@@ -453,7 +499,8 @@ static void bound_output(void) {
  * What containers inherit of it: its name, which they see as that of PID 1, and an empty keyring in place of the host's.
  */
 static __attribute__((noreturn)) void zygote(void) {
-  call3(NR_close_range, OUTPUT + 1, ~0U, 0);
+  for (int place = FOLDER + 1; place < PLACES_END; place++) call3(NR_dup3, STATUS, place, O_CLOEXEC);
+  call3(NR_close_range, PLACES_END, ~0U, 0);
   call1(NR_umask, 022);
   call2(NR_prctl, PR_SET_CHILD_SUBREAPER, 1);
   call2(NR_prctl, PR_SET_NAME, "paas-init");

@@ -1,4 +1,3 @@
-import { AT, OPEN_TREE } from './constants.ts';
 import { SystemCallError, systemCall, systemCallAsync } from './system-call.ts';
 
 const O_CLOEXEC = 0o2000000;
@@ -49,14 +48,6 @@ export function resizeTerminal(fd: number, size: { rows: number; columns: number
     TIOCSWINSZ,
     new Uint8Array(new Uint16Array([size.rows, size.columns, 0, 0]).buffer),
   );
-}
-
-/**
- * A path by which this process reaches `folder` for as long as it lives. A file opened by it looks, in /proc of whoever it is
- * given to, as if it were in `/`: it is opened through a mount that is nowhere. See open_tree(2).
- */
-export function namelessPath(folder: string): string {
-  return `/proc/self/fd/${systemCall('open_tree', AT.FDCWD, folder, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC)}`;
 }
 
 function seekData(fd: number, from: number): number | undefined {

@@ -9,8 +9,10 @@ import type {
   LaunchSpec,
   LimitFeatures,
   Limits,
+  OutputPipe,
   ResourceStats,
   StartedProcess,
+  Stdio,
 } from '../../runtime/containers/kernel.ts';
 import { EngineError } from '../../runtime/engine-error.ts';
 
@@ -133,7 +135,8 @@ export class ProcessKernel implements Kernel {
 
   #spawn(spec: LaunchSpec | ExecSpec): Promise<ChildProcess> {
     if ('terminal' in spec.stdio) throw new Error('ProcessKernel has no terminals.');
-    const { stdin, stdout, stderr } = spec.stdio;
+    const { stdin } = spec.stdio;
+    const [stdout, stderr = stdout] = outputOf(spec.stdio);
     const env = Object.fromEntries(spec.env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
     const child = spawn(spec.args[0]!, spec.args.slice(1), {
       env,
@@ -151,6 +154,11 @@ export class ProcessKernel implements Kernel {
       });
     });
   }
+}
+
+/** The files that a container's init would fill. */
+function outputOf(stdio: Stdio & { pipes?: OutputPipe[] }): number[] {
+  return stdio.pipes?.map(({ file }) => file) ?? [stdio.stdout, stdio.stderr];
 }
 
 /** As with a container, what a process has started ends with it. */

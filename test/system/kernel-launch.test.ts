@@ -252,7 +252,7 @@ describe('LinuxKernel', () => {
     const process = await containers.start(spec);
     await containers.reopen();
     const { kernel } = containers;
-    assert.deepEqual(kernel.adopt(spec.id, process), { running: true, paused: false });
+    assert.deepEqual(kernel.adopt(spec.id, process), { running: true, paused: false, pipes: [] });
     await kernel.cleanUp(new Set([spec.id]));
     assert.ok(existsSync(`/sys/class/net/${containers.interfaceTo(process.address!)}`));
     kernel.kill(spec.id, 15);

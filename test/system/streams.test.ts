@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -112,6 +112,50 @@ describe('streams of containers, for the docker client', function () {
         await engine.client('rm', '-f', 'many');
         rmSync(folder, { recursive: true });
       }
+    });
+
+    it('lose nothing when a program opens its output anew, by its name, as if to empty it', async () => {
+      const script = `i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo $i; echo $i > /dev/stdout; echo $i > /proc/self/fd/2; done
+        seq 201 400 | tee /dev/stderr`;
+      await run('-d', '--name', 'anew', BASE, 'sh', '-c', script);
+      await engine.client('wait', 'anew');
+      const lines = (await engine.output('logs', 'anew')).trim().split('\n').map(Number);
+      const thrice = Array.from({ length: 600 }, (_, index) => Math.floor(index / 3) + 1);
+      assert.deepEqual(lines.slice(0, 600), thrice);
+      assert.equal(lines.slice(600).length, 400);
+    });
+
+    it('have all that a program had written when it is killed, whichever runtime had started it', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'written-'));
+      chmodSync(folder, 0o777);
+      const script = 'i=0; while :; do i=$((i+1)); echo $i; printf . >> /written/$1; done';
+      const written = (name: string) => statSync(join(folder, name)).size;
+      try {
+        for (const name of ['same', 'next']) {
+          await run('-d', '--name', name, '-v', `${folder}:/written`, BASE, 'sh', '-c', script, 'sh', name);
+          if (name === 'next') {
+            await engine.end('SIGKILL');
+            await engine.start();
+          }
+          const init = Number(await engine.output('inspect', '-f', '{{.State.Pid}}', name));
+          process.kill(init, 'SIGSTOP');
+          const before = written(name);
+          await until(() => written(name) > before + 1000);
+          process.kill(init, 'SIGKILL');
+          await engine.output('wait', name);
+          const last = Number(await engine.output('logs', '--tail', '1', name));
+          assert.ok(last >= written(name), `${name}: ${last} of ${written(name)} lines`);
+        }
+      } finally {
+        await engine.client('rm', '-f', 'same', 'next');
+        rmSync(folder, { recursive: true });
+      }
+    });
+
+    it('are not bounded by the size that files of the app may have', async () => {
+      const script = 'trap "" XFSZ; seq 20000; seq 20000 > /tmp/file || stat -c %s /tmp/file';
+      const { stdout } = await run('--ulimit', 'fsize=8192', BASE, 'sh', '-c', script);
+      assert.deepEqual(stdout.trim().split('\n').slice(19_998), ['19999', '20000', '8192']);
     });
 
     it('a container that starts again goes on in the same log', async () => {

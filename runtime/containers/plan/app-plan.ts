@@ -2,6 +2,7 @@ import type { Operation } from '../../init/operation-list.ts';
 import { AT, OPEN, TIO } from '../../syscall/constants.ts';
 import type { ExecSpec } from '../kernel.ts';
 import { SetupError } from '../setup-error.ts';
+import { planAppLimits } from './process-limit-plan.ts';
 
 /** Puts the spec's descriptors, or its terminal, at 0, 1 and 2. */
 export function planStdio(stdio: ExecSpec['stdio']): Operation[] {
@@ -52,15 +53,16 @@ export function planWorkingFolder(cwd: string): Operation[] {
   ];
 }
 
-/** Forks: PID 1 (or the helper of an exec) supervises, the child becomes the app. */
+/** Forks: PID 1 (or the helper of an exec) supervises, and moves the output of so many pipes; the child becomes the app. */
 export function planApp(
-  spec: Pick<ExecSpec, 'args' | 'env' | 'stdio'>,
-  options: { isPid1: boolean },
+  spec: Pick<ExecSpec, 'args' | 'env' | 'stdio' | 'ulimits'>,
+  { isPid1, pipes }: { isPid1: boolean; pipes: number },
 ): Operation[] {
   const argv = { strings: spec.args };
   const envp = { strings: spec.env };
   return [
-    { call: 'spawn', args: [options.isPid1 ? 1 : 0], purpose: 'fork' },
+    { call: 'spawn', args: [isPid1 ? 1 : 0, pipes], purpose: 'fork' },
+    ...planAppLimits(spec),
     { call: 'setsid', args: [], purpose: 'begin a session' },
     ...('terminal' in spec.stdio
       ? [{ call: 'ioctl', args: [0, TIO.SCTTY, 0], purpose: 'take on the terminal' }]

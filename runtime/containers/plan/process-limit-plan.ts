@@ -11,10 +11,19 @@ export function planResourceLimits({ openFiles }: HostFacts, { ulimits = [] }: P
     { name: 'nofile', ...openFiles },
   ];
   const isAsked = ({ name }: { name: string }) => ulimits.some((asked) => asked.name === name);
+  const asked = ulimits.filter(({ name }) => !OF_THE_APP.includes(name));
   return [
     ...UNLIMITED.filter(({ name }) => !isAsked({ name })).map(({ operation }) => operation),
-    ...[...own.filter((limit) => !isAsked(limit)), ...ulimits].map(planLimit),
+    ...[...own.filter((limit) => !isAsked(limit)), ...asked].map(planLimit),
   ];
+}
+
+/** PID 1 writes the app's output to a file, for as long as the app runs. */
+const OF_THE_APP = ['fsize', 'cpu'];
+
+/** Those of what is asked for that are for the app's own processes and not for PID 1. */
+export function planAppLimits({ ulimits = [] }: ProcessLimits): Operation[] {
+  return ulimits.filter(({ name }) => OF_THE_APP.includes(name)).map(planLimit);
 }
 
 /**

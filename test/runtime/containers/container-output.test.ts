@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
@@ -10,7 +10,8 @@ import {
   type LogQuery,
   type OutputOptions,
 } from '../../../runtime/containers/container-output.ts';
-import { punchHole } from '../../../runtime/syscall/descriptors.ts';
+import { HeldDescriptors } from '../../../runtime/containers/held-descriptors.ts';
+import * as descriptors from '../../../runtime/syscall/descriptors.ts';
 import { until } from '../../fixtures/until.ts';
 
 const QUERY: Omit<LogQuery, 'signal'> = {
@@ -35,7 +36,7 @@ describe('ContainerOutput', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   function create(logLimit = 8 * 1024 * 1024, more: Partial<OutputOptions> = {}) {
-    return new ContainerOutput(folder, { rawPath, punchHole, logLimit, ...more });
+    return new ContainerOutput(folder, { rawPath, descriptors, logLimit, ...more });
   }
 
   function attach(stream: Writable, dropped: string[] = []) {
@@ -201,6 +202,20 @@ describe('ContainerOutput', () => {
     await until(() => resumed > 0);
     assert.equal(output.write(Buffer.from('more')), true);
     await output.finish();
+  });
+
+  it('ContainerOutput.finish() takes what is still in the pipes, behind what stands in the files', async () => {
+    output = create(undefined, { apart: true });
+    {
+      using held = new HeldDescriptors();
+      const { stdout, stderr, pipes } = output.openForContainer(process.getuid!(), held);
+      writeSync(stdout, 'three\n');
+      writeSync(stderr, 'err\n');
+      writeSync(pipes[0]!.file, 'one\ntwo\n');
+    }
+    await output.finish();
+    assert.equal(await read({ sources: [0] }), 'one\ntwo\nthree\n');
+    assert.equal(await read({ sources: [1] }), 'err\n');
   });
 
   it('ContainerOutput keeps stderr apart when asked to, also over a kill', async () => {

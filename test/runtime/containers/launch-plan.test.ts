@@ -141,7 +141,7 @@ describe('planLaunch()', () => {
       'seccomp(1, 0',
       'chdir("/app")',
       'check_folder()',
-      'spawn(1)',
+      'spawn(1, 0)',
       'setsid()',
       'execute("/app/bin/node"',
       'execute("/bin/node"',
@@ -389,7 +389,7 @@ describe('planExec()', () => {
       'prctl(38, 1',
       'seccomp(1, 0',
       'check_folder()',
-      'spawn(0)',
+      'spawn(0, 0)',
       'execute(',
     ]);
   });
