@@ -132,14 +132,13 @@ export class ClientConnection implements Client, Connection, WireUser {
   }
 
   close(): void {
-    // TLS tells that this was the end.
-    if (this.#pending || this.serverName !== undefined) {
+    if (this.#pending) {
       this.finish();
       return;
     }
     this.#user = undefined;
     this.#closeBy = this.#router.clock.now + this.#router.limits.silence;
-    this.wire.destroySoon();
+    this.wire.closeSoon();
   }
 
   abort(options: { reset: boolean }): void {

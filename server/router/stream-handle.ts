@@ -145,11 +145,13 @@ export function isWaiting(request: WriteRequest, owner: HandleOwner, buffer: Buf
   return true;
 }
 
-/** Ends the writing side behind what was written. Returns 0 or a negative errno. */
-export function shutDown(handle: StreamHandle, owner: HandleOwner): number {
+/** Ends the writing side behind what was written, and tells its owner, if any, when that is done. Returns 0 or a negative errno. */
+export function shutDown(handle: StreamHandle, owner?: HandleOwner): number {
   const request = new stream.ShutdownWrap();
-  request.owner = owner;
-  request.oncomplete = onShutdown;
+  if (owner) {
+    request.owner = owner;
+    request.oncomplete = onShutdown;
+  }
   return handle.shutdown(request);
 }
 

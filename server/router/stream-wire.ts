@@ -18,8 +18,8 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Close
   #paused = false;
   #readEnded = false;
   #end: 'open' | 'wanted' | 'sent' | 'done' = 'open';
-  /** Close when nothing waits. */
-  #closeSoon = false;
+  /** What is done when nothing waits. */
+  #closing: 'no' | 'destroy' | 'close' = 'no';
   #broken = false;
 
   constructor({ user, pool }: { user: WireUser; pool: BufferPool }) {
@@ -117,8 +117,13 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Close
   }
 
   destroySoon(): void {
-    if (this.sending) this.#closeSoon = true;
-    else this.destroy();
+    this.#closing = 'destroy';
+    if (!this.sending) this.destroy();
+  }
+
+  closeSoon(): void {
+    this.#closing = 'close';
+    if (!this.sending) this.#closeWell();
   }
 
   destroy(): void {
@@ -146,7 +151,8 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Close
 
   /** Does what was to be done when all is sent; false: nothing was. */
   #followUp(): boolean {
-    if (this.#closeSoon) this.destroy();
+    if (this.#closing === 'destroy') this.destroy();
+    else if (this.#closing === 'close') this.#closeWell();
     else if (this.#end === 'wanted') this.#shutDown();
     else return false;
     return true;
@@ -157,6 +163,18 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Close
     this.#end = 'sent';
     const error = shutDown(this.stream, this);
     if (error !== 0) this.fail();
+  }
+
+  /** TLS has an end of its own; nobody waits for the other side to answer it (RFC 8446, 6.1). */
+  #closeWell(): void {
+    if (this.closed) return;
+    if (this.stream !== this.socket) {
+      this.#end = 'done';
+      shutDown(this.stream);
+      // Whoever reads that slowly closes the connection when it has read it.
+      if (this.socket.writeQueueSize > 0) return;
+    }
+    this.destroy();
   }
 
   #close(options: { reset: boolean }): void {

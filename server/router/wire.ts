@@ -38,6 +38,8 @@ export interface Wire {
   end(text?: string): void;
   /** Closes it when what was written is on its way. */
   destroySoon(): void;
+  /** The same, so that the other side can take it for an orderly end. */
+  closeSoon(): void;
   /** Closes it now. */
   destroy(): void;
   /** Closes it so that the other side cannot take it for an orderly end. */

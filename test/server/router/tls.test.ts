@@ -11,6 +11,8 @@ import { delay, eventually, RawBackend, RawClient, sendRaw, TestRouter, tableOf 
 import { type Pair, TestAuthority } from './tls-fixture.ts';
 
 const run = promisify(execFile);
+/** Of curl (curl(1), EXIT CODES). */
+const RECEIVE_ERROR = 56;
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 describe('HTTPS', function () {
@@ -278,6 +280,31 @@ describe('HTTPS', function () {
       if (text.endsWith('/299')) break;
     }
     assert.deepEqual(text.match(/\/\d+(?=HTTP|$)/g), paths);
+  });
+
+  it('tells that the last answer was all, and waits for no client that keeps its side open', async () => {
+    await start({}, {}, { linger: 60_000 });
+    const raw = connectTcp({ port: router.tlsPort, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = await client({ socket: raw });
+    socket.write('GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n');
+    assert.match(String(await once(socket, 'data')), /\r\n\r\nok$/);
+    await eventually(() => router.connections === 0 || undefined, 'the end of the connection');
+  });
+
+  it('lets nobody take what was cut off for the end of an answer without a length', async () => {
+    const body = 'x'.repeat(900_000);
+    const old = await RawBackend.start((socket, text) => {
+      socket.write(`HTTP/1.1 200 OK\r\n\r\n${body}`);
+      if (text.startsWith('GET /whole')) socket.end();
+      else setTimeout(() => socket.resetAndDestroy(), 50);
+    });
+    cleanups.push(() => old.stop());
+    await start();
+    router.routes.swap({ ...tableOf([old.port]), certificates: [{ hosts: ['app.localhost'], ...own }] });
+    const slowly = ['--http1.0', '--limit-rate', '2M'];
+    const whole = await curl('/whole', ...slowly);
+    assert.ok(whole.endsWith(`\r\n\r\n${body}`), `${whole.length} bytes`);
+    await assert.rejects(curl('/cut', ...slowly), { code: RECEIVE_ERROR });
   });
 
   it('outlives clients that break TLS, or go away in the middle of an answer', async () => {
