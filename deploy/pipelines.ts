@@ -2,6 +2,7 @@ import type { Activity } from './activity.ts';
 import { parseAppName, quote } from './model/app-name.ts';
 import type { KeyedMutex } from './model/mutex.ts';
 import { PaasError } from './model/paas-error.ts';
+import type { Release } from './model/release.ts';
 import {
   PIPELINE_STAGES,
   type PipelineStage,
@@ -102,14 +103,12 @@ export class AppPipelines implements Pipelines {
         user,
         description: `Promote ${app} v${source.version}${commit ? ` ${commit.slice(0, 8)}` : ''}`,
       });
-      try {
-        const release = await releases.prepare(created, audience);
-        await releases.activate(release, () => signal.throwIfAborted());
-        return release;
-      } catch (error) {
-        releases.fail(created, error);
-        throw error;
-      }
+      const refuseStopped = () => {
+        if (signal.aborted) throw new PaasError('conflict', 'The promotion was stopped.');
+      };
+      return releases
+        .goLive(created, { commit: refuseStopped, audience })
+        .catch((error) => Promise.reject(withLacking(error, { source, target: created })));
     });
     await releases.finish(live, audience);
   }
@@ -123,4 +122,12 @@ export class AppPipelines implements Pipelines {
       `${app} is in no pipeline: pipelines:add puts it into one. A canary is promoted by releases:promote.`,
     );
   }
+}
+
+/** The likeliest reason why code that runs in one app does not in the next. */
+function withLacking(error: unknown, { source, target }: { source: Release; target: Release }): unknown {
+  const lacking = Object.keys(source.config).filter((name) => !Object.hasOwn(target.config, name));
+  if (!(error instanceof PaasError) || lacking.length === 0) return error;
+  const text = `${error.message}\n${target.app} has no config var ${lacking.join(', ')}, as ${source.app} has.`;
+  return new PaasError(error.code, text, { cause: error });
 }

@@ -129,7 +129,8 @@ export class ReleaseManager implements Releases {
         );
       }
       const made = this.create({ ...target, user, description: `Rollback to v${target.version}` });
-      return this.#activate(made, () => this.#options.apps.replaceConfig(app, target.config));
+      const commit = () => this.#options.apps.replaceConfig(app, target.config);
+      return this.goLive(made, { commit });
     });
     await this.finish(release, NOBODY);
     return this.#view(release);
@@ -154,7 +155,7 @@ export class ReleaseManager implements Releases {
       }
       const { user, description } = options;
       const made = this.create({ ...current, config, user, description });
-      return this.#activate(made, () => this.#options.apps.replaceConfig(app, config));
+      return this.goLive(made, { commit: () => this.#options.apps.replaceConfig(app, config) });
     });
     if (!release) return undefined;
     await this.finish(release, NOBODY);
@@ -187,6 +188,32 @@ export class ReleaseManager implements Releases {
     onActivated(release.app);
   }
 
+  /** Under the app's lock: a pending release that no build made, through all that comes before it serves. Throws `invalid` where it does not come to that. */
+  async goLive(
+    pending: Release,
+    { commit, audience = NOBODY }: { commit: () => void; audience?: Audience },
+  ): Promise<Release> {
+    const { app, version } = pending;
+    try {
+      const release = await this.prepare(pending, audience);
+      await this.activate(release, commit);
+      return release;
+    } catch (cause) {
+      this.fail(pending, cause);
+      const reason = cause instanceof PaasError ? cause.message : 'an internal error';
+      const said =
+        cause instanceof BootFailure && cause.said.length > 0
+          ? `\n${[`${cause.dyno} said:`, ...cause.said].join('\n  ')}`
+          : '';
+      const rest = this.current(app) ? ' and the old release serves on' : '';
+      throw new PaasError(
+        'invalid',
+        `v${version} did not come up, so nothing was changed${rest}: ${reason} See \`paas logs -a ${app}\`.${said}`,
+        { cause },
+      );
+    }
+  }
+
   /** Of a release that did not come up. `isBuilds`: its build says so. */
   fail(release: Release, error: unknown, { isBuilds = false } = {}): void {
     const { app, version, user } = release;
@@ -209,27 +236,6 @@ export class ReleaseManager implements Releases {
   #noteAbort({ app, version }: Release, { version: next, user }: Release): void {
     const text = `v${version} given up: v${next} goes to all visitors`;
     this.#options.activity.note({ app, user, action: 'releases:abort', text });
-  }
-
-  async #activate(pending: Release, commit: () => void): Promise<Release> {
-    let release = pending;
-    try {
-      release = await this.prepare(release, NOBODY);
-      await this.activate(release, commit);
-      return release;
-    } catch (cause) {
-      this.fail(release, cause);
-      const reason = cause instanceof PaasError ? cause.message : 'an internal error';
-      const said =
-        cause instanceof BootFailure && cause.said.length > 0
-          ? `\n${[`${cause.dyno} said:`, ...cause.said].join('\n  ')}`
-          : '';
-      throw new PaasError(
-        'invalid',
-        `v${release.version} did not come up, so nothing was changed and the old release serves on: ${reason} See \`paas logs -a ${release.app}\`.${said}`,
-        { cause },
-      );
-    }
   }
 
   #rollbackTarget(app: string, version: number | undefined): Release {

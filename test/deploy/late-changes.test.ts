@@ -108,6 +108,32 @@ describe('changes of an app', () => {
     );
   });
 
+  it('promote says which config vars the target lacks where the code does not come up there', async () => {
+    const releases = new ReleaseStore(database);
+    const source = { app: 'staging', version: 3, image: 'sha256:1', config: { KEY: '1', A: '1' } };
+    store.replaceConfig('shop', { A: '2' });
+    const pipelines = new AppPipelines({
+      ...{ apps: store, store: new PipelineStore(database), lock, activity },
+      releases: {
+        current: () => ({ ...source, processes: {}, cron: [], checks: [], hooks: {}, maxParallel: {} }),
+        create: releases.create.bind(releases),
+        goLive: async () => {
+          throw new PaasError('invalid', 'v1 did not come up.');
+        },
+      },
+    } as unknown as AppPipelinesOptions);
+    pipelines.add('line', 'staging', 'staging', 'alice');
+    pipelines.add('line', 'shop', 'production', 'alice');
+    const { signal } = new AbortController();
+    await assert.rejects(
+      pipelines.promote('staging', { to: 'shop', user: 'alice', write: () => {}, signal }),
+      {
+        code: 'invalid',
+        message: 'v1 did not come up.\nshop has no config var KEY, as staging has.',
+      },
+    );
+  });
+
   it('a restart that fails is no event', async () => {
     const refuse = new PaasError('not_found', 'no such dyno');
     const started: string[] = [];
