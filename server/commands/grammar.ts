@@ -178,6 +178,8 @@ function takeApp(invocation: Invocation, vocabulary: Vocabulary): void {
     invocation.app = fallback;
   }
   if (invocation.app === undefined && command.app !== 'optional') {
+    if (args.some((word) => /^(-a|--app)(=|$)/.test(word)))
+      throw usageError(command, 'Which app? Say so before the command: what follows it is its own.');
     if (first !== undefined && isAppLike(first)) throw unknownApp(first, vocabulary);
     throw usageError(command, 'Which app? Name it with -a APP.');
   }

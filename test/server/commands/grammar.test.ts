@@ -102,6 +102,7 @@ describe('parseInvocation()', () => {
     ['ps -a', 'invalid', /-a needs a value/],
     ['ps --nope -a blog', 'invalid', /ps has no flag "--nope"/],
     ['logs --tial -a blog', 'invalid', /Did you mean --tail/],
+    ['run ls /tmp -a blog', 'invalid', /Which app\? Say so before the command/],
     ['ps --json=1 -a blog', 'invalid', /--json takes no value/],
     ['ps -a blog extra', 'invalid', /"extra" is one argument too many/],
     ['config:get -a blog', 'invalid', /NAME is missing/],
