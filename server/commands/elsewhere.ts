@@ -1,6 +1,8 @@
 /** Commands of Heroku and Dokku that are others here, or none: what to do in their place. Ours stand in backticks. */
 export const elsewhere: ReadonlyMap<string, string> = new Map(
   Object.entries({
+    'access:clear': '`access:remove`, each',
+    'access:off': '`access:remove`, each',
     'apps:clone': 'Make an app with `apps:create`, and push the same code to it.',
     'apps:rename': 'An app keeps its name. Make one with the new name by `apps:create`, and push to it.',
     addons:
@@ -20,6 +22,8 @@ export const elsewhere: ReadonlyMap<string, string> = new Map(
     enter: '`run bash`: a dyno of its own, beside those that run.',
     'git:from-archive': 'Code comes by `git push`.',
     'git:sync': 'Code comes by `git push`.',
+    'http-auth:disable': '`http-auth:remove`, each name',
+    'http-auth:off': '`http-auth:remove`, each name',
     letsencrypt: '`certs:auto on`',
     'letsencrypt:auto-renew': '`certs:renew`; they renew themselves in time.',
     'letsencrypt:disable': '`certs:auto off`',
