@@ -103,11 +103,8 @@ export class AppPipelines implements Pipelines {
         user,
         description: `Promote ${app} v${source.version}${commit ? ` ${commit.slice(0, 8)}` : ''}`,
       });
-      const refuseStopped = () => {
-        if (signal.aborted) throw new PaasError('conflict', 'The promotion was stopped.');
-      };
       return releases
-        .goLive(created, { commit: refuseStopped, audience })
+        .goLive(created, { commit: () => signal.throwIfAborted(), audience })
         .catch((error) => Promise.reject(withLacking(error, { source, target: created })));
     });
     await releases.finish(live, audience);

@@ -198,7 +198,9 @@ export class ReleaseManager implements Releases {
       const release = await this.prepare(pending, audience);
       await this.activate(release, commit);
       return release;
-    } catch (cause) {
+    } catch (error) {
+      const isStopped = audience.signal.aborted && !(error instanceof PaasError);
+      const cause = isStopped ? new PaasError('conflict', 'It was stopped.', { cause: error }) : error;
       this.fail(pending, cause);
       const reason = cause instanceof PaasError ? cause.message : 'an internal error';
       const said =

@@ -8,7 +8,7 @@ import { LeavingApps } from '../../deploy/leaving-apps.ts';
 import { AppLogs } from '../../deploy/logs/app-log.ts';
 import { KeyedMutex } from '../../deploy/model/mutex.ts';
 import { PaasError } from '../../deploy/model/paas-error.ts';
-import type { NewRelease } from '../../deploy/model/release.ts';
+import type { NewRelease, Release } from '../../deploy/model/release.ts';
 import { ReleaseManager, type ReleaseManagerOptions } from '../../deploy/release-manager.ts';
 import { AppStore } from '../../deploy/store/app-store.ts';
 import { BuildStore } from '../../deploy/store/build-store.ts';
@@ -26,6 +26,7 @@ describe('an end and its event, when control dies between them', () => {
   let store: ReleaseStore;
   let logs: AppLogs;
   let releases: ReleaseManager;
+  let boot: (commit: () => void) => Promise<void>;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'cut-off-'));
@@ -35,14 +36,15 @@ describe('an end and its event, when control dies between them', () => {
     store = new ReleaseStore(database);
     logs = new AppLogs(folder);
     store.activate(store.create(NEW));
+    boot = async () => {
+      database.run(KILL);
+      throw new PaasError('invalid', 'web.1 exited with status 1.');
+    };
     releases = new ReleaseManager({
       ...{ apps, releases: store, lock: new KeyedMutex(), leaving: new LeavingApps() },
       activity: new Activity(new EventStore(database), logs),
       dynos: {
-        async replace() {
-          database.run(KILL);
-          throw new PaasError('invalid', 'web.1 exited with status 1.');
-        },
+        replace: (_release: Release, _quantities: object, commit: () => void) => boot(commit),
       },
     } as unknown as ReleaseManagerOptions);
   });
@@ -80,6 +82,18 @@ describe('an end and its event, when control dies between them', () => {
     ]);
     releases.endUnfinished(() => false);
     assert.equal(told('releases:fail').length, 1);
+  });
+
+  it('a release that is stopped before it serves says so', async () => {
+    const stop = new AbortController();
+    store.create(NEW);
+    const pending = store.find('shop', 2);
+    stop.abort();
+    boot = async (commit) => commit();
+    const audience = { write: () => {}, signal: stop.signal };
+    const commit = () => stop.signal.throwIfAborted();
+    await assert.rejects(releases.goLive(pending, { commit, audience }), /serves on: It was stopped\./);
+    assert.deepEqual(told('releases:fail'), ['Release v2 failed -- It was stopped.']);
   });
 
   it('a build has not ended before that is told', () => {
