@@ -1,8 +1,8 @@
 /** Commands of Heroku and Dokku that are others here, or none: what to do in their place. Ours stand in backticks. */
 export const elsewhere: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    'access:clear': '`access:remove`, each',
-    'access:off': '`access:remove`, each',
+    'access:clear': '`access:remove --all`',
+    'access:off': '`access:remove --all`',
     'apps:clone': 'Make an app with `apps:create`, and push the same code to it.',
     'apps:rename': 'An app keeps its name. Make one with the new name by `apps:create`, and push to it.',
     addons:
