@@ -87,15 +87,18 @@ async function refuseUnheardOf(
 ): Promise<void> {
   const types = platform.dynos.formation(app).map(({ type }) => type);
   const [type, number] = asked.split('.', 2);
+  // A one-off dyno's number is nobody's to foresee: one that is not known does not come.
+  const isOneOff = number !== undefined && ['run', 'cron'].includes(type!);
+  if (SPEAKERS.includes(type!) && !isOneOff) return;
   // Before the first push nobody knows what types there will be.
-  if (types.length === 0 || SPEAKERS.includes(type!)) return;
+  if (types.length === 0 && !isOneOff) return;
   if (number === undefined && types.includes(asked)) return;
   const dynos = platform.dynos.list(app).map(({ name }) => name);
   if (dynos.includes(asked)) return;
   for (const which of [{ type: asked }, { dyno: asked }]) {
     for await (const _ of platform.logs.read(app, { ...which, lines: 1 })) return;
   }
-  if (number === undefined || !types.includes(type!)) throw unknownType(type!, types);
+  if (number === undefined || !(isOneOff || types.includes(type!))) throw unknownType(type!, types);
   throw new PaasError(
     'not_found',
     `${app} has no dyno ${quote(asked)}, nor are there lines of one. \`paas ps -a ${app}\` lists those there are.`,

@@ -251,17 +251,24 @@ describe('logs', () => {
     const types = await paas.run('logs -t -p wep -a blog --json', { signal });
     assert.deepEqual([types.status, types.stdout], [2, '']);
     assert.match(types.stderr, /There is no process type "wep"\. The app has: web, worker\./);
-    const dyno = await paas.run('logs -t -d web.99 -a blog', { signal });
-    assert.equal(dyno.status, 3);
-    assert.match(dyno.stderr, /blog has no dyno "web\.99", nor are there lines of one\. `paas ps -a blog`/);
+    for (const [command, name] of [
+      ['logs -t -d web.99 -a blog', 'web.99'],
+      ['logs -t -d run.99 -a blog', 'run.99'],
+      ['run:logs -t run.99 -a blog', 'run.99'],
+    ] as const) {
+      const { status, stderr } = await paas.run(command, { signal });
+      assert.equal(status, 3, command);
+      assert.match(stderr, new RegExp(`blog has no dyno "${name}", nor are there lines of one\\. \`paas ps`));
+    }
   });
 
   it('follows what is there, was there once, or may come', async () => {
     const at = new Date('2026-08-10T05:52:56.417Z');
     paas.platform.stored.get('blog')!.logs.push({ at, source: 'app', dyno: 'clock.2', text: 'hi' });
+    paas.platform.stored.get('blog')!.logs.push({ at, source: 'paas', dyno: 'run.4711', text: 'hi' });
     paas.platform.addApp('new', { deployed: false });
     const signal = AbortSignal.timeout(1);
-    const known = '-p web|-p worker|-d web.1|-p clock|-d clock.2|-d run.1|-p router';
+    const known = '-p web|-p worker|-d web.1|-p clock|-d clock.2|-d run.4711|-d release.1|-p router';
     const asked = [...known.split('|').map((which) => `${which} -a blog`), '-p web -a new'];
     for (const which of asked)
       assert.equal((await paas.run(`logs -t ${which}`, { signal })).status, 130, which);
