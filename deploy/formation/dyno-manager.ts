@@ -290,7 +290,7 @@ export class DynoManager {
 
   async #bootOrThrow(dyno: Dyno): Promise<void> {
     const container = await this.#options.runner.start(dyno);
-    if (await this.#options.runner.waitUntilUp(dyno)) return;
+    if (await this.#options.runner.waitUntilUp(dyno, { replaces: true })) return;
     const exit = await container.ended;
     // Whoever has given it up says so.
     if (dyno.state !== 'stopping') await this.#options.runner.sayExit(dyno, container);

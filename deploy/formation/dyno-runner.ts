@@ -25,7 +25,7 @@ export interface DynoRunnerOptions {
   /** A dyno became ready, or is no more. */
   onReadiness: () => void;
   limitsOf: (app: string, type: string) => DynoLimits;
-  /** TCP ports that lead to dynos of a type: those are up when they listen there. */
+  /** Ports by TCP that lead to dynos of a type, beside $PORT: those are up when they listen there. */
   portsOf: (app: string, type: string) => number[];
 }
 
@@ -90,17 +90,20 @@ export class DynoRunner {
     this.#check(dyno);
   }
 
-  /** True when the dyno is up, false when it ended or did not listen in time (it is killed then). */
-  async waitUntilUp(dyno: Dyno): Promise<boolean> {
+  /**
+   * True when the dyno is up, false when it ended or did not listen in time (it is killed then). `replaces`: visitors of all its ports go from
+   * another one to it; else a web dyno is up with $PORT, so that a port that it never opens keeps no app from coming back.
+   */
+  async waitUntilUp(dyno: Dyno, { replaces = false } = {}): Promise<boolean> {
     const container = dyno.container!;
-    const { bootTimeoutOf, portsOf } = this.#options;
-    const bootTimeout = bootTimeoutOf(dyno.app);
-    const ports = dyno.isWeb ? [WEB_PORT] : portsOf(dyno.app, dyno.type);
+    const bootTimeout = this.#options.bootTimeoutOf(dyno.app);
+    const ports = this.#portsOf(dyno, replaces);
     if (ports.length === 0) return this.#markUp(dyno);
     const over = new AbortController();
     container.ended.then(() => over.abort());
     const timer = setTimeout(() => over.abort('timeout'), bootTimeout);
-    const listening = await this.#listensOn(ports, { container, signal: over.signal });
+    const silent = await this.#silentOf(ports, { container, signal: over.signal });
+    const listening = silent.length === 0;
     const problem =
       listening && dyno.isWeb ? await this.#options.checks.startUp(dyno, over.signal) : undefined;
     clearTimeout(timer);
@@ -113,13 +116,14 @@ export class DynoRunner {
     if (listening && !over.signal.aborted) return this.#markUp(dyno);
     if (!container.exit && over.signal.reason === 'timeout') {
       const seconds = bootTimeout / 1000;
-      const bind = dyno.isWeb ? 'bind to $PORT' : `listen on port ${ports.join(' and ')}`;
+      const isWebPort = dyno.isWeb && silent.includes(WEB_PORT);
+      const bind = isWebPort ? 'bind to $PORT' : `listen on port ${silent.join(' and ')}`;
       const failed = listening ? 'pass its startup checks' : bind;
       this.say(
         dyno,
         `Error R10 (Boot timeout) -> ${dyno.isWeb ? 'Web process' : 'Process'} failed to ${failed} within ${seconds} seconds of launch`,
       );
-      if (!listening && dyno.isWeb) container.killedFor = await this.#whereItListens(container, seconds);
+      if (isWebPort) container.killedFor = await this.#whereItListens(container, seconds);
       else
         container.killedFor = `did not ${failed} within ${seconds} seconds${listening ? '' : ', to which `ports` leads'}`;
       await this.#killNow(dyno, container);
@@ -137,14 +141,21 @@ export class DynoRunner {
     await this.#options.engine.kill(id, 'SIGKILL');
   }
 
-  async #listensOn(
+  #portsOf(dyno: Dyno, replaces: boolean): number[] {
+    const led = this.#options.portsOf(dyno.app, dyno.type);
+    if (!dyno.isWeb) return led;
+    return replaces ? [...new Set([WEB_PORT, ...led])] : [WEB_PORT];
+  }
+
+  /** Waits until it listens on all of the ports; those on which it does not when `signal` is aborted. */
+  async #silentOf(
     ports: number[],
     { container, signal }: { container: DynoContainer; signal: AbortSignal },
-  ): Promise<boolean> {
+  ): Promise<number[]> {
     const { address } = container;
-    if (address === undefined) return false;
+    if (address === undefined) return ports;
     const listening = await Promise.all(ports.map((port) => waitUntilListening({ address, port }, signal)));
-    return listening.every(Boolean);
+    return ports.filter((_, index) => !listening[index]);
   }
 
   /** SIGTERM to every process, SIGKILL after 30 s, then the container is removed. */

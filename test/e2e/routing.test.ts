@@ -168,6 +168,15 @@ describe('how visitors are led to apps, and kept from them', function () {
     await paas.kill('router');
     const waiting = Array.from({ length: 20 }, () => there('/z').then(({ body }) => body, String));
     assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['admin of web.1: /z']));
+    await paas.paas('checks:boot-timeout 2s -a site');
+    await paas.paas(`ports:add tcp:${port + 3}:web:5009 -a site`);
+    const silent = await paas.ssh('ps:restart web -a site');
+    assert.match(
+      silent.stderr,
+      /web\.1 did not listen on port 5009 within 2 seconds, to which `ports` leads\./,
+    );
+    await paas.paas(`ports:remove tcp:${port + 3} -a site`);
+    await paas.paas('checks:boot-timeout default -a site');
     const low = await paas.ssh('ports:add http:81:web:5001 -a site');
     assert.match(low.stderr, /no right to listen on port 81/);
   });
@@ -312,7 +321,7 @@ setTimeout(() => {
 }, 500);
 `;
 
-/** Says which app and dyno it is, and what it sees. */
+/** Says which app and dyno it is, and what it sees; takes its time to listen on a second port. */
 const SERVER = `
 const { existsSync, readFileSync } = require('node:fs');
 const name = existsSync('name.txt') ? readFileSync('name.txt', 'utf8') : 'site';
@@ -320,9 +329,10 @@ require('node:http').createServer((request, response) => {
   response.end([name, process.env.DYNO, request.url, request.headers['x-forwarded-prefix'] ?? '-'].join(' '));
 }).listen(process.env.PORT);
 if (process.env.DYNO.startsWith('web.')) {
-  require('node:http').createServer((request, response) => {
+  const admin = require('node:http').createServer((request, response) => {
     response.end('admin of ' + process.env.DYNO + ': ' + request.url);
-  }).listen(5001);
+  });
+  setTimeout(() => admin.listen(5001), 500);
   const [key, cert] = ['key.pem', 'cert.pem'].map((file) => readFileSync(file));
   require('node:tls').createServer({ key, cert }, (socket) => {
     socket.on('error', () => {});
