@@ -8,11 +8,8 @@ import { notListening, OUT_OF_MEMORY } from './boot-failure.ts';
 import { type Dyno, DynoContainer, WEB_PORT } from './dyno.ts';
 import type { DynoChecks } from './dyno-checks.ts';
 import { dynoRequest } from './dyno-request.ts';
-import { waitUntilListening } from './health-check.ts';
+import { accepts, waitUntilListening } from './health-check.ts';
 import { LogFollower, type LogPlace } from './log-follower.ts';
-
-/** A dyno that is up accepts at once, however busy it is: the kernel does. */
-const LISTENS_WITHIN_MS = 20;
 
 export interface DynoRunnerOptions {
   engine: Engine;
@@ -84,7 +81,7 @@ export class DynoRunner {
     this.#containers.set(id, container);
     const last = this.#options.logs.lastOf(dyno.app, dyno.name);
     container.logged = this.#followLog(dyno, container, last ?? { at: state.startedAt, count: 0 });
-    if (dyno.isWeb && !(await listensNow(container.address))) return;
+    if (dyno.isWeb && !(await this.#listensNow(container))) return;
     dyno.become('up');
     dyno.since = state.startedAt;
     this.#check(dyno);
@@ -139,6 +136,11 @@ export class DynoRunner {
   async #killNow(dyno: Dyno, { id }: DynoContainer): Promise<void> {
     this.say(dyno, 'Stopping process with SIGKILL');
     await this.#options.engine.kill(id, 'SIGKILL');
+  }
+
+  /** One that is up accepts at once, and one that does not listen refuses, however busy they are: the kernel does. So it is this process alone that can take long. */
+  async #listensNow({ address }: DynoContainer): Promise<boolean> {
+    return address !== undefined && (await accepts({ address, port: WEB_PORT }, this.#closing.signal));
   }
 
   #portsOf(dyno: Dyno, replaces: boolean): number[] {
@@ -282,12 +284,6 @@ export class DynoRunner {
   say(dyno: Dyno, text: string): void {
     this.#options.logs.append(dyno.app, { source: 'paas', dyno: dyno.name, text });
   }
-}
-
-async function listensNow(address: string | undefined): Promise<boolean> {
-  if (address === undefined) return false;
-  const soon = AbortSignal.timeout(LISTENS_WITHIN_MS);
-  return waitUntilListening({ address, port: WEB_PORT }, soon);
 }
 
 async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {

@@ -16,7 +16,8 @@ export async function waitUntilListening(
   return false;
 }
 
-function accepts(where: { address: string; port: number }, signal: AbortSignal): Promise<boolean> {
+/** Whether a TCP port accepts connections now; false also where nothing is heard of it within a second. */
+export function accepts(where: { address: string; port: number }, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: where.address, port: where.port, timeout: 1000 });
     const finish = (answer: boolean) => {
