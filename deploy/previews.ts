@@ -118,7 +118,14 @@ export class AppPreviews implements Previews {
 
   /** Before the app itself goes. */
   async removeAll(parent: string, user: string): Promise<void> {
-    for (const { app } of this.#options.store.list(parent)) await this.#options.catalog.destroy(app, user);
+    for (const { app } of this.#options.store.list(parent)) {
+      try {
+        await this.#options.catalog.destroy(app, user);
+      } catch (error) {
+        // Its branch, or its time, was over in the meantime.
+        if (!(error instanceof PaasError && error.code === 'not_found')) throw error;
+      }
+    }
   }
 
   /** From now on previews go when their time is over. */

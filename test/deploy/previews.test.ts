@@ -11,8 +11,9 @@ import { HttpsStore } from '../../deploy/store/https-store.ts';
 import { PreviewStore } from '../../deploy/store/preview-store.ts';
 import { VisitorStore } from '../../deploy/store/visitor-store.ts';
 
-describe('AppPreviews.prepare()', () => {
+describe('AppPreviews', () => {
   const leaving = new LeavingApps();
+  let apps: AppStore;
   let folder: string;
   let database: Database;
   let previews: AppPreviews;
@@ -20,12 +21,20 @@ describe('AppPreviews.prepare()', () => {
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'previews-'));
     database = new Database(join(folder, 'paas.db'));
-    const apps = new AppStore(database);
+    apps = new AppStore(database);
     apps.create('shop', 'alice');
     previews = new AppPreviews({
       ...{ apps, leaving, visitors: new VisitorStore(database), https: new HttpsStore(database) },
       store: new PreviewStore(database),
-      catalog: { create: (name: string, user: string) => apps.create(name, user) },
+      catalog: {
+        create: (name: string, user: string) => apps.create(name, user),
+        async destroy(name: string) {
+          apps.find(name);
+          await new Promise((resolve) => setImmediate(resolve)); // its dynos end
+          apps.find(name);
+          apps.remove(name);
+        },
+      },
       activity: { note: () => {} },
     } as unknown as AppPreviewsOptions);
     previews.on('shop', { limit: 1, ttl: 3600, keys: undefined }, 'alice');
@@ -35,7 +44,7 @@ describe('AppPreviews.prepare()', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('says how to make room, also where the branch of a preview was never built', () => {
+  it('prepare() says how to make room, also where the branch of a preview was never built', () => {
     assert.equal(previews.prepare('shop', 'one', 'alice'), 'shop-one');
     assert.equal(previews.prepare('shop', 'one', 'alice'), 'shop-one');
     const how =
@@ -43,7 +52,16 @@ describe('AppPreviews.prepare()', () => {
     assert.throws(() => previews.prepare('shop', 'two', 'alice'), { code: 'conflict', message: how });
   });
 
-  it('refuses where the app is being destroyed', async () => {
+  it('removeAll() does not mind one that goes by itself meanwhile', async () => {
+    const others = [previews.branchDeleted('shop', 'one', 'bob'), previews.removeAll('shop', 'alice')];
+    await Promise.all(others);
+    assert.deepEqual(
+      apps.list().map(({ name }) => name),
+      ['shop'],
+    );
+  });
+
+  it('prepare() refuses where the app is being destroyed', async () => {
     await leaving.during('shop', async () => {
       const refusal = { code: 'conflict', message: 'shop is being destroyed.' };
       assert.throws(() => previews.prepare('shop', 'one', 'alice'), refusal);
