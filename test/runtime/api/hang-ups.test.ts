@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -72,7 +80,9 @@ describe('connections that end early', () => {
 
     it(`nothing is kept for a client that hung up while it was told the log${kind}`, async () => {
       const flood = 'head -c 3000000 /dev/zero | tr "\\0" a | fold -w 99';
-      const container = await start(`${flood}; echo done; sleep 1; ${flood}; echo again; sleep 99`);
+      const goOn = join(fixture.settings.run, 'go-on');
+      const wait = `until [ -e ${goOn} ]; do sleep 0.05; done`;
+      const container = await start(`${flood}; echo done; ${wait}; ${flood}; echo again; sleep 99`);
       const said = async (word: string) =>
         (await container.logs({ stdout: true, stderr: true, tail: 1 })).toString().includes(word);
       await until(() => said('done'));
@@ -81,6 +91,7 @@ describe('connections that end early', () => {
       socket.pause();
       await sleep(100);
       socket.destroy();
+      writeFileSync(goOn, '');
       await until(() => said('again'));
       assert.ok(openFiles(container.id) <= 1);
     });
