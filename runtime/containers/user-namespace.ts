@@ -81,11 +81,11 @@ export function terminalOwner(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'>): 
   return { uid: spec.userNamespace ? outsideId(spec.uid) : spec.uid, gid: terminalGroup(spec) };
 }
 
-/** Gives the container's output to its user, so that it can open /dev/stdout and /dev/stderr by their names. */
-export function giveOutput(spec: Pick<ExecSpec, 'stdio' | 'uid'>): void {
+/** Gives the output of a container or an exec to its user, so that it can open /dev/stdout and /dev/stderr by their names. */
+export function giveOutput(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'> & Pick<ExecSpec, 'stdio'>): void {
   if ('terminal' in spec.stdio) return;
   for (const output of new Set([spec.stdio.stdout, spec.stdio.stderr]))
-    fchownSync(output, outsideId(spec.uid), 0);
+    fchownSync(output, terminalOwner(spec).uid, 0);
 }
 
 /** Known by doing: kernel and file system both have a say. */

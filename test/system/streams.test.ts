@@ -274,6 +274,17 @@ describe('streams of containers, for the docker client', function () {
       assert.deepEqual([stdout, stderr], ['input\nend\n', 'problem\n']);
     });
 
+    it('opens its output by its name, whoever it runs as', async () => {
+      const script = 'echo out > /dev/stdout; echo err > /dev/stderr';
+      const root = ['-u', '0'];
+      for (const [index, user] of [[], ['-u', '1234'], root].entries()) {
+        const name = `named-${index}`;
+        await run('-d', '--name', name, ...(user === root ? root : []), BASE, 'sleep', '1000');
+        const { stdout, stderr } = await engine.client('exec', ...user, name, 'sh', '-c', script);
+        assert.deepEqual([stdout, stderr], ['out\n', 'err\n'], user.join(' '));
+      }
+    });
+
     it('goes on when its client is killed', async () => {
       await sleeping();
       const script = 'for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; touch /tmp/done';
