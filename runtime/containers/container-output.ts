@@ -64,14 +64,11 @@ export class ContainerOutput {
    * Pipes for the container's stdout and stderr, perhaps one, and their raw files, emptied. What the container gets is the caller's, in `held`.
    * Begins to read.
    */
-  openForContainer(
-    uid: number,
-    held: HeldDescriptors,
-  ): { stdout: number; stderr: number; pipes: OutputPipe[] } {
+  openForContainer(held: HeldDescriptors): { stdout: number; stderr: number; pipes: OutputPipe[] } {
     this.#files.open();
     this.#open = true;
     this.#files.append([], [0, 0]);
-    const opened = this.#streams.map((stream) => stream.openForContainer(uid, held));
+    const opened = this.#streams.map((stream) => stream.openForContainer(held));
     const [stdout, stderr = stdout] = opened;
     return { stdout: stdout!.write, stderr: stderr!.write, pipes: opened };
   }

@@ -51,7 +51,7 @@ export class Launcher {
     for (const mount of mountsOf(container.config)) await this.#prepareMount(container, mount);
     await this.#prepareFolders(container, { fresh: isVolatile(container.config) });
     using held = new HeldDescriptors();
-    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, user.uid, held);
+    const stdio = container.config.process.Tty ? undefined : this.#openStdio(container, held);
     try {
       const process = await kernel.start(
         launchSpec(container.config, {
@@ -116,8 +116,8 @@ export class Launcher {
     await this.#disks.prepare(diskImage(store.folder(id)), { size, fresh });
   }
 
-  #openStdio(container: Container, uid: number, held: HeldDescriptors) {
-    const output = container.output.openForContainer(uid, held);
+  #openStdio(container: Container, held: HeldDescriptors) {
+    const output = container.output.openForContainer(held);
     if (!container.config.process.OpenStdin) return { stdin: undefined, ...output, input: undefined };
     const { read, write } = this.#options.descriptors.openPipe();
     held.add({ stdin: read });

@@ -44,7 +44,7 @@ import { Sandboxes } from './sandboxes.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { SetupError } from './setup-error.ts';
 import { raiseSharedCounts } from './shared-counts.ts';
-import { giveOutput, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
+import { givePipes, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
 
 /** Of which instance, and where. */
 export interface LinuxKernelOptions {
@@ -196,7 +196,7 @@ export class LinuxKernel implements Kernel {
     const stdio = terminal ? open.add({ terminal: terminal.slave }) : stdioOf(spec.stdio);
     try {
       if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
-      giveOutput({ ...spec, userNamespace });
+      givePipes({ ...spec, userNamespace });
       const { pid, pidfd, ready } = await this.#processes.launch({
         cloneFlags: 0,
         operations: planExec(spec, {

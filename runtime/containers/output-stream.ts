@@ -34,9 +34,9 @@ export class OutputStream {
     });
   }
 
-  openForContainer(uid: number, held: HeldDescriptors): OutputPipe & { write: number } {
+  openForContainer(held: HeldDescriptors): OutputPipe & { write: number } {
     this.#terminal = undefined;
-    return this.#raw.openForContainer(uid, held);
+    return this.#raw.openForContainer(held);
   }
 
   open(position: number, pipe: number | undefined): void {

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fchownSync,
-  fstatSync,
-  openSync,
-  readSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { removeFile } from '../durable-file.ts';
 import type { Descriptors } from './descriptors.ts';
 import type { HeldDescriptors } from './held-descriptors.ts';
@@ -65,16 +56,15 @@ export class RawOutput {
   }
 
   /**
-   * A pipe for the container, and the file, emptied, for its PID 1. `write` and `file` are the caller's, in `held`. The pipe is `uid`'s, so that
-   * the app can open /dev/stdout by its name. From now on `wake` tells that there is something to read.
+   * A pipe for the container, and the file, emptied, for its PID 1. `write` and `file` are the caller's, in `held`. From now on `wake` tells
+   * that there is something to read.
    */
-  openForContainer(uid: number, held: HeldDescriptors): OutputPipe & { write: number } {
+  openForContainer(held: HeldDescriptors): OutputPipe & { write: number } {
     const { O_WRONLY, O_CREAT, O_TRUNC } = constants;
     const { file } = held.add({ file: openSync(this.#path, O_WRONLY | O_CREAT | O_TRUNC, 0o600) });
     const { read, write } = this.#descriptors.openPipe();
     this.#begin({ position: 0, pipe: read });
     held.add({ write });
-    if (process.getuid?.() === 0) fchownSync(write, uid, 0);
     return { read, write, file };
   }
 

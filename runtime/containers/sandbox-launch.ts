@@ -13,7 +13,7 @@ import type { HostFacts } from './plan/host-facts.ts';
 import type { Bind } from './plan/mount-plan.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SetupError } from './setup-error.ts';
-import { giveOutput, terminalOwner, type UserNamespace } from './user-namespace.ts';
+import { givePipes, terminalOwner, type UserNamespace } from './user-namespace.ts';
 
 /** What a launch needs of the kernel side. */
 export interface LaunchParts {
@@ -41,7 +41,7 @@ export async function launchIn(
     : stdioOf(spec.stdio);
   try {
     if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
-    if (spec.userNamespace) giveOutput(spec);
+    givePipes(spec);
     await sandbox.launch({
       operations: planLaunch(spec, {
         host,

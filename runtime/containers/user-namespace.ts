@@ -1,6 +1,7 @@
 import {
   closeSync,
   fchownSync,
+  fstatSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -81,11 +82,17 @@ export function terminalOwner(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'>): 
   return { uid: spec.userNamespace ? outsideId(spec.uid) : spec.uid, gid: terminalGroup(spec) };
 }
 
-/** Gives the output of a container or an exec to its user, so that it can open /dev/stdout and /dev/stderr by their names. */
-export function giveOutput(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'> & Pick<ExecSpec, 'stdio'>): void {
+/**
+ * Gives the pipes of a container or an exec to its user, so that it can open /dev/stdin, /dev/stdout and /dev/stderr by their names. What is no
+ * pipe stays whose it is.
+ */
+export function givePipes(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'> & Pick<ExecSpec, 'stdio'>): void {
   if ('terminal' in spec.stdio) return;
-  for (const output of new Set([spec.stdio.stdout, spec.stdio.stderr]))
-    fchownSync(output, terminalOwner(spec).uid, 0);
+  const { stdin, stdout, stderr } = spec.stdio;
+  for (const descriptor of new Set([stdin, stdout, stderr])) {
+    if (descriptor !== undefined && fstatSync(descriptor).isFIFO())
+      fchownSync(descriptor, terminalOwner(spec).uid, 0);
+  }
 }
 
 /** Known by doing: kernel and file system both have a say. */

@@ -274,14 +274,21 @@ describe('streams of containers, for the docker client', function () {
       assert.deepEqual([stdout, stderr], ['input\nend\n', 'problem\n']);
     });
 
-    it('opens its output by its name, whoever it runs as', async () => {
-      const script = 'echo out > /dev/stdout; echo err > /dev/stderr';
+    it('opens its input and output by their names, whoever it runs as, and so does a container', async () => {
+      const script = ['sh', '-c', 'cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr'];
       const root = ['-u', '0'];
       for (const [index, user] of [[], ['-u', '1234'], root].entries()) {
         const name = `named-${index}`;
         await run('-d', '--name', name, ...(user === root ? root : []), BASE, 'sleep', '1000');
-        const { stdout, stderr } = await engine.client('exec', ...user, name, 'sh', '-c', script);
-        assert.deepEqual([stdout, stderr], ['out\n', 'err\n'], user.join(' '));
+        for (const args of [
+          ['exec', '-i', ...user, name],
+          ['run', '-i', ...user, BASE],
+        ]) {
+          const child = client(...args, ...script);
+          child.stdin!.end('in\n');
+          await once(child, 'close');
+          assert.deepEqual(child.said().split('\n').sort(), ['', 'err', 'in', 'out'], args.join(' '));
+        }
       }
     });
 

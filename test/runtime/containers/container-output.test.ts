@@ -208,7 +208,7 @@ describe('ContainerOutput', () => {
     output = create(undefined, { apart: true });
     {
       using held = new HeldDescriptors();
-      const { stdout, stderr, pipes } = output.openForContainer(process.getuid!(), held);
+      const { stdout, stderr, pipes } = output.openForContainer(held);
       writeSync(stdout, 'three\n');
       writeSync(stderr, 'err\n');
       writeSync(pipes[0]!.file, 'one\ntwo\n');
