@@ -72,7 +72,7 @@ async function killUnder(paas: Instance, random: Random, lanes: Lane[]): Promise
   let worst = 0;
   let killed = 0;
   // On a slow machine little is acknowledged before a kill: there are some more then.
-  while (killed < KILLS || (done(lanes) < KILLS && killed < 3 * KILLS)) {
+  while (killed < KILLS || (done(lanes) < KILLS && killed < 5 * KILLS)) {
     const kills = Math.min(AT_ONCE, killed < KILLS ? KILLS - killed : KILLS);
     killed += kills;
     await paas.stopMain();

@@ -107,9 +107,12 @@ describe('the dashboard in a browser', () => {
     await signIn(page);
     await page.goto(`${client.origin}/apps/blog`);
     await page.getByRole('spinbutton', { name: 'worker' }).fill('2');
-    await page.getByRole('button', { name: 'Scale' }).click();
-    await page.locator('.state-starting').first().waitFor({ timeout: 3000 });
-    await page.getByText('Scaling worker to 2…').waitFor();
+    // Both are there until the dyno has booted.
+    await Promise.all([
+      page.locator('.state-starting').first().waitFor(),
+      page.getByText('Scaling worker to 2…').waitFor(),
+      page.getByRole('button', { name: 'Scale' }).click(),
+    ]);
     await page.getByText('Now running web at 1, worker at 2.').waitFor();
     await page.getByText('2 of 2 up').waitFor();
     assert.deepEqual(client.platform.calls.slice(-1), ['scale blog worker=2 by alice']);
