@@ -16,6 +16,8 @@ const PUNCH_SIZE = 1024 * 1024;
 /** More unread output than this is skipped: the log could not hold it anyway. */
 const MAX_BACKLOG = 32 * 1024 * 1024;
 const KEPT_OF_BACKLOG = 1024 * 1024;
+/** No pipe of an app holds more; see pipe-max-size in proc_sys_fs(5). */
+const MAX_PIPE = 1024 * 1024;
 /** After an error of the disk. */
 const RETRY_MILLISECONDS = 1000;
 
@@ -192,14 +194,18 @@ export class RawOutput {
     }
   }
 
-  /** Behind what PID 1 has written: it may have been killed before it had moved all. */
+  /** Behind what PID 1 has written: it may have been killed before it had moved all. Who has got the pipe from the app may still write. */
   #takeRest(): void {
     if (this.#pipe === undefined) return;
-    this.#ensureDescriptor();
-    let end = fstatSync(this.#fd!).size;
-    for (let length = this.#readPipe(); length > 0; length = this.#readPipe()) {
-      writeSync(this.#fd!, block, 0, length, end);
-      end += length;
+    try {
+      this.#ensureDescriptor();
+      const begin = fstatSync(this.#fd!).size;
+      for (let taken = 0, length = 1; length > 0 && taken < MAX_PIPE; taken += length) {
+        length = this.#readPipe();
+        writeSync(this.#fd!, block, 0, length, begin + taken);
+      }
+    } catch (error) {
+      this.#report(error);
     }
   }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -216,6 +218,18 @@ describe('ContainerOutput', () => {
     await output.finish();
     assert.equal(await read({ sources: [0] }), 'one\ntwo\nthree\n');
     assert.equal(await read({ sources: [1] }), 'err\n');
+  });
+
+  it('ContainerOutput.finish() does not wait for whoever has got the pipe from the app and writes on', async () => {
+    const held = new HeldDescriptors();
+    const { stdout } = output.openForContainer(held);
+    const other = spawn('yes', { stdio: ['ignore', stdout, 'ignore'] });
+    const ended = once(other, 'exit');
+    held[Symbol.dispose]();
+    await until(() => statSync(`/proc/${other.pid}/fd/1`).isFIFO());
+    await output.finish();
+    assert.match(await read({ tail: 1 }), /^y+\n$/);
+    assert.equal((await ended)[1], 'SIGPIPE');
   });
 
   it('ContainerOutput keeps stderr apart when asked to, also over a kill', async () => {
