@@ -9,23 +9,20 @@ export async function refuseSecond(path: string): Promise<void> {
   if (await answers(path)) throw new EngineError('conflict', `Another runtime answers at "${path}".`);
 }
 
-/** Listens on a unix socket that only root, and `group` if there is one, may use. Throws `conflict` if another runtime answers there. */
+/**
+ * Listens on a unix socket that only root, and `group` if there is one, may use. Throws `conflict` if another runtime answers there. By our
+ * umask nobody else may write to a new one, which connecting needs; one for this alone would be that of all files that are made meanwhile.
+ */
 export async function listenOnSocket(server: Server, path: string, group: string | undefined): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   if (existsSync(path)) await removeStale(path);
-  const mask = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, resolve);
-    });
-  } finally {
-    process.umask(mask);
-  }
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
   const gid = group === undefined ? undefined : findGroup(group);
-  if (gid === undefined) return;
-  chownSync(path, 0, gid);
-  chmodSync(path, 0o660);
+  if (gid !== undefined) chownSync(path, 0, gid);
+  chmodSync(path, gid === undefined ? 0o600 : 0o660);
 }
 
 /** A socket that a killed runtime left answers nobody. */

@@ -6,7 +6,7 @@ import { SetupError } from '../setup-error.ts';
 import { BASE } from './base-namespace.ts';
 import { planOwnerMap } from './user-namespace-plan.ts';
 
-// What lists open is closed all at once, before privileges are given up (planClosing() in launch-plan.ts).
+// What lists open is closed all at once, before privileges are given up (planClosing() in output-pipes.ts).
 
 /** A bind mount whose source's type is known. */
 export type Bind = LaunchSpec['binds'][number] & { isFolder: boolean };
