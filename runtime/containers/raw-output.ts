@@ -196,13 +196,13 @@ export class RawOutput {
 
   /** Behind what PID 1 has written: it may have been killed before it had moved all. Who has got the pipe from the app may still write. */
   #takeRest(): void {
-    if (this.#pipe === undefined) return;
     try {
-      this.#ensureDescriptor();
-      const begin = fstatSync(this.#fd!).size;
-      for (let taken = 0, length = 1; length > 0 && taken < MAX_PIPE; taken += length) {
-        length = this.#readPipe();
-        writeSync(this.#fd!, block, 0, length, begin + taken);
+      for (let taken = 0; taken < MAX_PIPE; ) {
+        const length = this.#readPipe();
+        if (length === 0) return;
+        this.#ensureDescriptor();
+        writeSync(this.#fd!, block, 0, length, fstatSync(this.#fd!).size);
+        taken += length;
       }
     } catch (error) {
       this.#report(error);
@@ -210,8 +210,9 @@ export class RawOutput {
   }
 
   #readPipe(): number {
+    if (this.#pipe === undefined) return 0;
     try {
-      return readSync(this.#pipe!, block, 0, BLOCK, null);
+      return readSync(this.#pipe, block, 0, BLOCK, null);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
       throw error;
