@@ -41,16 +41,16 @@ export function planClosing(pipes: number): Operation[] {
   return [{ call: 'close_range', args: [PIPES + 2 * pipes, 0xffff_ffff, 0], purpose: 'close descriptors' }];
 }
 
-/** The ends of the pipes that a container's PID 1 reads; the caller closes them. Empty for one that has none. */
+/** The ends of the pipes that a container's PID 1 reads; the caller closes them. None of one of an earlier version, or that has ended meanwhile. */
 export function openPipesOf(pid: number): number[] {
   const { O_RDONLY, O_NONBLOCK } = constants;
   const pipes: number[] = [];
   for (let index = 0; index < MAX_PIPES; index++) {
     try {
       pipes.push(openSync(`/proc/${pid}/fd/${PIPES + 2 * index}`, O_RDONLY | O_NONBLOCK));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return pipes;
-      throw error;
+    } catch {
+      // The kernel says EACCES, too, of a process that is no more.
+      return pipes;
     }
   }
   return pipes;
