@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
-import type { ExecSpec } from './kernel.ts';
+import type { LaunchSpec } from './kernel.ts';
+import { pipeDescriptors } from './output-pipes.ts';
 
 /** Descriptors that are closed at the end of a block. */
 export class HeldDescriptors implements Disposable {
@@ -16,8 +17,8 @@ export class HeldDescriptors implements Disposable {
 }
 
 /** Those of the spec that a process gets, by the names that its operations know; none for a terminal. */
-export function stdioOf(stdio: ExecSpec['stdio']): Record<string, number> {
+export function stdioOf(stdio: LaunchSpec['stdio']): Record<string, number> {
   if ('terminal' in stdio) return {};
-  const { stdin, stdout, stderr } = stdio;
-  return { ...(stdin === undefined ? {} : { stdin }), stdout, stderr };
+  const { stdin, stdout, stderr, pipes = [] } = stdio;
+  return { ...(stdin === undefined ? {} : { stdin }), stdout, stderr, ...pipeDescriptors(pipes) };
 }

@@ -8,7 +8,6 @@ import { etcFiles } from './etc-files.ts';
 import { HeldDescriptors, stdioOf } from './held-descriptors.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { planLaunch } from './launch-plan.ts';
-import { pipeDescriptors, pipesOf } from './output-pipes.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import type { Bind } from './plan/mount-plan.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -61,7 +60,6 @@ export async function launchIn(
       descriptors: {
         ...(spec.userNamespace && { 'user namespace': userNamespace.descriptor! }),
         ...stdio,
-        ...pipeDescriptors(pipesOf(spec.stdio)),
       },
     });
     return terminal?.master;
