@@ -19,7 +19,7 @@ import { planOomScore, planResourceLimits, planSysctls } from './plan/process-li
 import { planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
 import { planSandboxEntry } from './plan/sandbox-plan.ts';
 import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
-import { outsideId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
+import { hostId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What a launch needs beyond the spec. */
 export interface LaunchContext {
@@ -45,7 +45,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   const { host } = context;
   const pipes = pipesOf(spec.stdio);
   const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
-  const ownerOf = (id: number) => (spec.userNamespace ? outsideId(id) : id);
+  const ownerOf = (id: number) => hostId(id, spec);
   return [
     ...context.limits,
     ...planOomScore(spec),

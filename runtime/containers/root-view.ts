@@ -9,7 +9,7 @@ import { type Disk, planDisk } from './plan/disk-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import { type Bind, planBindSources, planBinds, planRootDescriptor } from './plan/mount-plan.ts';
 import { planReadOnlyRootfs, planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
-import { outsideId } from './plan/user-namespace-plan.ts';
+import { hostId } from './plan/user-namespace-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 import { hasUserNamespace } from './user-namespace.ts';
 
@@ -46,7 +46,7 @@ export function openRootOf(process: { pid: number; pidfd: number }): RootView | 
   } catch {
     return undefined;
   }
-  const ownersFrom = hasUserNamespace(process.pid) ? outsideId(0) : 0;
+  const ownersFrom = hostId(0, { userNamespace: hasUserNamespace(process.pid) });
   // Only if it still lives was the number its own until here.
   if (signalProcess(process.pidfd, 0)) return { folder, ownersFrom, close: () => closeSync(folder) };
   closeSync(folder);

@@ -14,7 +14,7 @@ import { SystemCallError, systemCall } from '../syscall/system-call.ts';
 import type { TerminalOwner } from '../syscall/terminals.ts';
 import type { ExecSpec, LaunchSpec } from './kernel.ts';
 import { terminalGroup } from './plan/sandbox-plan.ts';
-import { ID_MAP, OWNER_MAP_SIZE, outsideId, ownerMap } from './plan/user-namespace-plan.ts';
+import { hostId, ID_MAP, OWNER_MAP_SIZE, ownerMap } from './plan/user-namespace-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
 /** The user namespace of all containers that have one, and where it can be used. */
@@ -79,7 +79,7 @@ export function hasUserNamespace(pid: number): boolean {
 
 /** Outside, of a terminal for the spec's user. */
 export function terminalOwner(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'>): TerminalOwner {
-  return { uid: spec.userNamespace ? outsideId(spec.uid) : spec.uid, gid: terminalGroup(spec) };
+  return { uid: hostId(spec.uid, spec), gid: terminalGroup(spec) };
 }
 
 /**
@@ -91,7 +91,7 @@ export function givePipes(spec: Pick<LaunchSpec, 'uid' | 'userNamespace'> & Pick
   const { stdin, stdout, stderr } = spec.stdio;
   for (const descriptor of new Set([stdin, stdout, stderr])) {
     if (descriptor !== undefined && fstatSync(descriptor).isFIFO())
-      fchownSync(descriptor, terminalOwner(spec).uid, 0);
+      fchownSync(descriptor, hostId(spec.uid, spec), 0);
   }
 }
 

@@ -5,7 +5,7 @@ import { MAX_TERMINALS } from '../../syscall/terminals.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
 import { mount } from './mount-call.ts';
-import { outsideId } from './user-namespace-plan.ts';
+import { hostId } from './user-namespace-plan.ts';
 
 /** What a sandbox needs beyond what all have in common. */
 export interface SandboxContext {
@@ -75,8 +75,8 @@ export function planSharedMemory(dev: string, size: number): Operation {
 const TTY_GROUP = 5;
 
 /** The host's number of the group `tty` inside. */
-export function terminalGroup({ userNamespace }: { userNamespace: boolean }): number {
-  return userNamespace ? outsideId(TTY_GROUP) : TTY_GROUP;
+export function terminalGroup(spec: { userNamespace: boolean }): number {
+  return hostId(TTY_GROUP, spec);
 }
 
 /** /proc and /sys, with what tells of or changes the machine hidden or read-only. */

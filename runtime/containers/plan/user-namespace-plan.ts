@@ -17,6 +17,11 @@ export function outsideId(id: number): number {
   return FIRST + id;
 }
 
+/** The same of any container. */
+export function hostId(id: number, { userNamespace }: { userNamespace: boolean }): number {
+  return userNamespace ? outsideId(id) : id;
+}
+
 /**
  * From here on what this process makes belongs to root inside: files in the container's root file system, and what the overlay,
  * which works with the user that mounted it, makes in its upper folder. Capabilities stay (a change of the user takes them out of effect).
