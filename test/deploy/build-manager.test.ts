@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Activity } from '../../deploy/activity.ts';
 import { BuildManager, type BuildManagerOptions } from '../../deploy/build-manager.ts';
@@ -15,6 +14,7 @@ import { AppStore } from '../../deploy/store/app-store.ts';
 import { BuildStore } from '../../deploy/store/build-store.ts';
 import { Database } from '../../deploy/store/database.ts';
 import { EventStore } from '../../deploy/store/event-store.ts';
+import { until } from '../fixtures/until.ts';
 
 describe('BuildManager, when the disk is full', () => {
   let folder: string;
@@ -73,7 +73,7 @@ describe('BuildManager, when the disk is full', () => {
     await builds.cancelAll('shop', 'alice');
     assert.equal(builds.isBuilding, false);
     free();
-    for (let waited = 0; store.find(id).state !== 'failed' && waited < 5000; waited += 10) await sleep(10);
+    await until(() => store.find(id).state === 'failed', { seconds: 5 });
     assert.equal(store.find(id).state, 'failed');
   });
 
