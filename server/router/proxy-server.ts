@@ -6,6 +6,7 @@ import { ClientConnection } from './client-connection.ts';
 import { ClientCounts } from './client-counts.ts';
 import { Clock } from './clock.ts';
 import type { Connection } from './connection.ts';
+import { ConnectionList, type Place } from './connection-list.ts';
 import { HandleWire } from './handle-wire.ts';
 import type { Limits } from './limits.ts';
 import { takeConnections } from './listener.ts';
@@ -28,7 +29,7 @@ import type { WireUser } from './wire.ts';
 export class ProxyServer {
   readonly #router: RouterContext;
   readonly #servers: Server[] = [];
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new ConnectionList();
   readonly #clients: ClientCounts;
   readonly #portSockets: PortSockets;
   #ownPorts: PortListeners | undefined;
@@ -90,15 +91,15 @@ export class ProxyServer {
     this.#router.stopping = true;
     for (const server of this.#servers) server.close();
     this.#ownPorts?.leave();
-    for (const connection of this.#connections) connection.leave();
+    for (const connection of this.#connections.all()) connection.leave();
     const deadline = performance.now() + this.#router.limits.shutdown;
     // Closed now, one whose next request is on its way would seem to have lost it.
     const farewell = performance.now() + this.#router.limits.farewell;
     while (this.#isBusy() && performance.now() < farewell) await delay(20);
-    for (const connection of this.#connections) if (connection.isIdle) connection.finish();
+    for (const connection of this.#connections.all()) if (connection.isIdle) connection.finish();
     while (this.#isBusy() && performance.now() < deadline) await delay(20);
     clearInterval(this.#timer);
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections.all()) connection.destroy();
     this.#router.routes.upstreams.closeIdle();
   }
 
@@ -117,7 +118,7 @@ export class ProxyServer {
   }
 
   #isBusy(): boolean {
-    return [...this.#connections].some((connection) => !connection.isTunnel);
+    return this.#connections.all().some((connection) => !connection.isTunnel);
   }
 
   #accept(handle: StreamHandle, entrance: Entrance): void {
@@ -125,8 +126,8 @@ export class ProxyServer {
       handle.close();
       return;
     }
-    const connection = this.#open(handle, entrance, () => this.#forget(connection));
-    this.#connections.add(connection);
+    const connection: Connection = this.#open(handle, entrance, () => this.#forget(place));
+    const place = this.#connections.add(connection);
     if (!this.#clients.add(connection.peer)) connection.destroy();
   }
 
@@ -138,25 +139,23 @@ export class ProxyServer {
     return new ClientConnection({ ...options, open });
   }
 
-  #forget(connection: Connection): void {
-    if (this.#connections.delete(connection)) this.#clients.remove(connection.peer);
+  #forget(place: Place): void {
+    if (this.#connections.remove(place)) this.#clients.remove(place.connection!.peer);
   }
 
   /** Closes the oldest connection that has no request in progress. */
   #makeRoom(): boolean {
-    for (const connection of this.#connections) {
-      if (!connection.isIdle) continue;
-      connection.destroy();
-      this.#forget(connection);
-      return true;
-    }
-    return false;
+    const place = this.#connections.oldestIdle();
+    if (!place) return false;
+    place.connection!.destroy();
+    this.#forget(place);
+    return true;
   }
 
   #sweep(): void {
     const { clock, routes } = this.#router;
     clock.tick();
-    for (const connection of this.#connections) connection.tick(clock.now);
+    for (const connection of this.#connections.all()) connection.tick(clock.now);
     routes.upstreams.sweep(clock.now);
     this.#ownPorts?.retry(clock.now);
   }
