@@ -1,10 +1,16 @@
-import type { Server } from 'node:net';
+import type { ListenOptions, Server } from 'node:net';
 import type { StreamHandle } from './stream-handle.ts';
 
 /** What Node's servers are made of: no public part of it, but the same for years. */
 interface ServerHandle {
   setNoDelay(on: boolean): number;
   onconnection: (error: number, connection?: StreamHandle) => void;
+}
+
+/** Has a server listen at an address, or on a socket that is bound already: for those Node takes no option `backlog`. */
+export function listen(server: Server, where: ListenOptions | { fd: number }, done: () => void): void {
+  if ('fd' in where) server.listen(where, BACKLOG, done);
+  else server.listen({ ...where, backlog: BACKLOG }, done);
 }
 
 /**
@@ -21,3 +27,6 @@ export function takeConnections(server: Server, take: (connection: StreamHandle)
     else take(connection);
   };
 }
+
+/** How many connections wait until they are accepted: those of a rush beyond that would come a second late. The kernel's own limit is the same. */
+const BACKLOG = 4096;

@@ -1,13 +1,12 @@
 import { closeSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { takeConnections } from './listener.ts';
+import { listen, takeConnections } from './listener.ts';
 import type { PortSockets } from './port-sockets.ts';
 import type { StreamHandle } from './stream-handle.ts';
 
 export interface PortListenersOptions {
   /** Where the router itself listens. */
   host: string;
-  backlog: number;
   accept: (connection: StreamHandle, port: number) => void;
   sockets: PortSockets;
 }
@@ -59,7 +58,7 @@ export class PortListeners {
   }
 
   #open(port: number): void {
-    const { host, backlog, accept, sockets } = this.#options;
+    const { host, accept, sockets } = this.#options;
     const fd = sockets.take(port);
     const isNew = !this.#servers.has(port);
     const server = createServer();
@@ -72,7 +71,7 @@ export class PortListeners {
       if (isNew) console.error(`router: cannot listen on port ${port} yet: ${error.message}`);
       if (this.#servers.get(port) === server) this.#servers.set(port, undefined);
     });
-    server.listen({ ...(fd === undefined ? { host, port, reusePort: true } : { fd }), backlog }, () => {
+    listen(server, fd === undefined ? { host, port, reusePort: true } : { fd }, () => {
       takeConnections(server, (connection) => accept(connection, port));
       if (fd === undefined) sockets.keep(port, server);
     });

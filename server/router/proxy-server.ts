@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { ConnectionList, type Place } from './connection-list.ts';
 import { HandleWire } from './handle-wire.ts';
 import type { Limits } from './limits.ts';
-import { takeConnections } from './listener.ts';
+import { listen, takeConnections } from './listener.ts';
 import { PortListeners } from './port-listeners.ts';
 import { noSockets, type PortSockets } from './port-sockets.ts';
 import { RequestHeadReader } from './request-head.ts';
@@ -73,7 +73,7 @@ export class ProxyServer {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ ...address, backlog: BACKLOG }, resolve);
+      listen(server, address, resolve);
     });
     // Such as running out of descriptors: nothing that the next connection could not do without.
     server.on('error', (error) => console.error(`router: cannot accept a connection: ${error.message}`));
@@ -108,7 +108,7 @@ export class ProxyServer {
     const { routes } = this.#router;
     const accept = (connection: StreamHandle, port: number) =>
       this.#accept(connection, { scheme: 'http', port, isOwn: true });
-    const listeners = new PortListeners({ host, backlog: BACKLOG, accept, sockets: this.#portSockets });
+    const listeners = new PortListeners({ host, accept, sockets: this.#portSockets });
     this.#ownPorts = listeners;
     const follow = () => {
       if (!this.#router.stopping) listeners.set(routes.ports.keys());
@@ -170,5 +170,3 @@ export function maxConnections(wanted: number): number {
 function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
-
-const BACKLOG = 4096;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { BoundSocket } from 'node:net';
+import { BoundSocket, connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -15,6 +15,8 @@ import { TestAuthority } from './tls-fixture.ts';
 const ROUTER = join(import.meta.dirname, '../../../server/router.ts');
 const GET = 'GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n';
 const GET_CLOSE = 'GET / HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n';
+/** More than the queue that a server gets by itself, 511. */
+const RUSH = 600;
 
 describe('a router that is replaced', function () {
   this.timeout(120_000);
@@ -84,7 +86,7 @@ describe('a router that is replaced', function () {
       for (let waited = 0; ready === before && waited < 1000; waited++) await delay(20);
       assert.ok(ready > before, 'no next router');
     };
-    return { port, tlsPort, run, ports, route, replace };
+    return { port, tlsPort, run, ports, route, replace, pid: pids.at(-1)! };
   }
 
   it('refuses and resets no connection, be it new or kept', async () => {
@@ -97,6 +99,21 @@ describe('a router that is replaced', function () {
     const { failed, done } = await load.stop();
     assert.deepEqual(failed, []);
     assert.ok(done > 100, `${done} requests`);
+  });
+
+  it('has a rush of clients wait until it comes to them', async () => {
+    const { port, pid } = await start({ shared: true });
+    // Its queue is the kernel's; who found it full would be asked to come again, a second later at the soonest.
+    process.kill(pid, 'SIGSTOP');
+    const sockets = Array.from({ length: RUSH }, () => connectPlain({ port, host: '127.0.0.1' }));
+    cleanups.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    try {
+      await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
   });
 
   it('leaves its certificates and TLS sessions to the next one, in files that are nobody else’s', async () => {
