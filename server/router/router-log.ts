@@ -59,26 +59,33 @@ const MAX_QUOTED = 4096;
 const QUOTE = 0x22;
 const UNSAFE = /[^ !#-~]/g;
 
+/** Lines in memory of the log's own. */
+interface Block {
+  bytes: Buffer;
+  /** Bytes. */
+  used: number;
+  lines: number;
+}
+
 /**
  * Log lines on their way to whoever follows them; kept while nobody does. A line becomes bytes at once: a string that waits would be copied
  * by the garbage collector, with all that it was put together from.
  */
 export class RouterLog {
   readonly #capacity: number;
-  /** While nobody follows. */
-  #kept: string[] = [];
-  /** While somebody does: what was not sent yet. */
-  #block: Buffer = NOTHING;
-  #used = 0;
-  #lines = 0;
+  /** Full ones, the oldest first, while nobody follows. */
+  #kept: Block[] = [];
+  /** What comes next. */
+  #block: Block = { bytes: NOTHING, used: 0, lines: 0 };
   readonly #spare: Buffer[] = [];
   #dropped = 0;
   #toldDropped = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #followers = new Map<Writable, { missed: number }>();
 
+  /** `capacity`: bytes that are kept while nobody follows; a block more may be. */
   constructor(options: { capacity?: number } = {}) {
-    this.#capacity = options.capacity ?? 10_000;
+    this.#capacity = options.capacity ?? 4 * 1024 * 1024;
   }
 
   /** How many lines were lost since the start, because nobody took them in time. */
@@ -89,83 +96,73 @@ export class RouterLog {
   /** `stamp`: milliseconds since the epoch. */
   write(app: string, stamp: string, text: string): void {
     const line = logLine(app, stamp, text);
-    if (this.#followers.size > 0) {
-      this.#append(line);
-      this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY);
-      return;
+    if (this.#block.used + line.length > this.#block.bytes.length) {
+      this.#endBlock();
+      this.#block.bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
     }
-    this.#kept.push(line);
-    if (this.#kept.length >= this.#capacity * 2) this.#trim();
+    this.#block.used += this.#block.bytes.write(line, this.#block.used, 'latin1');
+    this.#block.lines++;
+    if (this.#followers.size > 0) this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY);
   }
 
   /** Sends what was kept, and from now on every line, and how many were lost. Ends with the stream. */
   follow(stream: Writable): void {
-    this.#trim();
     this.#followers.set(stream, {
       missed: this.#followers.size === 0 ? this.#dropped - this.#toldDropped : 0,
     });
     this.#toldDropped = this.#dropped;
     stream.on('close', () => this.#followers.delete(stream));
     stream.on('error', () => this.#followers.delete(stream));
-    for (const line of this.#kept.splice(0)) this.#append(line);
+    for (const block of this.#kept.splice(0)) this.#send(block);
     this.flush();
   }
 
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#send();
+    if (this.#followers.size > 0) this.#endBlock();
   }
 
-  #append(line: string): void {
-    if (this.#used + line.length > this.#block.length) {
-      this.#send();
-      if (this.#block.length < line.length) this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
-    }
-    this.#used += this.#block.write(line, this.#used, 'latin1');
-    this.#lines++;
-  }
-
-  /** Hands the block over to all who follow, or keeps it for whoever comes next. */
-  #send(): void {
+  /** Hands it over to all who follow, or keeps it for whoever comes next. */
+  #endBlock(): void {
     const block = this.#block;
-    const text = block.subarray(0, this.#used);
-    if (this.#followers.size === 0 && this.#lines > 0)
-      this.#kept.push(...text.toString('latin1').split(LINE_END));
+    this.#block = { bytes: NOTHING, used: 0, lines: 0 };
+    if (this.#followers.size > 0) this.#send(block);
+    else if (block.lines > 0) this.#keep(block);
+  }
+
+  #keep(block: Block): void {
+    this.#kept.push(block);
+    if (this.#kept.length * BLOCK <= this.#capacity) return;
+    const { bytes, lines } = this.#kept.shift()!;
+    this.#dropped += lines;
+    this.#spare.push(bytes);
+  }
+
+  #send({ bytes, used, lines }: Block): void {
+    const text = bytes.subarray(0, used);
     let readers = 1;
     const done = () => {
-      if (--readers === 0 && this.#spare.length < SPARE) this.#spare.push(block);
+      if (--readers === 0 && this.#spare.length < SPARE) this.#spare.push(bytes);
     };
     for (const [stream, follower] of this.#followers) {
       // A follower that does not keep up loses lines; it must not cost memory or hold others up.
       if (stream.writableLength > MAX_BEHIND) {
-        follower.missed += this.#lines;
-        this.#dropped += this.#lines;
+        follower.missed += lines;
+        this.#dropped += lines;
         continue;
       }
       if (follower.missed > 0) stream.write(droppedLine(follower.missed), 'latin1');
       follower.missed = 0;
-      if (text.length === 0) continue;
+      if (used === 0) continue;
       readers++;
       stream.write(text, done);
     }
     this.#toldDropped = this.#dropped;
-    this.#block = NOTHING;
-    this.#used = 0;
-    this.#lines = 0;
-    if (block.length > 0) done();
-  }
-
-  #trim(): void {
-    const excess = this.#kept.length - this.#capacity;
-    if (excess <= 0) return;
-    this.#kept.splice(0, excess);
-    this.#dropped += excess;
+    if (bytes.length > 0) done();
   }
 }
 
-/** Behind each line feed. */
-const LINE_END = /(?<=\n)/;
 const NOTHING = Buffer.alloc(0);
 const BLOCK = 64 * 1024;
 const SPARE = 4;

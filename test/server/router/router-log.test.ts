@@ -55,12 +55,20 @@ describe('formatOutcome()', () => {
 
 describe('RouterLog', () => {
   it('keeps the last lines while nobody follows, and says how many it dropped', async () => {
-    const log = new RouterLog({ capacity: 10 });
-    for (let i = 0; i < 35; i++) log.write('a', String(i), `line ${i}`);
-    const lines = await linesOf(log, 11);
-    assert.deepEqual(lines[0], { dropped: 25 });
-    assert.deepEqual(lines[1], { app: 'a', at: 25, text: 'line 25' });
-    assert.equal(log.dropped, 25);
+    const capacity = 256 * 1024;
+    const log = new RouterLog({ capacity });
+    const size = 1000;
+    const count = 1000;
+    for (let i = 0; i < count; i++) log.write('a', String(i), 'x'.repeat(size));
+    const kept = count - log.dropped;
+    assert.ok(kept * size > capacity / 2 && kept * size < capacity * 1.5, `${kept} lines`);
+    const [first, ...lines] = await linesOf(log, kept + 1);
+    assert.deepEqual(first, { dropped: log.dropped });
+    const stamps = lines.map((line) => (line as { at: number }).at);
+    assert.deepEqual(
+      stamps,
+      Array.from({ length: kept }, (_, i) => log.dropped + i),
+    );
   });
 
   it('sends lines on as they come, to all who follow', async () => {
