@@ -123,7 +123,7 @@ export class RequestHeadReader {
       host: this.#authority === undefined ? this.#host : parseHost(this.#authority),
       text: this.#out,
       body: this.#body,
-      keepAlive: minor === 1 ? !options.close : options.keepAlive,
+      keepAlive: !options.close && (minor === 1 || options.keepAlive),
       upgrade: options.upgrade && this.#isWebSocket(),
       requestId: this.#requestId,
       forwardedFor: this.#forwardedFor,

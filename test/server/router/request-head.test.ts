@@ -195,6 +195,7 @@ describe('RequestHeadReader.read()', () => {
     assert.equal(kept('1.1', ''), true);
     assert.equal(kept('1.0', 'Keep-Alive'), true);
     assert.equal(kept('1.0', ''), false);
+    assert.equal(kept('1.0', 'keep-alive, close'), false);
   });
 
   it('takes an upgrade to WebSocket, by GET, and no other', () => {

@@ -60,7 +60,7 @@ function readHead(
     return undefined;
   if (minor === '1' && valuesOf('expect').some((value) => value.toLowerCase() !== '100-continue'))
     return undefined;
-  const last = minor === '1' ? options.includes('close') : !options.includes('keep-alive');
+  const last = options.includes('close') || (minor === '0' && !options.includes('keep-alive'));
   return { method, ...place, framing, last };
 }
 
