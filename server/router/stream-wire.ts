@@ -196,6 +196,7 @@ export abstract class StreamWire implements Wire, HandleOwner, LateWriter, Close
   // What the handle tells.
 
   onRead(count: number): void {
+    this.pool.turn.noteRead();
     if (count > 0) this.user.read(this.pool.shared, count);
     else if (count === END_OF_FILE) this.#readEnd();
     else if (count < 0) this.fail();
