@@ -37,10 +37,10 @@ export class ContainerStore {
   readonly #journal: Journal<Entry>;
   readonly #ready: ReadyFolders;
 
-  constructor(paths: { containers: string; records: string }, trash: Trash) {
+  constructor(paths: { containers: string; records: string; output: string }, trash: Trash) {
     this.#folder = paths.containers;
     this.#trash = trash;
-    this.#ready = new ReadyFolders(paths.containers, trash);
+    this.#ready = new ReadyFolders({ folder: paths.containers, output: paths.output }, trash);
     this.#journal = new Journal(paths.records, { snapshot: () => this.#entries() });
   }
 
@@ -131,6 +131,7 @@ export class ContainerStore {
     this.#ready.postpone();
     this.#add({ id, removed: true });
     this.#trash.remove(this.folder(id));
+    this.#ready.removeOutput(id);
   }
 
   /** What cannot be recorded has not happened. The journal may ask for all entries, this one among them. */

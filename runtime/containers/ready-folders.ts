@@ -2,15 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeFile } from '../durable-file.ts';
 import type { Trash } from '../trash.ts';
 import { Refill } from './refill.ts';
 
 /**
- * Containers' folders made in advance, with the three things in them that every first start needs (`upper`, `work`, `exit`): making all of
- * it would be a tenth of a container's start. They are made off the event loop. What an earlier process made is not used: it may be half done.
+ * Containers' folders made in advance, with the three things in them that every first start needs (`upper`, `work`, `exit`), and the files of
+ * their raw output: making all of it would be a fifth of a container's start. They are made off the event loop. What an earlier process made is
+ * not used: it may be half done.
  */
 export class ReadyFolders {
   readonly #folder: string;
+  readonly #output: string;
   readonly #trash: Trash;
   readonly #refill = new Refill({ least: LEAST, most: MOST }, () => this.#begin());
   /** Their names: the ids of the containers to come. */
@@ -18,9 +21,10 @@ export class ReadyFolders {
   #filling: Promise<void> | undefined;
   #closed = false;
 
-  /** `folder`: where they are, beside those that are taken. */
-  constructor(folder: string, trash: Trash) {
+  /** `folder`: where they are, beside those that are taken; `output`: where the raw output is. */
+  constructor({ folder, output }: { folder: string; output: string }, trash: Trash) {
     this.#folder = folder;
+    this.#output = output;
     this.#trash = trash;
   }
 
@@ -42,6 +46,15 @@ export class ReadyFolders {
     this.#refill.checkIn('calm');
   }
 
+  /** Of a container that is removed: it may never have been started. */
+  removeOutput(id: string): void {
+    try {
+      removeFile(join(this.#output, id));
+    } catch {
+      // The next runtime takes it away.
+    }
+  }
+
   /** Something goes on that needs the processors more than what is made in advance. */
   postpone(): void {
     this.#refill.postpone();
@@ -52,11 +65,16 @@ export class ReadyFolders {
     this.#closed = true;
     this.#refill.stop();
     await this.#filling;
-    for (const id of this.#ready.splice(0)) this.#trash.remove(this.#path(id));
+    for (const id of this.#ready.splice(0)) this.#drop(id);
   }
 
   #path(id: string): string {
     return join(this.#folder, id);
+  }
+
+  #drop(id: string): void {
+    this.#trash.remove(this.#path(id));
+    this.removeOutput(id);
   }
 
   #begin(): void {
@@ -74,15 +92,15 @@ export class ReadyFolders {
       }
       const id = newId();
       try {
-        await make(this.#path(id));
+        await make(this.#path(id), join(this.#output, id));
         this.#ready.push(id);
       } catch {
         // A full disk, mostly: whoever needs a folder will be told.
-        this.#trash.remove(this.#path(id));
+        this.#drop(id);
         return;
       }
     }
-    for (const id of this.#ready.splice(this.#refill.target)) this.#trash.remove(this.#path(id));
+    for (const id of this.#ready.splice(this.#refill.target)) this.#drop(id);
   }
 }
 
@@ -90,10 +108,11 @@ function newId(): string {
   return randomBytes(32).toString('hex');
 }
 
-async function make(path: string): Promise<void> {
+async function make(path: string, output: string): Promise<void> {
   await mkdir(path, { mode: 0o700 });
   await mkdir(join(path, 'upper'), { mode: 0o755 });
   await mkdir(join(path, 'work'), { mode: 0o700 });
+  await writeFile(output, '', { mode: 0o600 });
   await writeFile(join(path, 'exit'), '', { mode: 0o600 });
 }
 

@@ -18,7 +18,7 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
       .filter((id) => !known.has(id) && !isReady(join(folder('containers'), id)))
       .map((id) => `folder of ${id}`),
     ...readdirSync(folder('output'))
-      .filter((id) => !known.has(id.slice(0, 64)))
+      .filter((id) => !known.has(id.slice(0, 64)) && !isMadeAhead(join(folder('containers'), id)))
       .map((id) => `output of ${id}`),
     ...addresses
       .filter((address, at) => addresses.indexOf(address) !== at)
@@ -29,6 +29,11 @@ export async function leftovers(docker: Docker, root: string): Promise<string[]>
       .map((file) => `loop device of ${file}`),
     ...(containers.length === 0 && images.length === 1 ? unusedLayers(folder('layers')) : []),
   ];
+}
+
+/** Such a folder that is there, and so may be the file for its output. */
+function isMadeAhead(folder: string): boolean {
+  return existsSync(folder) && isReady(folder);
 }
 
 /** Whether a container's folder was made in advance, or is being made, and nothing has begun in it; or it is gone meanwhile. */

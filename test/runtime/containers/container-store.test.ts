@@ -22,6 +22,7 @@ describe('ContainerStore', () => {
   let trash: Trash;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'paas-store-'));
+    mkdirSync(join(root, 'output'));
     trash = new Trash(join(root, 'trash'), async ([program, ...args]) => {
       execFileSync(program!, args);
     });
@@ -38,7 +39,7 @@ describe('ContainerStore', () => {
   const folder = (id: string) => join(root, 'containers', id);
   const open = () => {
     const store = new ContainerStore(
-      { containers: join(root, 'containers'), records: join(root, 'records') },
+      { containers: join(root, 'containers'), records: join(root, 'records'), output: join(root, 'output') },
       trash,
     );
     opened.push(store);

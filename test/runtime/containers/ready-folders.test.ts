@@ -21,8 +21,8 @@ describe('ReadyFolders', () => {
       execFileSync(program!, args);
     });
     trash.open();
-    execFileSync('mkdir', [join(root, 'containers')]);
-    folders = new ReadyFolders(join(root, 'containers'), trash);
+    execFileSync('mkdir', [join(root, 'containers'), join(root, 'output')]);
+    folders = new ReadyFolders({ folder: join(root, 'containers'), output: join(root, 'output') }, trash);
   });
   afterEach(async () => {
     await folders.close();
@@ -31,6 +31,7 @@ describe('ReadyFolders', () => {
   });
 
   const there = () => readdirSync(join(root, 'containers'));
+  const outputs = () => readdirSync(join(root, 'output'));
   const path = (...names: string[]) => join(root, 'containers', ...names);
   /** Whole ones: `exit` comes last. */
   const ready = () => there().filter((id) => existsSync(path(id, 'exit')));
@@ -40,13 +41,16 @@ describe('ReadyFolders', () => {
     await until(() => ready().length === FEW);
     const id = folders.nextId();
     assert.deepEqual(readdirSync(path(id)).sort(), ['exit', 'upper', 'work']);
+    assert.ok(outputs().includes(id));
     folders.take(id);
     assert.notEqual(folders.nextId(), id);
     await until(() => ready().length === FEW + 1);
     await folders.close();
     await trash.emptied();
     // What nobody took is gone, what was taken is there.
-    assert.deepEqual(there(), [id]);
+    assert.deepEqual([there(), outputs()], [[id], [id]]);
+    folders.removeOutput(id);
+    assert.deepEqual(outputs(), []);
   });
 
   it('makes one at once when none is ready, and says when it cannot', () => {
