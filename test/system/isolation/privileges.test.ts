@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { describe, it } from 'mocha';
 import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namespace.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
-import { AT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
+import { AT, MOUNT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
 import { BASE } from '../engine-process.ts';
 import { DOCKER, engineSuite } from '../engine-suite.ts';
 import { isolationSuite } from './isolation-suite.ts';
@@ -67,22 +67,37 @@ describe('privileges in a container', () => {
     const [count, name] = output.trim().split('\n');
     assert.ok(Number(count) <= 5, `${count} processes`);
     assert.equal(name, 'paas-init');
-    const leak: Operation = {
-      call: 'open_tree',
-      args: [AT.FDCWD, '/proc', OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
-      purpose: 'leak',
-      result: 'leak',
-    };
+    // Private: where the host's mounts are shared, as systemd makes them, what the container mounts in there would be mounted on the host.
+    const isPrivate = Buffer.from(new BigUint64Array([0n, 0n, BigInt(MOUNT.PRIVATE), 0n]).buffer);
+    const leak: Operation[] = [
+      {
+        call: 'open_tree',
+        args: [AT.FDCWD, '/proc', OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
+        purpose: 'leak',
+        result: 'leak',
+      },
+      {
+        call: 'mount_setattr',
+        args: [{ result: 'leak' }, '', AT.EMPTY_PATH, isPrivate, isPrivate.length],
+        purpose: 'leak',
+      },
+    ];
     const hostProc = (operations: Operation[]) => [
-      leak,
+      ...leak,
       ...operations.map((operation): Operation => {
         if (operation.purpose !== 'mount "/proc"') return operation;
         const args = [{ result: 'leak' }, '', AT.FDCWD, BASE_PATHS.proc, MOVE_MOUNT.F_EMPTY_PATH];
         return { call: 'move_mount', args, purpose: operation.purpose };
       }),
     ];
+    const ofHost = () =>
+      readFileSync('/proc/mounts', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(' /proc/'));
+    const before = ofHost();
     const open = await weakened.run(script, { edit: hostProc });
     assert.ok(Number(open.output.split('\n')[0]) > 20);
+    assert.deepEqual(ofHost(), before, 'the host’s /proc is as it was');
   });
 });
 
