@@ -13,6 +13,7 @@ import {
 import { connect, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { ROUTER_FLAGS } from '../../../server/host/services.ts';
 import { RouterClient } from '../../../server/router-client.ts';
 
 export const APP_HOST = 'app.localhost';
@@ -81,8 +82,7 @@ export class Proxies {
       PAAS_HTTP: '127.0.0.1:0',
       PAAS_HTTPS: '127.0.0.1:0',
     };
-    // As main starts it.
-    const router = this.#spawn([process.execPath, '--max-semi-space-size=8', ROUTER], PROXY_CORE, env);
+    const router = this.#spawn([process.execPath, ...ROUTER_FLAGS, ROUTER], PROXY_CORE, env);
     const [text] = await once(router.stdout!, 'data');
     const [port, tlsPort] = [...String(text).matchAll(/:(\d+)"/g)].map((match) => Number(match[1]));
     const client = new RouterClient({ socketPath: join(run, 'control', 'router.sock') });
