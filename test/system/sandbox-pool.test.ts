@@ -28,7 +28,7 @@ describe('sandboxes made in advance', function () {
   };
 
   /** Waits until a list stays as short as this: what was killed takes the kernel a moment. */
-  async function settles(list: () => string[], length: number): Promise<void> {
+  async function settles(list: () => unknown[], length: number): Promise<void> {
     for (let tries = 0; list().length !== length; tries++) {
       assert.ok(tries < 200, `${list().length} instead of ${length}: ${list().slice(0, 10)}`);
       await sleep(100);
@@ -62,7 +62,7 @@ describe('sandboxes made in advance', function () {
     }
     const running = await engine.docker.listContainers();
     await settles(interfaces, LEAST + running.length);
-    assert.equal(parked().length, LEAST);
+    await settles(parked, LEAST);
     const { State, NetworkSettings } = await lasting.container.inspect();
     assert.deepEqual([State.Pid, addressOf(NetworkSettings)], [lasting.pid, lasting.address]);
     await engine.removeContainers();
