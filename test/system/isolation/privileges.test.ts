@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'mocha';
 import { BASE as BASE_PATHS } from '../../../runtime/containers/plan/base-namespace.ts';
+import { planBindSources } from '../../../runtime/containers/plan/mount-plan.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
-import { AT, MOUNT, MOVE_MOUNT, OPEN_TREE } from '../../../runtime/syscall/constants.ts';
+import { AT, MOVE_MOUNT } from '../../../runtime/syscall/constants.ts';
 import { BASE } from '../engine-process.ts';
 import { DOCKER, engineSuite } from '../engine-suite.ts';
 import { isolationSuite } from './isolation-suite.ts';
@@ -67,26 +68,14 @@ describe('privileges in a container', () => {
     const [count, name] = output.trim().split('\n');
     assert.ok(Number(count) <= 5, `${count} processes`);
     assert.equal(name, 'paas-init');
-    // Private: where the host's mounts are shared, as systemd makes them, what the container mounts in there would be mounted on the host.
-    const isPrivate = Buffer.from(new BigUint64Array([0n, 0n, BigInt(MOUNT.PRIVATE), 0n]).buffer);
-    const leak: Operation[] = [
-      {
-        call: 'open_tree',
-        args: [AT.FDCWD, '/proc', OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
-        purpose: 'leak',
-        result: 'leak',
-      },
-      {
-        call: 'mount_setattr',
-        args: [{ result: 'leak' }, '', AT.EMPTY_PATH, isPrivate, isPrivate.length],
-        purpose: 'leak',
-      },
-    ];
+    // As bind mounts are it is private: where the host's mounts are shared, as systemd makes them, what the container mounts in there would be mounted on the host.
+    const leaked = { source: '/proc', target: '/proc', readOnly: false, isFolder: true };
+    const leak = planBindSources([leaked], { mapOwners: false });
     const hostProc = (operations: Operation[]) => [
       ...leak,
       ...operations.map((operation): Operation => {
         if (operation.purpose !== 'mount "/proc"') return operation;
-        const args = [{ result: 'leak' }, '', AT.FDCWD, BASE_PATHS.proc, MOVE_MOUNT.F_EMPTY_PATH];
+        const args = [{ result: leak[0]!.result! }, '', AT.FDCWD, BASE_PATHS.proc, MOVE_MOUNT.F_EMPTY_PATH];
         return { call: 'move_mount', args, purpose: operation.purpose };
       }),
     ];
