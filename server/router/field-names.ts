@@ -51,6 +51,11 @@ export interface ConnectionOptions {
   readonly named: readonly string[];
 }
 
+/** Whether a connection is kept after a message with these options, of HTTP/1.`minor` (RFC 9112, 9.3). */
+export function isKept({ close, keepAlive }: ConnectionOptions, minor: number): boolean {
+  return !close && (minor !== 0 || keepAlive);
+}
+
 /** Reads Connection's value, undefined if it is no list of tokens. */
 export function parseConnection(list: string | undefined): ConnectionOptions | undefined {
   if (list === undefined) return NO_OPTIONS;

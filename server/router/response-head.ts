@@ -1,5 +1,5 @@
 import { CHUNKED, NO_BODY, UNTIL_CLOSE } from './body-framing.ts';
-import { type ConnectionOptions, FieldNames, parseConnection, withoutFields } from './field-names.ts';
+import { type ConnectionOptions, FieldNames, isKept, parseConnection, withoutFields } from './field-names.ts';
 import { type FieldLine, FieldScanner, INCOMPLETE } from './field-scanner.ts';
 
 /** A response's head, and what of it goes to the client. */
@@ -134,7 +134,7 @@ export class ResponseHeadReader {
       text: this.#out,
       rest: isShort ? this.#text.slice(fieldsEnd) : undefined,
       body: this.#bodyLength(),
-      keepAlive: this.#keepAlive(options),
+      keepAlive: isKept(options, this.#minor) ? this.#idle : 0,
       upgrade: this.#upgrade?.toLowerCase(),
       hasDate: this.#hasDate,
       end,
@@ -165,11 +165,6 @@ export class ResponseHeadReader {
     if (this.#method === 'HEAD' || hasNoContent(this.#status) || this.#status === 304) return NO_BODY;
     if (this.#chunked) return CHUNKED;
     return this.#length ?? UNTIL_CLOSE;
-  }
-
-  #keepAlive(options: ConnectionOptions): number | undefined {
-    if (options.close || (this.#minor === 0 && !options.keepAlive)) return 0;
-    return this.#idle;
   }
 
   #value(line: FieldLine): string {
