@@ -1,4 +1,5 @@
 import { closeSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onceReadable } from '../syscall/readiness.ts';
 import type { ContainerExit } from './kernel.ts';
 
@@ -35,6 +36,13 @@ export class Exits {
   /** The container's process, if it runs. */
   process(id: string): WatchedProcess | undefined {
     return this.#watched.get(id);
+  }
+
+  /** Whether a process that `process` told is ending: nothing can be done in it some time before it is seen to have ended. */
+  async isEnding(id: string, process: WatchedProcess): Promise<boolean> {
+    const is = () => this.#watched.get(id) !== process;
+    for (let tries = 0; tries < 5 && !is(); tries++) await sleep(10);
+    return is();
   }
 
   /** How a process ended, by what its PID 1 wrote; one that was killed wrote nothing. */

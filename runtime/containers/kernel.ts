@@ -15,7 +15,7 @@ export interface Kernel {
   changeTraffic(id: string, change: Pick<Traffic, 'networks' | 'egress'>): Promise<void>;
   /** The host's ports that lead to containers as they come and go, in the place of the last ones; resolves with those that cannot be. */
   forward(forwards: Forward[]): Promise<RefusedForward[]>;
-  /** Starts another process in a running container. */
+  /** Starts another process in a running container. Throws `SetupError`, or `conflict` if the container has ended or is ending. */
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** To the container's init, which forwards it to every process in the container; SIGKILL kills all at once. */
   kill(id: string, signal: number): void;

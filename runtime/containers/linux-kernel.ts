@@ -1,5 +1,6 @@
 import { closeSync, readlinkSync, readSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
+import { EngineError } from '../engine-error.ts';
 import { ensureInit } from '../init/build.ts';
 import type { FirewallOptions } from '../network/firewall-table.ts';
 import type { Forward, RefusedForward } from '../network/port-forwards.ts';
@@ -14,7 +15,7 @@ import { openTerminalOf } from '../syscall/terminals.ts';
 import { loopDevicesOf } from './disk/loop-usage.ts';
 import { killExec } from './exec-kill.ts';
 import { planExec } from './exec-plan.ts';
-import { Exits, parseExitStatus } from './exits.ts';
+import { Exits, parseExitStatus, type WatchedProcess } from './exits.ts';
 import { HeldDescriptors, stdioOf } from './held-descriptors.ts';
 import { InstanceClaim } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
@@ -42,7 +43,6 @@ import type { Sandbox } from './sandbox.ts';
 import { type LaunchParts, launchIn, openDisk, withTypes } from './sandbox-launch.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
-import { SetupError } from './setup-error.ts';
 import { raiseSharedCounts } from './shared-counts.ts';
 import { givePipes, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
 
@@ -181,7 +181,16 @@ export class LinuxKernel implements Kernel {
 
   async exec(id: string, spec: ExecSpec): Promise<ExecProcess> {
     const container = this.#exits.process(id);
-    if (!container) throw new SetupError(125, `Container ${id} is not running.`);
+    if (!container) throw notRunning(id);
+    try {
+      return await this.#execIn(container, id, spec);
+    } catch (error) {
+      if (isInternal(error) && (await this.#exits.isEnding(id, container))) throw notRunning(id, error);
+      throw error;
+    }
+  }
+
+  async #execIn(container: WatchedProcess, id: string, spec: ExecSpec): Promise<ExecProcess> {
     using open = new HeldDescriptors();
     const userNamespace = hasUserNamespace(container.pid);
     const terminal =
@@ -348,6 +357,15 @@ export class LinuxKernel implements Kernel {
       throw error;
     }
   }
+}
+
+function notRunning(id: string, cause?: unknown): EngineError {
+  return new EngineError('conflict', `Container ${id} is not running.`, { cause });
+}
+
+/** It is not what was asked for that was wrong. */
+function isInternal(error: unknown): boolean {
+  return !(error instanceof EngineError) || error.code === 'internal';
 }
 
 /** The process, unless another has its number by now. */

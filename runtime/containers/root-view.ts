@@ -40,13 +40,14 @@ export function mountView(processes: ProcessMaker, context: ViewContext): Promis
 
 /** The root folder of a running process; undefined if it has ended. */
 export function openRootOf(process: { pid: number; pidfd: number }): RootView | undefined {
+  let ownersFrom: number;
   let folder: number;
   try {
+    ownersFrom = hostId(0, { userNamespace: hasUserNamespace(process.pid) });
     folder = openPath(`/proc/${process.pid}/root`, OPEN.PATH | OPEN.DIRECTORY);
   } catch {
     return undefined;
   }
-  const ownersFrom = hostId(0, { userNamespace: hasUserNamespace(process.pid) });
   // Only if it still lives was the number its own until here.
   if (signalProcess(process.pidfd, 0)) return { folder, ownersFrom, close: () => closeSync(folder) };
   closeSync(folder);

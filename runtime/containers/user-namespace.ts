@@ -72,7 +72,7 @@ function takeNamespace(pid: number): number {
   return openSync(`/proc/${pid}/ns/user`, 'r');
 }
 
-/** Whether a process is in another user namespace than we are. */
+/** Whether a process is in another user namespace than we are. Throws ENOENT if it has ended. */
 export function hasUserNamespace(pid: number): boolean {
   return readlinkSync(`/proc/${pid}/ns/user`) !== readlinkSync('/proc/self/ns/user');
 }

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
 import { after, before, describe, it } from 'mocha';
 import { SetupError } from '../../runtime/containers/setup-error.ts';
+import { EngineError } from '../../runtime/engine-error.ts';
 import { resizeTerminal } from '../../runtime/syscall/descriptors.ts';
 import { usedGroups } from './engine-leftovers.ts';
 import { APP_USER, interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
@@ -214,6 +215,19 @@ describe('LinuxKernel', () => {
       await assert.rejects(containers.exec(spec, '', { args: ['nothing'] }), { exitCode: 127 });
     });
     await assert.rejects(containers.exec(spec, 'true'), /not running/);
+  });
+
+  it('exec() says of a container that is just ending that it does not run', async () => {
+    for (let round = 0; round < 20; round++) {
+      const spec = containers.spec('sleep 99');
+      await containers.during(spec, async () => {
+        containers.kernel.kill(spec.id, 9);
+        // Nothing is told before this turn of the event loop is over.
+        for (const until = performance.now() + round / 10; performance.now() < until; );
+        const outcome = await containers.exec(spec, 'sleep 99').catch((error) => error);
+        assert.equal(outcome.code, outcome instanceof EngineError ? 'conflict' : 137, outcome);
+      });
+    }
   });
 
   it('exec() ends with the container, with 137', async () => {
