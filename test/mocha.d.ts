@@ -37,7 +37,7 @@ declare module 'mocha' {
 
   interface Runner {
     stats?: Stats;
-    on(event: 'pending' | 'pass', listener: (test: Titled) => void): void;
+    on(event: 'pending' | 'pass' | 'fail', listener: (test: Titled) => void): void;
     on(event: 'retry', listener: (test: Titled, error: Error) => void): void;
   }
 

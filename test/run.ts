@@ -36,12 +36,14 @@ interface Result {
   skipped: string[];
   /** The tests that passed at the second try alone, each with why the first failed. */
   unsteady: string[];
+  /** Why the first try failed of those whose second failed, too: the one that tells more, often. */
+  firstTries: string[];
 }
 
 /** `most`: so many files at once, each in a process that is used again. What they print comes file by file. */
 async function run(chosen: string[], most: number): Promise<Result> {
   const jobs = Math.min(most, chosen.length);
-  if (jobs === 0) return { passed: 0, failed: 0, pending: 0, skipped: [], unsteady: [] };
+  if (jobs === 0) return { passed: 0, failed: 0, pending: 0, skipped: [], unsteady: [], firstTries: [] };
   const Mocha = await loadMocha();
   const mocha = new Mocha({
     timeout: 60_000,
@@ -58,19 +60,22 @@ async function run(chosen: string[], most: number): Promise<Result> {
     const skipped = new Set<string>();
     const first = new Map<string, string>();
     const unsteady: string[] = [];
+    const firstTries: string[] = [];
     const runner = mocha.run((failed) => {
       const { passes = 0, pending = 0 } = runner.stats ?? {};
-      done({ passed: passes, failed, pending, skipped: [...skipped], unsteady });
+      done({ passed: passes, failed, pending, skipped: [...skipped], unsteady, firstTries });
     });
     runner.on('pending', (test) => skipped.add(test.titlePath()[0] ?? test.title));
     runner.on('retry', (test, error) =>
       first.set(test.titlePath().join(' '), error.message.replace(/\s+/g, ' ').slice(0, 500)),
     );
-    runner.on('pass', (test) => {
+    const noteFirst = (list: string[]) => (test: { titlePath(): string[] }) => {
       const title = test.titlePath().join(' ');
       const why = first.get(title);
-      if (why !== undefined) unsteady.push(`${title}: ${why}`);
-    });
+      if (why !== undefined) list.push(`${title}: ${why}`);
+    };
+    runner.on('pass', noteFirst(unsteady));
+    runner.on('fail', noteFirst(firstTries));
   });
 }
 
@@ -82,6 +87,8 @@ function report(parts: Result[]): void {
     process.stdout.write(`skipped here: ${suite}\n`);
   for (const test of parts.flatMap(({ unsteady }) => unsteady))
     process.stdout.write(`passed at the second try only: ${test}\n`);
+  for (const test of parts.flatMap(({ firstTries }) => firstTries))
+    process.stdout.write(`failed at the first try, too: ${test}\n`);
   // Something that a test left open must not keep us here; what it says must come out first.
   const pending = sum('pending') > 0 ? `, ${sum('pending')} skipped` : '';
   process.stdout.write(`${sum('passed')} passed, ${sum('failed')} failed${pending}\n`, () =>
