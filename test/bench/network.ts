@@ -19,7 +19,7 @@ $s->recv(my $answer, 512); push @took, time - $t; usleep(2500) } @took = sort { 
 
 const world = new WorldServer();
 await world.open();
-const engine = new EngineProcess(`172.28.${process.pid % 256}.0/23`);
+const engine = new EngineProcess(`172.28.${process.pid & 0xfe}.0/23`);
 await engine.start();
 try {
   await docker('network', 'create', 'crowd');

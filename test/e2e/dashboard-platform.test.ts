@@ -22,7 +22,7 @@ describe('the dashboard of a whole platform', function () {
       console.log(`      skipped: ${reason}`);
       return this.skip();
     }
-    paas = await Instance.start({ PAAS_SUBNET: '172.27.128.0/18' });
+    paas = await Instance.start();
     folder = await paas.checkout('node-worker', 'shop');
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     page = await browser.newPage();

@@ -15,7 +15,7 @@ describe('main', function () {
 
   before(async function () {
     if (whyNot()) this.skip();
-    instance = await Instance.start({ PAAS_SUBNET: '172.27.16.0/24' });
+    instance = await Instance.start();
   });
   after(() => instance?.remove());
 
