@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { refuseSecond } from './api/sockets.ts';
-import { removeDeadInstances } from './containers/dead-instances.ts';
+import { refuseSharedSubnet, removeDeadInstances } from './containers/dead-instances.ts';
 import { LinuxKernel } from './containers/linux-kernel.ts';
 import { comeBeforeApps } from './priority.ts';
 import { startRuntime } from './runtime.ts';
@@ -16,6 +16,7 @@ process.on('unhandledRejection', (error) => console.error('Nobody expected this:
 const settings = parseSettings(process.env);
 const { dockerSocket, output } = runtimePaths(settings);
 await refuseSecond(dockerSocket);
+refuseSharedSubnet(settings);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const kernel = await LinuxKernel.open({ ...settings, output });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCgroups } from '../cgroups/cgroups.ts';
+import { EngineError } from '../engine-error.ts';
+import { Subnet } from '../network/subnet.ts';
 import { INSTANCES, InstanceClaim, type InstanceRecord } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 
@@ -33,6 +35,32 @@ export async function removeDeadInstances(
     }
   }
   return removed;
+}
+
+/**
+ * Throws `conflict` if another instance that is not dead has addresses of this one's subnet: a container of either could not start when the other has
+ * its address, and each firewall would take the other's containers for spoofed.
+ */
+export function refuseSharedSubnet(instance: InstanceRecord, folder = INSTANCES): void {
+  const own = instanceTag(instance.run);
+  const subnet = new Subnet(instance.subnet);
+  for (const tag of existsSync(folder) ? readdirSync(folder) : []) {
+    const other = tag === own ? undefined : readRecord(join(folder, tag), tag);
+    if (!other || !subnet.overlaps(new Subnet(other.subnet)) || !lives(other, { tag, folder })) continue;
+    throw new EngineError(
+      'conflict',
+      `PAAS_SUBNET ${instance.subnet} overlaps with ${other.subnet} of the instance whose PAAS_RUN is "${other.run}". Set another, e.g. PAAS_SUBNET=172.31.0.0/16.`,
+    );
+  }
+}
+
+function lives(instance: InstanceRecord, { tag, folder }: { tag: string; folder: string }): boolean {
+  const claim = InstanceClaim.try(folder, tag);
+  try {
+    return !claim || !isDead(instance, tag);
+  } finally {
+    claim?.close();
+  }
 }
 
 /** Undefined: what stands there is no instance's note, as its writer was killed at it. */

@@ -20,6 +20,11 @@ export class Subnet {
     return offset >= 0 && offset < this.#size;
   }
 
+  /** Whether some address is in both. */
+  overlaps(other: Subnet): boolean {
+    return this.contains(toAddress(other.#base)) || other.contains(toAddress(this.#base));
+  }
+
   /** How many containers can have an address; the first and the last of the network are not used. */
   get capacity(): number {
     return this.#size - 2;

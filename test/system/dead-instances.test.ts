@@ -84,6 +84,32 @@ describe('removeDeadInstances()', function () {
   });
 });
 
+describe('a second instance on the machine', function () {
+  this.timeout(60_000);
+  const common = `172.24.${process.pid & 0xfe}.0/23`;
+
+  before(function () {
+    if (missingForContainers()) this.skip();
+  });
+
+  it('is refused while another has addresses of its subnet, and starts when that one is dead', async () => {
+    const first = new EngineProcess(common);
+    const second = new EngineProcess(common.replace('/23', '/24'));
+    await first.start();
+    try {
+      const { status, stderr } = second.startSecond();
+      assert.notEqual(status, 0);
+      assert.ok(stderr.includes(`"${join(first.root, 'run')}". Set another, e.g. PAAS_SUBNET=`), stderr);
+      await first.end('SIGKILL');
+      await second.start();
+    } finally {
+      await second.remove();
+      await first.end('SIGKILL');
+      execFileSync('rm', ['-rf', first.root]);
+    }
+  });
+});
+
 /** What of an instance is in the kernel, in words. */
 function tracesOf(run: string, subnet: string): string[] {
   const tag = instanceTag(run);
