@@ -16,7 +16,7 @@ process.on('unhandledRejection', (error) => console.error('Nobody expected this:
 const settings = parseSettings(process.env);
 const { dockerSocket, output } = runtimePaths(settings);
 await refuseSecond(dockerSocket);
-refuseSharedSubnet(settings);
+await refuseSharedSubnet(settings);
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const kernel = await LinuxKernel.open({ ...settings, output });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });

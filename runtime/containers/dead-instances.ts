@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openCgroups } from '../cgroups/cgroups.ts';
 import { EngineError } from '../engine-error.ts';
 import { Subnet } from '../network/subnet.ts';
@@ -41,12 +42,13 @@ export async function removeDeadInstances(
  * Throws `conflict` if another instance that is not dead has addresses of this one's subnet: a container of either could not start when the other has
  * its address, and each firewall would take the other's containers for spoofed.
  */
-export function refuseSharedSubnet(instance: InstanceRecord, folder = INSTANCES): void {
+export async function refuseSharedSubnet(instance: InstanceRecord, folder = INSTANCES): Promise<void> {
   const own = instanceTag(instance.run);
   const subnet = new Subnet(instance.subnet);
   for (const tag of existsSync(folder) ? readdirSync(folder) : []) {
     const other = tag === own ? undefined : readRecord(join(folder, tag), tag);
-    if (!other || !subnet.overlaps(new Subnet(other.subnet)) || !lives(other, { tag, folder })) continue;
+    if (!other || !subnet.overlaps(new Subnet(other.subnet)) || !(await lives(other, { tag, folder })))
+      continue;
     throw new EngineError(
       'conflict',
       `PAAS_SUBNET ${instance.subnet} overlaps with ${other.subnet} of the instance whose PAAS_RUN is "${other.run}". Set another, e.g. PAAS_SUBNET=172.31.0.0/16.`,
@@ -54,7 +56,16 @@ export function refuseSharedSubnet(instance: InstanceRecord, folder = INSTANCES)
   }
 }
 
-function lives(instance: InstanceRecord, { tag, folder }: { tag: string; folder: string }): boolean {
+/** What was killed takes the kernel a moment. */
+async function lives(instance: InstanceRecord, at: { tag: string; folder: string }): Promise<boolean> {
+  for (let tries = 0; tries < TRIES && isAlive(instance, at); tries++) await sleep(PAUSE_MILLISECONDS);
+  return isAlive(instance, at);
+}
+
+const TRIES = 40;
+const PAUSE_MILLISECONDS = 50;
+
+function isAlive(instance: InstanceRecord, { tag, folder }: { tag: string; folder: string }): boolean {
   const claim = InstanceClaim.try(folder, tag);
   try {
     return !claim || !isDead(instance, tag);
