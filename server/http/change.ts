@@ -22,10 +22,10 @@ export async function carryOut(
   }
   exchange.tell('working', meanwhile);
   work.then(
-    (text) => exchange.tell('done', text),
+    (text) => exchange.tellLate('done', text),
     (error: unknown) => {
       exchange.parts.log(`dashboard: a change went wrong after its page was gone (${meanwhile})`, error);
-      exchange.tell('failed', publicError(error).message);
+      exchange.tellLate('failed', publicError(error).message);
     },
   );
 }

@@ -93,8 +93,14 @@ export class Exchange {
     return ssh.port === 22 ? `ssh paas@${domain}` : `ssh -p ${ssh.port} paas@${domain}`;
   }
 
+  /** On the page that this answer leads to. */
   tell(kind: Notice['kind'], text: string): void {
-    this.parts.notices.add(this.session.id, { kind, text });
+    this.parts.notices.add(this.session.id, { kind, text, for: 'next page' });
+  }
+
+  /** On whatever the session looks at by now. */
+  tellLate(kind: Notice['kind'], text: string): void {
+    this.parts.notices.add(this.session.id, { kind, text, for: 'whatever looks' });
   }
 
   /** Answers a change with the page to look at next. */

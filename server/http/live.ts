@@ -17,7 +17,7 @@ export async function streamLive(
   let shown = stream.lastEventId;
   for (let next = first; !stream.signal.aborted; next = data()) {
     const id = fingerprint(next);
-    const notices = exchange.parts.notices.take(exchange.session.id);
+    const notices = exchange.parts.notices.takeLate(exchange.session.id);
     if (id !== shown || notices.length > 0) {
       await stream.send({ id, data: await exchange.render(template, { ...next, liveNotices: notices }) });
       shown = id;

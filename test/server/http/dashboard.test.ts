@@ -203,6 +203,17 @@ describe('createDashboard()', () => {
       assert.match(text, /id="notices" hx-swap-oob="innerHTML"/);
     }).timeout(6000);
 
+    it('tells what was done on the next page, not on the one that is being left', async () => {
+      const left = client.stream('/apps/blog/events', (sofar) => sofar.includes('v4'));
+      await client.post('/apps/blog/rollback', { version: '1' });
+      // The page that is left looks twice a second.
+      await setTimeout(700);
+      const next = await client.ask('/apps/blog/releases');
+      await client.post('/apps/blog/rollback', { version: '1' });
+      assert.match(next.text, /Rolled back to v1; that is now v3\./);
+      assert.doesNotMatch((await left).text, /Rolled back/);
+    }).timeout(6000);
+
     it('masks config values until asked, and keeps several lines', async () => {
       const value = `  line 1\nline 2 "quoted" = ü\n${HOSTILE}\n`;
       await client.post('/apps/blog/config', { name: 'KEY', value: value.replaceAll('\n', '\r\n') });
