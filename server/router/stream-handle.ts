@@ -9,8 +9,8 @@ const { binding } = process as unknown as { binding: (name: string) => unknown }
 
 /** A connection, TCP or a unix socket. Functions that return a number return 0, or a negative errno of libuv's. */
 export interface StreamHandle {
-  /** `memory`: what was read, unless that is in the user's buffer. */
-  onread: (this: StreamHandle, memory?: ArrayBuffer) => void;
+  /** Called when something was read. */
+  onread: (this: StreamHandle) => void;
   owner: HandleOwner;
   /** Bytes that the kernel did not take yet. */
   readonly writeQueueSize: number;
@@ -70,7 +70,6 @@ interface StreamBinding {
   ShutdownWrap: new () => ShutdownRequest;
   streamBaseState: Int32Array;
   kReadBytesOrError: number;
-  kArrayBufferOffset: number;
   kLastWriteWasAsync: number;
 }
 interface TcpBinding {
@@ -92,7 +91,7 @@ const stream = binding('stream_wrap') as StreamBinding;
 const tcp = binding('tcp_wrap') as TcpBinding;
 const pipe = binding('pipe_wrap') as PipeBinding;
 let tls: TlsBinding | undefined;
-const { streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } = stream;
+const { streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = stream;
 
 export const { WriteWrap } = stream;
 
@@ -119,13 +118,17 @@ export function own(handle: StreamHandle, owner: HandleOwner, buffer: Buffer): v
   handle.useUserBuffer(buffer);
 }
 
-/** Calls back with what a handle reads, each time in memory of its own; undefined: the end, or an error. */
-export function readEach(handle: StreamHandle, onRead: (bytes: Buffer | undefined) => void): void {
-  handle.onread = (memory) => {
+/** Calls back with what a handle reads, which comes into `buffer`: all of it is another's when the call is over. undefined: the end, or an error. */
+export function readEach(
+  handle: StreamHandle,
+  buffer: Buffer,
+  onRead: (bytes: Buffer | undefined) => void,
+): void {
+  handle.onread = () => {
     const count = streamBaseState[kReadBytesOrError]!;
-    if (count === 0) return;
-    onRead(memory && Buffer.from(memory, streamBaseState[kArrayBufferOffset], count));
+    if (count !== 0) onRead(count > 0 ? buffer.subarray(0, count) : undefined);
   };
+  handle.useUserBuffer(buffer);
   handle.readStart();
 }
 

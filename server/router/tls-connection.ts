@@ -44,7 +44,9 @@ export class TlsConnection implements Connection, WireUser {
     this.#handle = handle;
     this.peer = options.peer;
     this.#close = () => handle.close(() => this.closed());
-    readEach(handle, (bytes) => (bytes ? this.#readHello(bytes) : this.#close()));
+    readEach(handle, this.#router.buffers.shared, (bytes) =>
+      bytes ? this.#readHello(bytes) : this.#close(),
+    );
   }
 
   get isIdle(): boolean {
@@ -75,7 +77,7 @@ export class TlsConnection implements Connection, WireUser {
   }
 
   #readHello(bytes: Buffer): void {
-    this.#hello = this.#hello ? Buffer.concat([this.#hello, bytes]) : bytes;
+    this.#hello = this.#hello ? Buffer.concat([this.#hello, bytes]) : Buffer.from(bytes);
     try {
       const hello = parseClientHello(this.#hello);
       if (hello) this.#choose(hello, this.#hello);
