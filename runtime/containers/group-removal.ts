@@ -41,9 +41,18 @@ export class GroupRemoval {
       await sleep(GATHER_MILLISECONDS);
       const some = [...this.#pending].slice(0, MOST_AT_ONCE);
       const folders = some.flatMap(([id]) => this.#cgroups.folders(id));
-      await this.#processes.run(folders.map(removeFolder)).catch(() => {});
-      await Promise.all(some.map(([id, pending]) => this.#finish(id, pending)));
+      const allGone = await this.#processes.run(planRemoval(folders)).then(
+        () => true,
+        () => false,
+      );
+      if (allGone) for (const [id] of some) this.#gone(id);
+      else await Promise.all(some.map(([id, pending]) => this.#finish(id, pending)));
     }
+  }
+
+  #gone(id: string): void {
+    this.#pending.get(id)!.resolve();
+    this.#pending.delete(id);
   }
 
   /** What is still there by now may have processes in it. */
@@ -64,12 +73,20 @@ export class GroupRemoval {
 const GATHER_MILLISECONDS = 5;
 const MOST_AT_ONCE = 64;
 
-function removeFolder(path: string): Operation {
+/** Removes what can be, then makes sure that all are gone: to look from here would hold up the event loop, as looking waits for what others remove meanwhile. */
+function planRemoval(folders: string[]): Operation[] {
+  return [
+    ...folders.map((path) => removeFolder(path, 'any')),
+    ...folders.map((path) => removeFolder(path, 'ENOENT')),
+  ];
+}
+
+function removeFolder(path: string, tolerate: string): Operation {
   const REMOVE_FOLDER = 0x200;
   return {
     call: 'unlinkat',
     args: [AT.FDCWD, path, REMOVE_FOLDER],
     purpose: `remove "${path}"`,
-    tolerate: 'any',
+    tolerate,
   };
 }
