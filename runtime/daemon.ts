@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { refuseSecond } from './api/sockets.ts';
-import { refuseSharedSubnet, removeDeadInstances } from './containers/dead-instances.ts';
 import { LinuxKernel } from './containers/linux-kernel.ts';
+import { refuseSharedSubnet, removeDeadInstances } from './containers/other-instances.ts';
 import { comeBeforeApps } from './priority.ts';
 import { startRuntime } from './runtime.ts';
 import { parseSettings, runtimePaths } from './settings.ts';

@@ -77,8 +77,9 @@ export class InstanceClaim {
   }
 }
 
-const TRIES = 40;
-const PAUSE_MILLISECONDS = 50;
+/** How often an instance is looked at that may be about to end, and how long between. */
+export const TRIES = 40;
+export const PAUSE_MILLISECONDS = 50;
 
 /** Whoever had the lock before may have removed the file. */
 function isStillThere(path: string, descriptor: number): boolean {

@@ -4,7 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openCgroups } from '../cgroups/cgroups.ts';
 import { EngineError } from '../engine-error.ts';
 import { Subnet } from '../network/subnet.ts';
-import { INSTANCES, InstanceClaim, type InstanceRecord } from './instance-claim.ts';
+import {
+  INSTANCES,
+  InstanceClaim,
+  type InstanceRecord,
+  PAUSE_MILLISECONDS,
+  TRIES,
+} from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 
 /**
@@ -61,9 +67,6 @@ async function lives(instance: InstanceRecord, at: { tag: string; folder: string
   for (let tries = 0; tries < TRIES && isAlive(instance, at); tries++) await sleep(PAUSE_MILLISECONDS);
   return isAlive(instance, at);
 }
-
-const TRIES = 40;
-const PAUSE_MILLISECONDS = 50;
 
 function isAlive(instance: InstanceRecord, { tag, folder }: { tag: string; folder: string }): boolean {
   const claim = InstanceClaim.try(folder, tag);
