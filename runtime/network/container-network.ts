@@ -105,7 +105,8 @@ export function subnetRemovalRequests(subnet: Subnet): NetlinkBatch {
 }
 
 const LOOPBACK = 1;
-const CONTAINER_INDEX = 2;
+/** Not the next one: where the host has a module for tunnels (ipip, sit, gre …), each network namespace begins with interfaces of those. */
+const CONTAINER_INDEX = 100;
 const GATEWAY_MAC = Buffer.from([0xee, 0xee, 0xee, 0xee, 0xee, 0xee]);
 
 const IFLA = {
