@@ -125,7 +125,8 @@ const TALK = ['sh', '-c', 'while :; do echo talk; sleep 0.1; done'];
 
 /** A runtime with its data on a disk of its own. `number`: which of the file's. */
 function brokenDiskSuite({ number, journal }: { number: number; journal: boolean }) {
-  const engine = new EngineProcess(`172.28.${(process.pid + number) % 256}.0/24`);
+  // Another file's may be those of 172.28 that are next to its own.
+  const engine = new EngineProcess(`172.${20 + number}.${process.pid % 256}.0/24`);
   const disk = new FailingDisk(join(engine.root, 'data'), { journal });
   before(async function () {
     if (missingForContainers() || !existsSync(DOCKER) || !FailingDisk.isPossible) return this.skip();
