@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type Docker from 'dockerode';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { type EngineEvent, isEarlier, isLater } from '../../../runtime/containers/events.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
 import { ProcessKernel } from '../process-kernel.ts';
 
@@ -73,5 +74,14 @@ describe('events', () => {
     await docker.getVolume('data').remove();
     assert.deepEqual(await actions({ volume: ['data'] }), ['volume create', 'volume destroy']);
     assert.deepEqual(await actions({ type: ['volume'], volume: ['cache'] }), ['volume create']);
+  });
+
+  it('of a moment are neither before nor after it, whatever its fraction is in binary', () => {
+    for (let ms = 1_764_458_222_000; ms < 1_764_458_223_000; ms++) {
+      const event = { timeNano: ms * 1e6 } as EngineEvent;
+      const seconds = Number(String(ms / 1000));
+      assert.ok(!isEarlier(event, seconds) && !isLater(event, seconds), String(seconds));
+      assert.ok(isEarlier(event, seconds + 0.001) && isLater(event, seconds - 0.001));
+    }
   });
 });
