@@ -38,11 +38,10 @@ export class Exits {
     return this.#watched.get(id);
   }
 
-  /** Whether a process that `process` told is ending: nothing can be done in it some time before it is seen to have ended. */
+  /** Whether this process of a container is ending: nothing can be done in it some milliseconds before it is seen to have ended. */
   async isEnding(id: string, process: WatchedProcess): Promise<boolean> {
-    const is = () => this.#watched.get(id) !== process;
-    for (let tries = 0; tries < 5 && !is(); tries++) await sleep(10);
-    return is();
+    for (let tries = 0; tries < 5 && this.#watched.get(id) === process; tries++) await sleep(10);
+    return this.#watched.get(id) !== process;
   }
 
   /** How a process ended, by what its PID 1 wrote; one that was killed wrote nothing. */

@@ -1,4 +1,4 @@
-import { closeSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, readlinkSync } from 'node:fs';
 import { type Cgroups, openCgroups } from '../cgroups/cgroups.ts';
 import { EngineError } from '../engine-error.ts';
 import { ensureInit } from '../init/build.ts';
@@ -7,16 +7,11 @@ import type { Forward, RefusedForward } from '../network/port-forwards.ts';
 import { ORDINARY_TRAFFIC, type Traffic } from '../network/traffic.ts';
 import { TrafficControl } from '../network/traffic-control.ts';
 import { SIGKILL } from '../syscall/constants.ts';
-import { openPipe, resizeTerminal } from '../syscall/descriptors.ts';
 import { attachLoopDevice, mountDetached } from '../syscall/loop-devices.ts';
 import { openProcess, processStartTime, signalProcess } from '../syscall/processes.ts';
-import { onceReadable } from '../syscall/readiness.ts';
-import { openTerminalOf } from '../syscall/terminals.ts';
 import { loopDevicesOf } from './disk/loop-usage.ts';
-import { killExec } from './exec-kill.ts';
-import { planExec } from './exec-plan.ts';
-import { Exits, parseExitStatus, type WatchedProcess } from './exits.ts';
-import { HeldDescriptors, stdioOf } from './held-descriptors.ts';
+import { launchExec } from './exec-launch.ts';
+import { Exits } from './exits.ts';
 import { InstanceClaim } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 import type {
@@ -44,7 +39,7 @@ import { type LaunchParts, launchIn, openDisk, withTypes } from './sandbox-launc
 import { Sandboxes } from './sandboxes.ts';
 import { compileFilter, filterRules } from './seccomp.ts';
 import { raiseSharedCounts } from './shared-counts.ts';
-import { givePipes, hasUserNamespace, terminalOwner, UserNamespace } from './user-namespace.ts';
+import { UserNamespace } from './user-namespace.ts';
 
 /** Of which instance, and where. */
 export interface LinuxKernelOptions {
@@ -183,47 +178,10 @@ export class LinuxKernel implements Kernel {
     const container = this.#exits.process(id);
     if (!container) throw notRunning(id);
     try {
-      return await this.#execIn(container, id, spec);
+      const group = this.#sandboxes.groupOf(id);
+      return await launchExec(spec, { container, group, processes: this.#processes, parts: this.#parts });
     } catch (error) {
       if (isInternal(error) && (await this.#exits.isEnding(id, container))) throw notRunning(id, error);
-      throw error;
-    }
-  }
-
-  async #execIn(container: WatchedProcess, id: string, spec: ExecSpec): Promise<ExecProcess> {
-    using open = new HeldDescriptors();
-    const userNamespace = hasUserNamespace(container.pid);
-    const terminal =
-      'terminal' in spec.stdio
-        ? openTerminalOf(container.pid, terminalOwner({ ...spec, userNamespace }))
-        : undefined;
-    const exit = openPipe();
-    const exited = exitStatus(exit.read);
-    open.add({ exit: exit.write });
-    const group = this.#sandboxes.groupOf(id);
-    const cgroups = open.add(this.#cgroups.open(group));
-    const stdio = terminal ? open.add({ terminal: terminal.slave }) : stdioOf(spec.stdio);
-    try {
-      if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
-      givePipes({ ...spec, userNamespace });
-      const { pid, pidfd, ready } = await this.#processes.launch({
-        cloneFlags: 0,
-        operations: planExec(spec, {
-          host: this.#host,
-          filter: this.#parts.filter,
-          userNamespace,
-          cgroups: this.#cgroups.version === 1 ? Object.keys(cgroups) : [],
-        }),
-        descriptors: { container: container.pidfd, ...cgroups, ...stdio },
-        exitFile: exit.write,
-        ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
-      });
-      closeSync(pidfd);
-      await ready;
-      const kill = () => killExec(pid, this.#cgroups.processes(group));
-      return { pid, exited, kill, ...(terminal ? { terminal: terminal.master } : {}) };
-    } catch (error) {
-      if (terminal) closeSync(terminal.master);
       throw error;
     }
   }
@@ -387,15 +345,4 @@ function pidNamespace(pid: number | undefined): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What the helper of an exec writes at the end: the exit status; nothing if it was killed with the container. */
-function exitStatus(pipe: number): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  onceReadable(pipe, () => {
-    const bytes = Buffer.alloc(8);
-    resolve(parseExitStatus(bytes.toString('latin1', 0, readSync(pipe, bytes))));
-    closeSync(pipe);
-  });
-  return promise;
 }
