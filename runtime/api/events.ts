@@ -1,5 +1,5 @@
 import type { Engine } from '../containers/engine.ts';
-import { type EngineEvent, isLater } from '../containers/events.ts';
+import { type EngineEvent, microsecondsAfter } from '../containers/events.ts';
 import { EngineError } from '../engine-error.ts';
 import { repositoryOf } from '../images/reference.ts';
 import type { Exchange } from './exchange.ts';
@@ -29,7 +29,7 @@ function follow(engine: Engine, exchange: Exchange): void {
   };
   if (!Number.isNaN(since)) {
     for (const event of engine.events.since(since, exchange.access)) {
-      if (!isLater(event, until)) write(event);
+      if (!(microsecondsAfter(until, event) > 0)) write(event);
     }
   }
   if (until * 1000 <= Date.now()) return void output.end();

@@ -47,7 +47,7 @@ export class EventLog {
   /** What is remembered from `seconds` (Unix time, with fraction) on, oldest first. */
   since(seconds: number, access: Access): EngineEvent[] {
     return this.#recent
-      .filter(({ event, origin }) => !isEarlier(event, seconds) && maySee(access, origin))
+      .filter(({ event, origin }) => microsecondsAfter(seconds, event) >= 0 && maySee(access, origin))
       .map(({ event }) => event);
   }
 
@@ -65,13 +65,9 @@ function maySee(access: Access, origin: Access): boolean {
   return access === 'root' || origin === 'platform';
 }
 
-/** Whether it happened before a time, or after one, in seconds; by whole microseconds, as fractions of seconds are rounded one way and of nanoseconds the other. */
-export function isEarlier(event: EngineEvent, seconds: number): boolean {
-  return Math.round(event.timeNano / 1e3) < Math.round(seconds * 1e6);
-}
-
-export function isLater(event: EngineEvent, seconds: number): boolean {
-  return Math.round(event.timeNano / 1e3) > Math.round(seconds * 1e6);
+/** How long after a time (Unix seconds, with fraction) it happened: whole ones, since in binary seconds are rounded one way and nanoseconds the other. */
+export function microsecondsAfter(seconds: number, { timeNano }: EngineEvent): number {
+  return Math.round(timeNano / 1e3) - Math.round(seconds * 1e6);
 }
 
 function toEvent(happening: Happening, now: number): EngineEvent {

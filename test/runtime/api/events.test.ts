@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type Docker from 'dockerode';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { type EngineEvent, isEarlier, isLater } from '../../../runtime/containers/events.ts';
+import { type EngineEvent, microsecondsAfter } from '../../../runtime/containers/events.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
 import { ProcessKernel } from '../process-kernel.ts';
 
@@ -80,8 +80,10 @@ describe('events', () => {
     for (let ms = 1_764_458_222_000; ms < 1_764_458_223_000; ms++) {
       const event = { timeNano: ms * 1e6 } as EngineEvent;
       const seconds = Number(String(ms / 1000));
-      assert.ok(!isEarlier(event, seconds) && !isLater(event, seconds), String(seconds));
-      assert.ok(isEarlier(event, seconds + 0.001) && isLater(event, seconds - 0.001));
+      assert.equal(microsecondsAfter(seconds, event), 0, String(seconds));
+      assert.ok(
+        microsecondsAfter(seconds + 0.001, event) < 0 && microsecondsAfter(seconds - 0.001, event) > 0,
+      );
     }
   });
 });
