@@ -37,15 +37,10 @@ export class InstanceClaim {
   static async take(record: InstanceRecord, folder = INSTANCES): Promise<InstanceClaim> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const tag = instanceTag(record.run);
-    for (let tries = 0; tries < TRIES; tries++) {
-      const claim = InstanceClaim.try(folder, tag);
-      if (claim) {
-        claim.#note(record);
-        return claim;
-      }
-      await sleep(PAUSE_MILLISECONDS);
-    }
-    throw new EngineError('conflict', `Another runtime runs for "${record.run}". Stop it first.`);
+    const claim = await soon(() => InstanceClaim.try(folder, tag));
+    if (!claim) throw new EngineError('conflict', `Another runtime runs for "${record.run}". Stop it first.`);
+    claim.#note(record);
+    return claim;
   }
 
   /** Claims it if nobody has it. `tag`: of the instance. */
@@ -77,9 +72,18 @@ export class InstanceClaim {
   }
 }
 
-/** How often an instance is looked at that may be about to end, and how long between. */
-export const TRIES = 40;
-export const PAUSE_MILLISECONDS = 50;
+/** Looks again and again, for two seconds at most, until there is something: another instance may be about to end. */
+export async function soon<T>(look: () => T | undefined): Promise<T | undefined> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const found = look();
+    if (found !== undefined) return found;
+    await sleep(PAUSE_MILLISECONDS);
+  }
+  return undefined;
+}
+
+const TRIES = 40;
+const PAUSE_MILLISECONDS = 50;
 
 /** Whoever had the lock before may have removed the file. */
 function isStillThere(path: string, descriptor: number): boolean {

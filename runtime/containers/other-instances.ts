@@ -1,16 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openCgroups } from '../cgroups/cgroups.ts';
 import { EngineError } from '../engine-error.ts';
 import { Subnet } from '../network/subnet.ts';
-import {
-  INSTANCES,
-  InstanceClaim,
-  type InstanceRecord,
-  PAUSE_MILLISECONDS,
-  TRIES,
-} from './instance-claim.ts';
+import { INSTANCES, InstanceClaim, type InstanceRecord, soon } from './instance-claim.ts';
 import { instanceTag } from './instance-tag.ts';
 
 /**
@@ -25,7 +18,7 @@ export async function removeDeadInstances(
   folder = INSTANCES,
 ): Promise<string[]> {
   const removed: string[] = [];
-  for (const tag of existsSync(folder) ? readdirSync(folder) : []) {
+  for (const tag of tagsIn(folder)) {
     const claim = InstanceClaim.try(folder, tag);
     if (!claim) continue;
     try {
@@ -44,28 +37,20 @@ export async function removeDeadInstances(
   return removed;
 }
 
-/**
- * Throws `conflict` if another instance that is not dead has addresses of this one's subnet: a container of either could not start when the other has
- * its address, and each firewall would take the other's containers for spoofed.
- */
+/** Throws `conflict` if another instance that is not dead has addresses of this one's subnet: no container of either could start while the other has its address. */
 export async function refuseSharedSubnet(instance: InstanceRecord, folder = INSTANCES): Promise<void> {
   const own = instanceTag(instance.run);
   const subnet = new Subnet(instance.subnet);
-  for (const tag of existsSync(folder) ? readdirSync(folder) : []) {
+  for (const tag of tagsIn(folder)) {
     const other = tag === own ? undefined : readRecord(join(folder, tag), tag);
-    if (!other || !subnet.overlaps(new Subnet(other.subnet)) || !(await lives(other, { tag, folder })))
-      continue;
+    if (!other || !subnet.overlaps(new Subnet(other.subnet))) continue;
+    // What was killed takes the kernel a moment.
+    if (await soon(() => !isAlive(other, { tag, folder }) || undefined)) continue;
     throw new EngineError(
       'conflict',
       `PAAS_SUBNET ${instance.subnet} overlaps with ${other.subnet} of the instance whose PAAS_RUN is "${other.run}". Set another, e.g. PAAS_SUBNET=172.31.0.0/16.`,
     );
   }
-}
-
-/** What was killed takes the kernel a moment. */
-async function lives(instance: InstanceRecord, at: { tag: string; folder: string }): Promise<boolean> {
-  for (let tries = 0; tries < TRIES && isAlive(instance, at); tries++) await sleep(PAUSE_MILLISECONDS);
-  return isAlive(instance, at);
 }
 
 function isAlive(instance: InstanceRecord, { tag, folder }: { tag: string; folder: string }): boolean {
@@ -75,6 +60,10 @@ function isAlive(instance: InstanceRecord, { tag, folder }: { tag: string; folde
   } finally {
     claim?.close();
   }
+}
+
+function tagsIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 /** Undefined: what stands there is no instance's note, as its writer was killed at it. */
