@@ -28,14 +28,14 @@ export async function launchExec(
 ): Promise<ExecProcess> {
   using open = new HeldDescriptors();
   const userNamespace = hasUserNamespace(container.pid);
+  const cgroups = open.add(parts.cgroups.open(group));
+  const exit = openPipe();
+  const exited = exitStatus(exit.read);
+  open.add({ exit: exit.write });
   const terminal =
     'terminal' in spec.stdio
       ? openTerminalOf(container.pid, terminalOwner({ ...spec, userNamespace }))
       : undefined;
-  const exit = openPipe();
-  const exited = exitStatus(exit.read);
-  open.add({ exit: exit.write });
-  const cgroups = open.add(parts.cgroups.open(group));
   const stdio = terminal ? open.add({ terminal: terminal.slave }) : stdioOf(spec.stdio);
   try {
     if (terminal && 'terminal' in spec.stdio) resizeTerminal(terminal.master, spec.stdio.terminal);
