@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 import { BASE, EngineProcess } from '../system/engine-process.ts';
 import { WorldServer } from '../system/world-server.ts';
 import { median } from './figures/statistics.ts';
@@ -19,7 +20,7 @@ $s->recv(my $answer, 512); push @took, time - $t; usleep(2500) } @took = sort { 
 
 const world = new WorldServer();
 await world.open();
-const engine = new EngineProcess(`172.28.${process.pid & 0xfe}.0/23`);
+const engine = new EngineProcess(testSubnet('runtime', 23));
 await engine.start();
 try {
   await docker('network', 'create', 'crowd');

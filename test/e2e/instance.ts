@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoints } from '../../server/config.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const APPS = join(ROOT, 'test', 'fixtures', 'apps');
@@ -58,7 +59,7 @@ export class Instance {
       PAAS_HTTP: '127.0.0.1:0',
       PAAS_HTTPS: '127.0.0.1:0',
       PAAS_SSH: '127.0.0.1:0',
-      PAAS_SUBNET: `172.26.${process.pid % 256}.0/24`, // two test runs at once must not share one
+      PAAS_SUBNET: testSubnet('platform'),
       PAAS_ADMIN_KEY: `${key}.pub`,
       ...settings,
     };

@@ -7,6 +7,7 @@ import { runtimePaths } from '../../runtime/settings.ts';
 import { baseSystemFolder } from '../../server/host/base-system.ts';
 import { fuzzApi } from '../fixtures/api-fuzz-run.ts';
 import { seedFrom } from '../fixtures/random.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../runtime/engine-fixture.ts';
 import { whyNot } from './kernel-fixture.ts';
 
@@ -17,7 +18,7 @@ describe(`the Engine API with real containers, under nonsense (FUZZ_SEED=${SEED}
   this.timeout(60_000 + REQUESTS * 100);
   let fixture: EngineFixture;
   let kernel: LinuxKernel;
-  const options = { run: `/run/paas-fuzz-${process.pid}`, subnet: `172.27.${process.pid % 256}.0/24` };
+  const options = { run: `/run/paas-fuzz-${process.pid}`, subnet: testSubnet('api fuzz') };
 
   before(async function () {
     if (whyNot()) return this.skip();

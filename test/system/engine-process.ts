@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { baseSystemFolder, SHARED_CACHE } from '../../server/host/base-system.ts';
 import { RUNTIME_FLAGS } from '../../server/host/services.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 
 const DAEMON = new URL('../../runtime/daemon.ts', import.meta.url).pathname;
 
@@ -30,8 +31,7 @@ export class EngineProcess {
   networkNamespace: string | undefined;
   #child: ChildProcess | undefined;
 
-  /** Two runs of the tests at once must not share a subnet. */
-  constructor(subnet = `172.28.${process.pid % 256}.0/24`, nodeArguments: string[] = []) {
+  constructor(subnet = testSubnet('runtime'), nodeArguments: string[] = []) {
     this.subnet = subnet;
     this.#nodeArguments = nodeArguments;
     this.docker = new Docker({ socketPath: join(this.root, 'run', 'docker.sock') });

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 import { BASE, EngineProcess, missingForContainers } from './engine-process.ts';
 import { DOCKER } from './engine-suite.ts';
 import { FailingDisk } from './failing-disk.ts';
@@ -12,7 +13,10 @@ const READ_ONLY = /The disk of the runtime’s data can only be read\. Look into
 
 describe('a runtime whose disk reports errors', function () {
   this.timeout(60_000);
-  const { engine, disk, create, names, outputFiles } = brokenDiskSuite({ number: 0, journal: false });
+  const { engine, disk, create, names, outputFiles } = brokenDiskSuite({
+    subnet: testSubnet('failing disk'),
+    journal: false,
+  });
 
   it('refuses what needs the disk and says why, ends what is to end, and works again afterwards', async () => {
     await engine.output('run', '--name', 'ended', BASE, 'sh', '-c', 'echo kept >/tmp/file; echo said');
@@ -67,7 +71,10 @@ describe('a runtime whose disk reports errors', function () {
 
 describe('a runtime whose disk can only be read', function () {
   this.timeout(60_000);
-  const { engine, disk, create, names } = brokenDiskSuite({ number: 1, journal: true });
+  const { engine, disk, create, names } = brokenDiskSuite({
+    subnet: testSubnet('read-only disk'),
+    journal: true,
+  });
 
   it('refuses what it would have to write and says why, shows and ends containers, also as the next one, and works again afterwards', async () => {
     await engine.output('run', '--name', 'ended', BASE, 'sh', '-c', 'echo kept >/tmp/file; echo said');
@@ -123,10 +130,9 @@ describe('a runtime whose disk can only be read', function () {
 
 const TALK = ['sh', '-c', 'while :; do echo talk; sleep 0.1; done'];
 
-/** A runtime with its data on a disk of its own. `number`: which of the file's. */
-function brokenDiskSuite({ number, journal }: { number: number; journal: boolean }) {
-  // Another file's may be those of 172.28 that are next to its own.
-  const engine = new EngineProcess(`172.${20 + number}.${process.pid % 256}.0/24`);
+/** A runtime with its data on a disk of its own. */
+function brokenDiskSuite({ subnet, journal }: { subnet: string; journal: boolean }) {
+  const engine = new EngineProcess(subnet);
   const disk = new FailingDisk(join(engine.root, 'data'), { journal });
   before(async function () {
     if (missingForContainers() || !existsSync(DOCKER) || !FailingDisk.isPossible) return this.skip();

@@ -10,11 +10,11 @@ import { Firewall } from '../../runtime/network/firewall.ts';
 import { Subnet } from '../../runtime/network/subnet.ts';
 import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
 import { baseSystemFolder } from '../../server/host/base-system.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 
 /** The apps' base system, which the set-up makes. */
 const BASE = baseSystemFolder();
-/** Two runs of the tests at once must not share one. */
-const SUBNET = `172.29.${process.pid % 256}.0/24`;
+const SUBNET = testSubnet('kernel');
 
 export const APP_USER = 70000;
 

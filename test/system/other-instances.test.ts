@@ -6,6 +6,7 @@ import { afterEach, before, beforeEach, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
 import { removeDeadInstances } from '../../runtime/containers/other-instances.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 import { until } from '../fixtures/until.ts';
 import { EngineProcess, missingForContainers } from './engine-process.ts';
 import { KernelFixture } from './kernel-fixture.ts';
@@ -71,7 +72,9 @@ describe('removeDeadInstances()', function () {
   });
 
   it('is called by every runtime that starts', async () => {
-    const [killed, next] = [24, 25].map((n) => new EngineProcess(`172.${n}.${process.pid % 256}.0/24`));
+    const [killed, next] = (['first instance', 'second instance'] as const).map(
+      (user) => new EngineProcess(testSubnet(user)),
+    );
     await killed!.start();
     await killed!.end('SIGKILL');
     await next!.start();
@@ -86,7 +89,7 @@ describe('removeDeadInstances()', function () {
 
 describe('a second instance on the machine', function () {
   this.timeout(60_000);
-  const common = `172.24.${process.pid & 0xfe}.0/23`;
+  const common = testSubnet('first instance', 23);
 
   before(function () {
     if (missingForContainers()) this.skip();

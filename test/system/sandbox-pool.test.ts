@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
+import { testSubnet } from '../fixtures/test-subnet.ts';
 import { parkedProcesses } from './engine-leftovers.ts';
 import { BASE } from './engine-process.ts';
 import { engineSuite } from './engine-suite.ts';
 
 describe('sandboxes made in advance', function () {
   this.timeout(180_000);
-  // None of those from which the other files take: their runs are beside this one.
-  const engine = engineSuite([], `172.23.${process.pid & 0xfc}.0/22`);
+  const engine = engineSuite([], testSubnet('sandbox pool', 22));
 
   async function start(script: string, more: object = {}) {
     const container = await engine.docker.createContainer({
