@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
 import { diskImage } from '../../runtime/containers/disk/disk-folders.ts';
 import { loopDevicesOf } from '../../runtime/containers/disk/loop-usage.ts';
@@ -53,6 +53,14 @@ describe('a container with a disk of its own', function () {
     const image = readFileSync(diskImage(join(engine.root, 'data', 'runtime', 'containers', Id)));
     // s_feature_incompat: INCOMPAT_ENCRYPT.
     assert.equal(image.readUInt32LE(1024 + 0x60) & 0x10000, 0x10000);
+  });
+
+  it('has its blocks allocated by who writes', async () => {
+    await engine.client(...sized('32M', '-d', '--name', 'writes', BASE, 'sleep', '100'));
+    const { Id } = await engine.docker.getContainer('writes').inspect();
+    const [device] = loopDevicesOf(diskImage(join(engine.root, 'data', 'runtime', 'containers', Id)));
+    assert.match(readFileSync(`/proc/fs/ext4/${basename(device!)}/options`, 'utf8'), /^nodelalloc$/m);
+    await engine.client('rm', '-f', 'writes');
   });
 
   it('keeps its files from start to start', async () => {

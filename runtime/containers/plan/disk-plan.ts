@@ -12,11 +12,17 @@ export interface Disk {
 }
 
 /**
+ * ext4(5). `nodelalloc`: blocks are found as a file is written, by who writes. Otherwise the kernel's workers do it for thousands of pages at once when
+ * these are written out, and then finish each of them once more: a millisecond each time in which nobody else has that processor.
+ */
+const OPTIONS = 'noinit_itable,nodelalloc';
+
+/**
  * Mounts the disk in a private copy of the host's mount namespace, which the overlay's upper folder has to be in. No mount
  * of it is ever in the host's namespace: it ends with the container's last process, and its loop device with it.
  */
 export function planDisk({ device, folder, volatile }: Disk): Operation[] {
-  const options = volatile ? 'noinit_itable,nobarrier' : 'noinit_itable';
+  const options = volatile ? `${OPTIONS},nobarrier` : OPTIONS;
   return [
     { call: 'unshare', args: [CLONE.NEWNS], purpose: 'copy the host’s mount namespace' },
     {
