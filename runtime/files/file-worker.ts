@@ -82,6 +82,7 @@ async function run(job: FileJob, io: Descriptors): Promise<unknown> {
     ],
     env: process.env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE } : {},
     cwd: '/',
+    detached: true,
   });
   comeAsOthers(child.pid);
   const kill = () => child.kill('SIGKILL');

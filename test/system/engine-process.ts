@@ -60,6 +60,7 @@ export class EngineProcess {
     this.#child = spawn(program!, args, {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
     });
     // On a slow machine it takes its time; what it must not do is end.
     while (!(await this.docker.ping().catch(() => undefined))) {

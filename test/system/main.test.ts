@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { BoundSocket } from 'node:net';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
@@ -30,6 +31,21 @@ describe('main', function () {
         assert.match(field(status, set), /^0+$/, `${name} ${set}`);
       }
       assert.equal(field(status, 'NoNewPrivs'), '1', name);
+    }
+  });
+
+  it('gives the runtime processors before apps, and no other process', () => {
+    const niceOf = (pid: number) => {
+      const group = `/proc/${pid}/autogroup`;
+      return [
+        getPriority(pid),
+        existsSync(group) ? Number(/ nice (-?\d+)$/m.exec(readFileSync(group, 'utf8'))![1]) : 0,
+      ];
+    };
+    const hasGroups = existsSync('/proc/self/autogroup');
+    assert.deepEqual(niceOf(instance.pid('runtime')), [-10, hasGroups ? -10 : 0]);
+    for (const name of ['redis', 'router', 'control'] as const) {
+      assert.deepEqual(niceOf(instance.pid(name)), [0, 0], name);
     }
   });
 
