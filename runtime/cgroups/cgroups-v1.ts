@@ -27,6 +27,8 @@ export class CgroupsV1 implements Cgroups {
   readonly #mounts: ReadonlyMap<Controller, string>;
   /** By name: whether this kernel has the file. */
   readonly #optional = new Map<string, boolean>();
+  /** Whether a group is frozen the kernel knows; but who asks it, while others are removed, waits for locks: for all of a crowd too long. */
+  readonly #frozen = new Set<string>();
   #quickMoves: number | undefined;
 
   constructor(name: string) {
@@ -87,6 +89,7 @@ export class CgroupsV1 implements Cgroups {
     const group = this.#group('freezer', id);
     const ask = () => group.set('freezer.state', 'FROZEN');
     ask();
+    this.#frozen.add(id);
     await frozenWithin({
       isFrozen: () => group.text('freezer.state') === 'FROZEN\n',
       again: ask,
@@ -96,10 +99,13 @@ export class CgroupsV1 implements Cgroups {
 
   thaw(id: string): void {
     this.#group('freezer', id).set('freezer.state', 'THAWED');
+    this.#frozen.delete(id);
   }
 
-  isFrozen(id: string): boolean {
-    return this.#mounts.has('freezer') && this.#group('freezer', id).text('freezer.state').startsWith('FR');
+  adopt(id: string): boolean {
+    const isFrozen = this.#isFrozen(id);
+    if (isFrozen) this.#frozen.add(id);
+    return isFrozen;
   }
 
   processes(id: string): number[] {
@@ -108,9 +114,7 @@ export class CgroupsV1 implements Cgroups {
 
   /** The end of the container's first process, which comes with this, ends all others (pid_namespaces(7)); but frozen ones take no signal. */
   kill(id: string): void {
-    if (!this.isFrozen(id)) return;
-    this.#group('pids', id).kill();
-    this.thaw(id);
+    if (this.#frozen.has(id)) this.#killFrozen(id);
   }
 
   folders(id: string): string[] {
@@ -118,7 +122,7 @@ export class CgroupsV1 implements Cgroups {
   }
 
   async remove(id: string): Promise<void> {
-    if (this.isFrozen(id)) this.kill(id);
+    if (this.#isFrozen(id)) this.#killFrozen(id);
     for (const controller of this.#controllers()) await this.#group(controller, id).remove();
   }
 
@@ -184,6 +188,15 @@ export class CgroupsV1 implements Cgroups {
   async removeAll(): Promise<void> {
     for (const id of this.list()) await this.remove(id);
     for (const controller of this.#controllers()) await this.#group(controller).remove();
+  }
+
+  #isFrozen(id: string): boolean {
+    return this.#mounts.has('freezer') && this.#group('freezer', id).text('freezer.state').startsWith('FR');
+  }
+
+  #killFrozen(id: string): void {
+    this.#group('pids', id).kill();
+    this.thaw(id);
   }
 
   #apply(id: string, limits: Limits): void {

@@ -79,7 +79,7 @@ export class CgroupsV2 implements Cgroups {
     this.#group(id).set('cgroup.freeze', 0);
   }
 
-  isFrozen(id: string): boolean {
+  adopt(id: string): boolean {
     return this.#group(id).number('cgroup.freeze') === 1;
   }
 

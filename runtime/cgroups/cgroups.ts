@@ -25,7 +25,8 @@ export interface Cgroups {
   freeze(id: string): Promise<void>;
   /** Lets them go on. */
   thaw(id: string): void;
-  isFrozen(id: string): boolean;
+  /** Takes up the group of a container that an earlier runtime started. Returns whether it is frozen. */
+  adopt(id: string): boolean;
   /** The processes in the group, in the host's numbers. */
   processes(id: string): number[];
   /** Sees to it that killing the container's first process ends every process in the group, also a frozen one. */

@@ -17,6 +17,8 @@ export class Exits {
   readonly #oomKills: (id: string) => number;
   readonly #listeners: ExitListener[] = [];
   readonly #watched = new Map<string, WatchedProcess & { giveUp: () => void }>();
+  /** Containers that are being killed for good. */
+  readonly #expected = new Set<string>();
 
   /** `oomKills`: how many processes of a container the kernel has killed for want of memory. */
   constructor(oomKills: (id: string) => number) {
@@ -36,6 +38,11 @@ export class Exits {
   /** The container's process, if it runs. */
   process(id: string): WatchedProcess | undefined {
     return this.#watched.get(id);
+  }
+
+  /** It is killed for good: nothing is read of how it ended, which takes long while a crowd ends. */
+  expect(id: string): void {
+    if (this.#watched.has(id)) this.#expected.add(id);
   }
 
   /** Whether this process of a container is ending: nothing can be done in it some milliseconds before it is seen to have ended. */
@@ -63,14 +70,18 @@ export class Exits {
     if (!process) return;
     this.#watched.delete(id);
     closeSync(process.pidfd);
-    const exit = this.exitOf(id, process.exitFile);
+    const exit = this.#expected.delete(id)
+      ? { code: KILLED, oomKilled: false }
+      : this.exitOf(id, process.exitFile);
     for (const listener of this.#listeners) listener(id, exit);
   }
 }
 
+/** By SIGKILL. */
+const KILLED = 137;
+
 /** What PID 1 or the helper of an exec wrote; nothing, if it was killed. */
 export function parseExitStatus(text: string): number {
-  const KILLED = 137;
   return /^\d{1,3}\n$/.test(text) ? Number(text) : KILLED;
 }
 

@@ -19,6 +19,8 @@ export interface Kernel {
   exec(id: string, spec: ExecSpec): Promise<ExecProcess>;
   /** To the container's init, which forwards it to every process in the container; SIGKILL kills all at once. */
   kill(id: string, signal: number): void;
+  /** Kills all at once in a container that nobody will ask how it ended: it is told as killed, whatever else had happened. */
+  end(id: string): void;
   /** Called once per container (started or adopted) when its last process is gone. */
   onExit(listener: (id: string, exit: ContainerExit) => void): void;
   /** Removes what a stopped container still has in the kernel (cgroup, veth, address). Idempotent. */

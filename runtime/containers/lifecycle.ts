@@ -154,7 +154,9 @@ export class Lifecycle {
     if (container.restarting) this.#giveUp(container);
     if (!container.running) return;
     this.#setState(container, stopping(container.state));
-    await this.#killAndWait(container);
+    ifItIsThere(() => this.#options.kernel.end(container.id));
+    this.#publish(container, 'kill', { signal: String(SIGKILL) });
+    await this.#requireEnd(container);
   }
 
   async #start(container: Container): Promise<void> {
@@ -286,13 +288,8 @@ export class Lifecycle {
     await this.#options.remove(container);
   }
 
-  /** A container whose last process has just ended needs no signal. */
   #signal(container: Container, signal: number): void {
-    try {
-      this.#options.kernel.kill(container.id, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    ifItIsThere(() => this.#options.kernel.kill(container.id, signal));
     this.#publish(container, 'kill', { signal: String(signal) });
   }
 
@@ -312,6 +309,15 @@ export class Lifecycle {
 
   #publish(container: Container, action: string, attributes: Record<string, string> = {}): void {
     publishContainerEvent(this.#options.events, container, { action, attributes });
+  }
+}
+
+/** A container whose last process has just ended needs no signal. */
+function ifItIsThere(send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 

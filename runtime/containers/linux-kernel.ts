@@ -146,7 +146,7 @@ export class LinuxKernel implements Kernel {
     const pidfd = openIfSame(process);
     if (pidfd === undefined) return { running: false, exit: this.#exits.exitOf(id, process.exitFile) };
     this.#exits.watch(id, { pid: process.pid, pidfd, exitFile: process.exitFile });
-    const paused = this.#cgroups.isFrozen(this.#sandboxes.groupOf(id));
+    const paused = this.#cgroups.adopt(this.#sandboxes.groupOf(id));
     return { running: true, paused, pipes: openPipesOf(process.pid) };
   }
 
@@ -217,6 +217,11 @@ export class LinuxKernel implements Kernel {
     if (!process) return;
     if (signal === SIGKILL) this.#cgroups.kill(this.#sandboxes.groupOf(id));
     signalProcess(process.pidfd, signal);
+  }
+
+  end(id: string): void {
+    this.#exits.expect(id);
+    this.kill(id, SIGKILL);
   }
 
   onExit(listener: (id: string, exit: ContainerExit) => void): void {

@@ -77,6 +77,10 @@ export class ProcessKernel implements Kernel {
     this.#children.get(id)?.kill(signal);
   }
 
+  end(id: string): void {
+    this.kill(id, 9);
+  }
+
   onExit(listener: (id: string, exit: ContainerExit) => void): void {
     this.#listeners.push(listener);
   }

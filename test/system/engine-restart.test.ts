@@ -60,6 +60,17 @@ describe('a runtime that is killed', function () {
     assert.deepEqual(await ended, { StatusCode: 6 });
   });
 
+  it('knows which containers are paused, and can remove these', async () => {
+    const container = await create('sleep 1000');
+    await container.start();
+    await container.pause();
+    await engine.end('SIGKILL');
+    await engine.start();
+    assert.equal((await container.inspect()).State.Status, 'paused');
+    await container.remove({ force: true });
+    await assert.rejects(container.inspect(), { statusCode: 404 });
+  });
+
   it('bounds what containers write while there is no runtime, and loses nothing of the end', async () => {
     const script = 'sleep 1; yes "$(printf %0999d 0)" | head -c 200000000; echo the end; sleep 100';
     const container = await create(script);
