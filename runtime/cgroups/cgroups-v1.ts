@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Operation } from '../init/operation-list.ts';
-import { CLONE, OPEN } from '../syscall/constants.ts';
+import { AT, CLONE, OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import { type GroupEntry, planControl, planGroup, planJoining } from './group-plan.ts';
+import { type GroupEntry, type MemoryEntry, planControl, planGroup, planJoining } from './group-plan.ts';
 import { type ControlWriteV1, memoryOf, planLimitsV1, withoutKnown } from './limit-plan.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
@@ -46,8 +46,34 @@ export class CgroupsV1 implements Cgroups {
   }
 
   enter(id: string): GroupEntry {
-    const groups = this.#hierarchies(id).map(([controller]) => this.#group(controller, id).path);
-    return { operations: [...groups.flatMap(planGroup), ...groups.flatMap(planJoining)], descriptors: {} };
+    const controllers = this.#hierarchies(id).map(([controller]) => controller);
+    const paths = (some: Controller[]) => some.map((controller) => this.#group(controller, id).path);
+    const joined = controllers.filter((controller) => controller !== 'memory');
+    return {
+      operations: [...paths(controllers).flatMap(planGroup), ...paths(joined).flatMap(planJoining)],
+      descriptors: {},
+    };
+  }
+
+  /** In a cgroup namespace after that: so that it sees its group in each hierarchy as the root. */
+  chargeMemory(id: string): MemoryEntry {
+    const purpose = 'join the memory cgroup';
+    const file = join(this.#group('memory', id).path, 'cgroup.procs');
+    return {
+      open: [
+        {
+          call: 'openat',
+          args: [AT.FDCWD, file, OPEN.WRONLY | OPEN.CLOEXEC],
+          purpose,
+          result: 'memory cgroup',
+        },
+      ],
+      join: [
+        { call: 'write', args: [{ result: 'memory cgroup' }, '0', 1], purpose },
+        { call: 'close', args: [{ result: 'memory cgroup' }], purpose },
+        { call: 'unshare', args: [CLONE.NEWCGROUP], purpose: 'make its cgroup namespace' },
+      ],
+    };
   }
 
   setLimits(id: string, limits: Limits, before: Limits): Operation[] {
@@ -57,7 +83,7 @@ export class CgroupsV1 implements Cgroups {
     return [
       ...known.flatMap((write) => planControl(this.#group(write.controller, id).path, write)),
       ...(wantsCpuset(limits) && this.#mounts.has('cpuset')
-        ? [...planJoining(this.#group('cpuset', id).path), newCgroupNamespace()]
+        ? planJoining(this.#group('cpuset', id).path)
         : []),
     ];
   }
@@ -274,11 +300,6 @@ export class CgroupsV1 implements Cgroups {
 function limitOf(group: GroupFolder, file: string): number {
   const limit = group.number(file);
   return limit === 0 || limit >= NO_LIMIT ? Number.POSITIVE_INFINITY : limit;
-}
-
-/** So that it sees its group in each hierarchy as the root. */
-function newCgroupNamespace(): Operation {
-  return { call: 'unshare', args: [CLONE.NEWCGROUP], purpose: 'make a cgroup namespace for its cpuset' };
 }
 
 function wantsCpuset(limits: Limits): boolean {

@@ -7,7 +7,7 @@ import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import type { GroupEntry } from './group-plan.ts';
+import type { GroupEntry, MemoryEntry } from './group-plan.ts';
 import { planLimitsV2, withoutKnown } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
@@ -49,6 +49,11 @@ export class CgroupsV2 implements Cgroups {
     const group = this.#group(id);
     for (const write of withoutKnown(planLimitsV2(limits), planLimitsV2(before))) group.apply(write);
     return [];
+  }
+
+  /** A process is in one group for everything. */
+  chargeMemory(): MemoryEntry {
+    return { open: [], join: [] };
   }
 
   /** The kernel would obey at once, by killing: v1 refuses instead. */

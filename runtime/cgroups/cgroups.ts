@@ -3,7 +3,7 @@ import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.
 import type { Operation } from '../init/operation-list.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
 import { CgroupsV2 } from './cgroups-v2.ts';
-import type { GroupEntry } from './group-plan.ts';
+import type { GroupEntry, MemoryEntry } from './group-plan.ts';
 
 /** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
 export interface Cgroups {
@@ -17,6 +17,8 @@ export interface Cgroups {
    * Returns what of it a process in the group has to do itself.
    */
   setLimits(id: string, limits: Limits, before: Limits): Operation[];
+  /** What a process in the group does for its memory to be charged to it. */
+  chargeMemory(id: string): MemoryEntry;
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
   /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */

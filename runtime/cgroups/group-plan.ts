@@ -8,6 +8,17 @@ export interface GroupEntry {
   descriptors: Record<string, number>;
 }
 
+/**
+ * How memory comes to be charged to a container's group: late in its launch. As long as the kernel keeps anything that was charged to a group, it
+ * keeps the group, after its removal, too; and it keeps what it has seen of a disk, such as the new folders of an overlay, until it needs the memory.
+ */
+export interface MemoryEntry {
+  /** While the host's files are seen. */
+  open: Operation[];
+  /** When all is mounted. */
+  join: Operation[];
+}
+
 /** Makes a group, or takes over an empty one. */
 export function planGroup(path: string): Operation[] {
   return [

@@ -1,3 +1,4 @@
+import type { MemoryEntry } from '../cgroups/group-plan.ts';
 import type { Operation } from '../init/operation-list.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { pipesOf, planClosing, planPipes } from './output-pipes.ts';
@@ -35,6 +36,8 @@ export interface LaunchContext {
   filter: Uint8Array;
   /** What sets the limits of its control groups. */
   limits: Operation[];
+  /** What has its memory charged to it. */
+  memory: MemoryEntry;
 }
 
 /**
@@ -48,6 +51,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   const ownerOf = (id: number) => hostId(id, spec);
   return [
     ...context.limits,
+    ...context.memory.open,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planPipes(pipes),
@@ -71,6 +75,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planRootChange(),
     ...planNullInput(spec.stdio),
     ...planHostname(spec),
+    ...context.memory.join,
     ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(pipes.length),

@@ -56,6 +56,7 @@ const CONTEXT: LaunchContext = {
   etcFiles: { hosts: '127.0.0.1 localhost\n' },
   filter: Buffer.alloc(8),
   limits: [],
+  memory: { open: [], join: [] },
 };
 
 const SANDBOX: SandboxContext = {
@@ -277,6 +278,28 @@ describe('planLaunch()', () => {
     const limits = planControl('/g', { file: 'pids.max', value: 9 });
     const [first] = planLaunch(SPEC, { ...CONTEXT, limits });
     assert.equal(shown(first!), 'write_file("/g/pids.max", 1, 0, "9", 1)');
+  });
+
+  it('has memory charged to its group when all is mounted, as root still', () => {
+    const memory = {
+      open: planControl('/open', { file: 'x', value: 1 }),
+      join: planControl('/join', { file: 'x', value: 1 }),
+    };
+    const binds = [{ source: '/v', target: '/data', readOnly: false, isFolder: true }];
+    const launch = planLaunch(SPEC, { ...CONTEXT, memory, binds });
+    assertOrder(launch, [
+      'write_file("/open/x"',
+      'setns(210',
+      'chroot(',
+      'write_file("/join/x"',
+      'setresuid(',
+    ]);
+    const joined = launch.findIndex((operation) => shown(operation).startsWith('write_file("/join/x"'));
+    const makesFiles = ['mkdirat', 'mount', 'move_mount', 'fsmount'];
+    assert.deepEqual(
+      launch.slice(joined).filter(({ call }) => makesFiles.includes(call)),
+      [],
+    );
   });
 
   it('sets limits of processes over its own, and the OOM score while it sees the host’s /proc', () => {

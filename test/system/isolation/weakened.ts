@@ -114,6 +114,7 @@ export class WeakenedContainers {
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
       limits: [],
+      memory: { open: [], join: [] },
     });
     const operations = [...planSandbox({ host, network: undefined, group: [] }), ...launch];
     return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
