@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { instanceTag } from '../../../runtime/containers/instance-tag.ts';
 import { childrenOf, residentMemory } from './memory-of.ts';
@@ -17,6 +17,7 @@ export function countObjects(runtime: { pid: number; root: string }): Record<str
     'processes of the zygote': zygotes.reduce((sum, pid) => sum + childrenOf(pid).length, 0),
     'namespaces of them': namespacesOf(zygotes.flatMap(childrenOf)),
     cgroups: folderCount(`paas-${tag}`),
+    'removed cgroups that are kept': keptCgroups(),
     'veth interfaces':
       readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${tag}-`)).length - ready,
     'routes to addresses': output('ip', ['-o', 'route']).split(`dev v${tag}-`).length - 1 - ready,
@@ -52,6 +53,14 @@ function folderCount(name: string): number {
   return output('find', ['/sys/fs/cgroup', '-mindepth', '2', '-type', 'd', '-path', `*/${name}/*`])
     .split('\n')
     .filter(Boolean).length;
+}
+
+/** By the kernel, on the whole machine, for what was charged to them: kernel documentation, admin-guide/cgroup-v2 ("dying"). */
+function keptCgroups(): number {
+  const v2 = '/sys/fs/cgroup/cgroup.stat';
+  if (existsSync(v2)) return Number(/^nr_dying_descendants (\d+)$/m.exec(readFileSync(v2, 'utf8'))![1]);
+  const known = Number(/^memory\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/cgroups', 'utf8'))![1]);
+  return known - output('find', ['/sys/fs/cgroup/memory', '-type', 'd']).trim().split('\n').length;
 }
 
 function elementCount(table: string): number {
