@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
 /**
@@ -9,9 +9,13 @@ import { setPriority } from 'node:os';
 export function comeBeforeApps(): void {
   try {
     setPriority(BEFORE_APPS);
-    if (existsSync(AUTOGROUP)) writeFileSync(AUTOGROUP, String(BEFORE_APPS));
   } catch (error) {
     console.error('The runtime waits for processors as any app does:', (error as Error).message);
+  }
+  try {
+    writeFileSync('/proc/self/autogroup', String(BEFORE_APPS));
+  } catch {
+    // Sessions have no parts here.
   }
 }
 
@@ -26,4 +30,3 @@ export function comeAsOthers(pid: number | undefined): void {
 }
 
 const BEFORE_APPS = -10;
-const AUTOGROUP = '/proc/self/autogroup';
