@@ -22,6 +22,7 @@ import { containerSize } from './container-size.ts';
 import type { ContainerStore, StoredContainer } from './container-store.ts';
 import { parseCreateRequest } from './create-request.ts';
 import type { Descriptors } from './descriptors.ts';
+import { DiskTrimmer } from './disk/disk-trimmer.ts';
 import { completeRecord } from './earlier-version.ts';
 import type { EventLog } from './events.ts';
 import { ForwardList } from './forward-list.ts';
@@ -77,6 +78,7 @@ export class Engine {
   readonly #committer: Committer;
   readonly #containers = new ContainerIndex();
   readonly #neighbours: NoisyNeighbours;
+  readonly #trimmer: DiskTrimmer;
   readonly #machine = readMachine();
 
   constructor(options: EngineOptions) {
@@ -92,6 +94,11 @@ export class Engine {
     this.#neighbours = new NoisyNeighbours({
       kernel: options.kernel,
       containers: () => this.#containers.all(),
+    });
+    this.#trimmer = new DiskTrimmer({
+      kernel: options.kernel,
+      containers: () => this.#containers.all(),
+      folder: (id) => options.store.folder(id),
     });
     const { launcher } = this;
     this.lifecycle = new Lifecycle({
@@ -121,12 +128,14 @@ export class Engine {
     this.#tidyUp();
     this.lifecycle.open(this.#containers.all());
     this.#neighbours.open();
+    this.#trimmer.open();
   }
 
   /** Looks at nothing and brings nothing back any more; what runs goes on. */
   close(): void {
     this.lifecycle.close();
     this.#neighbours.close();
+    this.#trimmer.close();
   }
 
   /** Newest first; only those that `access` may see. */

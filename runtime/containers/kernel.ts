@@ -45,6 +45,8 @@ export interface Kernel {
   processorTime(id?: string): number;
   /** Mounts a container's disk for the runtime alone, whether or not the container runs; `root` and `folder` are its root until `close`. */
   openDisk(image: string): Promise<{ root: number; folder: string; close(): void }>;
+  /** Gives the host back what the files on a running container's disk do not need any more. */
+  trimDisk(image: string): Promise<void>;
   /** Runs a program of the host's to its end, as root, without input and output: starting one from here would hold everything else up for milliseconds. */
   execute(args: string[]): Promise<void>;
   /** What a running container sees as its root folder; undefined: it does not run. */

@@ -31,6 +31,7 @@ import type {
 import { keepErrorsOffConsole } from './kernel-messages.ts';
 import { claimOutputFolder } from './output-folder.ts';
 import { openPipesOf } from './output-pipes.ts';
+import { planTrim } from './plan/disk-plan.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ProcessMaker } from './process-maker.ts';
 import { mountView, openRootOf } from './root-view.ts';
@@ -194,6 +195,17 @@ export class LinuxKernel implements Kernel {
       return { root, folder: `/proc/${process.pid}/fd/${root}`, close: () => closeSync(root) };
     } finally {
       if (device) closeSync(device.descriptor);
+    }
+  }
+
+  async trimDisk(image: string): Promise<void> {
+    const [device] = loopDevicesOf(image);
+    if (device === undefined) return;
+    const root = mountDetached(device);
+    try {
+      await this.#processes.run(planTrim(), { disk: root });
+    } finally {
+      closeSync(root);
     }
   }
 

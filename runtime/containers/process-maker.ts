@@ -50,11 +50,11 @@ export class ProcessMaker {
   }
 
   /** Carries out operations in a short-lived process, off the event loop. Throws `SetupError`. */
-  async run(operations: Operation[]): Promise<void> {
+  async run(operations: Operation[], descriptors: Record<string, number> = {}): Promise<void> {
     const born = await this.launch({
       cloneFlags: 0,
       operations: [...operations, ...planSuccess()],
-      descriptors: {},
+      descriptors,
     });
     try {
       await born.ready;

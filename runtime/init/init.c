@@ -384,8 +384,9 @@ static __attribute__((noreturn)) void run_list(u64 list_size, const int *descrip
   fail(list->count, -ENOENT);
 }
 
+/* Its own copy: some calls write into their arguments. */
 static void map_list(int file, u64 size) {
-  long address = call(NR_mmap, LIST_ADDRESS, size, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, (u64)file, 0);
+  long address = call(NR_mmap, LIST_ADDRESS, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE, (u64)file, 0);
   if (address != (long)LIST_ADDRESS) fail(0, address);
 }
 

@@ -87,4 +87,7 @@ export const TIO = {
   SPTLCK: 0x4004_5431,
 } as const;
 
+/** For ioctl(2) on a folder, as fstrim(8) does it: _IOWR('X', 121, struct fstrim_range). */
+export const FITRIM = 0xc018_5879;
+
 export const SIGKILL = 9;

@@ -135,6 +135,10 @@ export class ProcessKernel implements Kernel {
     throw new Error('ProcessKernel has no disks.');
   }
 
+  trimDisk(): Promise<never> {
+    throw new Error('ProcessKernel has no disks.');
+  }
+
   async cleanUp(): Promise<void> {}
 
   #spawn(spec: LaunchSpec | ExecSpec): Promise<ChildProcess> {

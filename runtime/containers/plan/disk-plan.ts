@@ -1,5 +1,5 @@
 import type { Operation } from '../../init/operation-list.ts';
-import { CLONE, MOUNT } from '../../syscall/constants.ts';
+import { CLONE, FITRIM, MOUNT, OPEN } from '../../syscall/constants.ts';
 
 /** A container's own disk: what it writes goes there, and no more than it holds. */
 export interface Disk {
@@ -36,4 +36,29 @@ export function planDisk({ device, folder, volatile }: Disk): Operation[] {
       purpose: `mount the container’s disk "${device}"`,
     },
   ];
+}
+
+/** Gives the host back what the files on the disk, whose root is `{ descriptor: 'disk' }`, do not need; nothing, where its file system cannot take it. */
+export function planTrim(): Operation[] {
+  const purpose = 'trim the disk';
+  return [
+    {
+      call: 'openat',
+      args: [{ descriptor: 'disk' }, '.', OPEN.RDONLY | OPEN.CLOEXEC],
+      purpose,
+      result: 'root folder',
+    },
+    {
+      call: 'ioctl',
+      args: [{ result: 'root folder' }, FITRIM, wholeDisk()],
+      purpose,
+      tolerate: 'EOPNOTSUPP',
+    },
+  ];
+}
+
+/** `struct fstrim_range`: start, length and the least that is worth it, in bytes. The kernel writes into it. */
+function wholeDisk(): Uint8Array {
+  const range = new BigUint64Array([0n, 2n ** 64n - 1n, 0n]);
+  return new Uint8Array(range.buffer);
 }
