@@ -37,7 +37,7 @@ export function hostRequests(network: ContainerNetwork, namespace: number): Netl
   return new NetlinkBatch()
     .add(newPair(network, namespace))
     .add(withoutIpv6(index))
-    .add(linkUp(index))
+    .add(linkUpWithoutMulticast(index))
     .add(newAddress(index, GATEWAY))
     .add(newRoute(index, { to: address, source: GATEWAY, quickAck: true }))
     .add(newNeighbour(index, { address, mac: containerMac(address) }));
@@ -124,6 +124,7 @@ const VETH_INFO_PEER = 1;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFF_UP = 1;
+const IFF_MULTICAST = 0x1000;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, METRICS: 8 };
@@ -179,6 +180,12 @@ function withoutIpv6(index: number): Request {
 
 function linkUp(index: number): Request {
   return { type: RTM.NEWLINK, flags: CHANGE, fixed: interfaceInfo(index, IFF_UP, IFF_UP) };
+}
+
+/** Services of the host that ask all neighbours (systemd-resolved, avahi) do so on every interface that takes multicast: apps would see what they look for. */
+function linkUpWithoutMulticast(index: number): Request {
+  const fixed = interfaceInfo(index, IFF_UP, IFF_UP | IFF_MULTICAST);
+  return { type: RTM.NEWLINK, flags: CHANGE, fixed };
 }
 
 /** `struct ifaddrmsg`. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +24,9 @@ const RECEIVER =
 /** Sends a datagram to port 99 of the second address, as if from the first: IPv4 header by hand, UDP without checksum. */
 const SPOOFER =
   'use Socket; socket(S, AF_INET, SOCK_RAW, 255) or die $!; $p = pack("CCnnnCCna4a4nnnna2", 0x45, 0, 30, 1, 0, 64, 17, 0, inet_aton($ARGV[0]), inet_aton($ARGV[1]), 99, 99, 10, 0, "hi"); send(S, $p, 0, pack_sockaddr_in(0, inet_aton($ARGV[1]))) or die $!; print "sent\\n"';
+
+const IFF_UP = 1;
+const IFF_MULTICAST = 0x1000;
 
 describe('LinuxKernel network', () => {
   const containers = new KernelFixture();
@@ -128,6 +132,15 @@ describe('LinuxKernel network', () => {
   it('has no IPv6 beyond loopback', async () => {
     const { output } = await containers.run('cut -c1-32 /proc/net/if_inet6', { network: 'nat' });
     assert.equal(output, '00000000000000000000000000000001\n');
+  });
+
+  it('is no network on which services of the host ask all neighbours', async () => {
+    await containers.during(containers.spec('sleep 9', { network: 'nat' }), async ({ address }) => {
+      const route = execFileSync('ip', ['route', 'get', address!], { encoding: 'utf8' });
+      const device = / dev (\S+)/.exec(route)![1];
+      const flags = Number(readFileSync(`/sys/class/net/${device}/flags`, 'utf8'));
+      assert.deepEqual([flags & IFF_UP, flags & IFF_MULTICAST], [IFF_UP, 0]);
+    });
   });
 
   it('tells at once that nobody has an address any more', async () => {
