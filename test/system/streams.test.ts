@@ -177,11 +177,12 @@ describe('streams of containers, for the docker client', function () {
     });
 
     it('passes signals on, unless told not to', async () => {
-      const script = 'trap "echo caught" HUP; while :; do sleep 0.05; done';
+      const script = 'trap "echo caught" HUP; while :; do echo here; sleep 0.05; done';
       await run('-d', '--name', 'web', BASE, 'sh', '-c', script);
       const deaf = client('attach', '--no-stdin', '--sig-proxy=false', 'web');
       const attached = client('attach', '--no-stdin', 'web');
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      // Before that a client ends by the signal.
+      for (const { said } of [deaf, attached]) await until(() => said().includes('here'));
       deaf.kill('SIGHUP');
       await once(deaf, 'close');
       attached.kill('SIGHUP');
