@@ -31,6 +31,11 @@ export class CgroupsV1 implements Cgroups {
   readonly #frozen = new Set<string>();
   #quickMoves: number | undefined;
 
+  /** The group of that name that all of its containers' groups are in, in one of the hierarchies; there may be none. */
+  static topOf(name: string): GroupFolder {
+    return new GroupFolder(join(findMounts().get('pids')!, name));
+  }
+
   constructor(name: string) {
     this.#name = name;
     this.#mounts = findMounts();

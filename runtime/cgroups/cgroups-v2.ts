@@ -12,7 +12,8 @@ import { planLimitsV2, withoutKnown } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
-const ZYGOTE = 'zygote';
+/** In a group of its own. */
+export const ZYGOTE = 'zygote';
 /** In a microsecond. */
 const NANOSECONDS = 1000;
 
@@ -21,6 +22,11 @@ export class CgroupsV2 implements Cgroups {
   readonly version = 2;
   readonly features: LimitFeatures;
   readonly #top: GroupFolder;
+
+  /** The group of that name that all of its containers' groups are in; there may be none. */
+  static topOf(name: string): GroupFolder {
+    return new GroupFolder(join('/sys/fs/cgroup', name));
+  }
 
   constructor(name: string, root = '/sys/fs/cgroup') {
     this.#top = new GroupFolder(join(root, name));

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCgroups } from '../cgroups/cgroups.ts';
+import { hasProcesses } from '../cgroups/cgroups.ts';
 import { EngineError } from '../engine-error.ts';
 import { Subnet } from '../network/subnet.ts';
 import { INSTANCES, InstanceClaim, type InstanceRecord, soon } from './instance-claim.ts';
@@ -77,11 +77,5 @@ function readRecord(path: string, tag: string): InstanceRecord | undefined {
 }
 
 function isDead({ run, output = run }: InstanceRecord, tag: string): boolean {
-  if (!existsSync(output)) return true;
-  const cgroups = openCgroups(tag);
-  try {
-    return cgroups.list().every((id) => cgroups.processes(id).length === 0);
-  } finally {
-    cgroups.close();
-  }
+  return !existsSync(output) || !hasProcesses(tag);
 }

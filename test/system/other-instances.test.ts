@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import { LinuxKernel } from '../../runtime/containers/linux-kernel.ts';
-import { removeDeadInstances } from '../../runtime/containers/other-instances.ts';
+import { refuseSharedSubnet, removeDeadInstances } from '../../runtime/containers/other-instances.ts';
 import { testSubnet } from '../fixtures/test-subnet.ts';
 import { until } from '../fixtures/until.ts';
 import { EngineProcess, missingForContainers } from './engine-process.ts';
@@ -46,6 +46,16 @@ describe('removeDeadInstances()', function () {
     assert.deepEqual(await removeDead(), [containers.folder]);
     assert.deepEqual(traces(), []);
     assert.deepEqual(readdirSync(instances), []);
+  });
+
+  it('makes nothing of an instance that is only looked at', async () => {
+    const run = join(containers.folder, 'gone');
+    mkdirSync(run);
+    const { subnet } = containers.options;
+    writeFileSync(join(instances, instanceTag(run)), JSON.stringify({ run, subnet }));
+    await refuseSharedSubnet({ run: containers.folder, subnet }, instances);
+    assert.ok(!tracesOf(run, subnet).includes('control group'));
+    rmSync(join(instances, instanceTag(run)));
   });
 
   it('ends containers whose records are gone: nobody could take them up', async () => {
