@@ -1,27 +1,20 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Container } from '../../runtime/containers/container.ts';
 import { DISK_FOLDER, DISK_UPPER, DISK_WORK, diskImage } from '../../runtime/containers/disk/disk-folders.ts';
 import { DiskImages } from '../../runtime/containers/disk/disk-image.ts';
 import { DiskTrimmer } from '../../runtime/containers/disk/disk-trimmer.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
 import * as descriptors from '../../runtime/syscall/descriptors.ts';
-import { KernelFixture, whyNot } from './kernel-fixture.ts';
+import { kernelSuite } from './kernel-suite.ts';
 
 const MEGABYTE = 1024 ** 2;
 
 describe('DiskTrimmer', function () {
   this.timeout(60_000);
-  const containers = new KernelFixture();
-  before(async function () {
-    if (whyNot()) this.skip();
-    await containers.open();
-  });
-  after(async () => {
-    if (!whyNot()) await containers.close();
-  });
+  const containers = kernelSuite();
 
   const folder = (id: string) => join(containers.folder, id);
   const megabytes = (spec: LaunchSpec) => (statSync(diskImage(folder(spec.id))).blocks * 512) / MEGABYTE;

@@ -12,22 +12,16 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadStream } from 'node:tty';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import { SetupError } from '../../runtime/containers/setup-error.ts';
 import { EngineError } from '../../runtime/engine-error.ts';
 import { resizeTerminal } from '../../runtime/syscall/descriptors.ts';
 import { usedGroups } from './engine-leftovers.ts';
-import { APP_USER, interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
+import { APP_USER, interfaceNumber, type KernelFixture } from './kernel-fixture.ts';
+import { kernelSuite } from './kernel-suite.ts';
 
 describe('LinuxKernel', () => {
-  const containers = new KernelFixture();
-  before(async function () {
-    if (whyNot()) this.skip();
-    await containers.open();
-  });
-  after(async () => {
-    if (!whyNot()) await containers.close();
-  });
+  const containers = kernelSuite();
 
   it('start() runs the app and tells its exit status', async () => {
     const { code, output } = await containers.run('echo hello; exit 42');

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { outsideId } from '../../../runtime/containers/plan/user-namespace-plan.ts';
 import { BASE } from '../engine-process.ts';
 import { DOCKER, engineSuite } from '../engine-suite.ts';
-import { APP_USER, KernelFixture, whyNot } from '../kernel-fixture.ts';
+import { APP_USER } from '../kernel-fixture.ts';
+import { kernelSuite } from '../kernel-suite.ts';
 
 /** Root inside, as a step of a build. */
 const BUILDER = {
@@ -27,14 +28,7 @@ const BUILDER = {
 const HOST_ROOT = { ...BUILDER, userNamespace: false };
 
 describe('a container with a user namespace', () => {
-  const containers = new KernelFixture();
-  before(async function () {
-    if (whyNot()) return this.skip();
-    await containers.open();
-  });
-  after(async () => {
-    if (!whyNot()) await containers.close();
-  });
+  const containers = kernelSuite();
 
   /** The users, on the host, of a container's PID 1 and of an exec in it. */
   async function usersOutside(overrides: Partial<LaunchSpec>): Promise<number[]> {
