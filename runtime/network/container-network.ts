@@ -37,7 +37,7 @@ export function hostRequests(network: ContainerNetwork, namespace: number): Netl
   return new NetlinkBatch()
     .add(newPair(network, namespace))
     .add(withoutIpv6(index))
-    .add(linkUpWithoutMulticast(index))
+    .add(linkUp(index, { off: IFF_MULTICAST }))
     .add(newAddress(index, GATEWAY))
     .add(newRoute(index, { to: address, source: GATEWAY, quickAck: true }))
     .add(newNeighbour(index, { address, mac: containerMac(address) }));
@@ -124,6 +124,7 @@ const VETH_INFO_PEER = 1;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFF_UP = 1;
+/** Services of the host that ask all neighbours (systemd-resolved, avahi) do so on every interface that has it: apps would see what they look for. */
 const IFF_MULTICAST = 0x1000;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -178,14 +179,9 @@ function withoutIpv6(index: number): Request {
   };
 }
 
-function linkUp(index: number): Request {
-  return { type: RTM.NEWLINK, flags: CHANGE, fixed: interfaceInfo(index, IFF_UP, IFF_UP) };
-}
-
-/** Services of the host that ask all neighbours (systemd-resolved, avahi) do so on every interface that takes multicast: apps would see what they look for. */
-function linkUpWithoutMulticast(index: number): Request {
-  const fixed = interfaceInfo(index, IFF_UP, IFF_UP | IFF_MULTICAST);
-  return { type: RTM.NEWLINK, flags: CHANGE, fixed };
+/** `off`: flags that it has no more. */
+function linkUp(index: number, { off = 0 } = {}): Request {
+  return { type: RTM.NEWLINK, flags: CHANGE, fixed: interfaceInfo(index, IFF_UP, IFF_UP | off) };
 }
 
 /** `struct ifaddrmsg`. */
