@@ -1,12 +1,10 @@
 import type { Container } from './container.ts';
 import type { ContainerNetworks } from './container-networks.ts';
 import type { ContainerStore } from './container-store.ts';
+import { KILLED } from './exits.ts';
 import type { ContainerExit, Kernel } from './kernel.ts';
 import type { Launcher } from './launcher.ts';
 import { isAlive } from './state.ts';
-
-/** Of a container that was killed with everything around it: nobody noted its status. */
-const KILLED = 137;
 
 export interface AdoptionOptions {
   kernel: Kernel;
@@ -23,6 +21,7 @@ export function adoptProcess(container: Container, options: AdoptionOptions): Co
   const adopted = kernel.adopt(container.id, state.process, networks.trafficOf(container.config));
   launcher.resume(container, adopted?.running ? adopted.pipes : []);
   if (!adopted?.running) {
+    // Where nobody noted its status, it was killed with everything around it.
     return adopted?.exit ?? { code: store.readExitCode(container.id) ?? KILLED, oomKilled: false };
   }
   // Whether it is paused the kernel knows best.

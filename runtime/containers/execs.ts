@@ -10,6 +10,7 @@ import type { Descriptors } from './descriptors.ts';
 import { parseDetachKeys, UntilDetached } from './detach-keys.ts';
 import type { Engine } from './engine.ts';
 import { execSpec } from './exec-spec.ts';
+import { KILLED } from './exits.ts';
 import type { ExecProcess, ExecSpec, TerminalSize } from './kernel.ts';
 import { RequestFields } from './request-fields.ts';
 import { TerminalStream } from './terminal-stream.ts';
@@ -193,7 +194,7 @@ export class Execs {
   ): void {
     const { process, outputs, streams } = running;
     process.exited
-      .catch(() => 137)
+      .catch(() => KILLED)
       .then(async (code) => {
         await Promise.race([Promise.all(outputs.map(closed)), silence(outputs, OUTPUT_END_MILLISECONDS)]);
         exec.exitCode = code;

@@ -77,8 +77,8 @@ export class Exits {
   }
 }
 
-/** By SIGKILL. */
-const KILLED = 137;
+/** The exit code of what was ended by SIGKILL. */
+export const KILLED = 137;
 
 /** What PID 1 or the helper of an exec wrote; nothing, if it was killed. */
 export function parseExitStatus(text: string): number {
