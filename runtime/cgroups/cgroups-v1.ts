@@ -31,9 +31,10 @@ export class CgroupsV1 implements Cgroups {
   readonly #frozen = new Set<string>();
   #quickMoves: number | undefined;
 
-  /** The group of that name that all of its containers' groups are in, in one of the hierarchies; there may be none. */
-  static topOf(name: string): GroupFolder {
-    return new GroupFolder(join(findMounts().get('pids')!, name));
+  /** The groups of the containers of an instance, by the name of the group that they are in, in one of the hierarchies. Makes none, other than the constructor. */
+  static groupsOf(name: string): GroupFolder[] {
+    const top = new GroupFolder(join(findMounts().get('pids')!, name));
+    return top.children().map((id) => new GroupFolder(join(top.path, id)));
   }
 
   constructor(name: string) {
@@ -52,10 +53,10 @@ export class CgroupsV1 implements Cgroups {
 
   enter(id: string): GroupEntry {
     const controllers = this.#hierarchies(id).map(([controller]) => controller);
-    const paths = (some: Controller[]) => some.map((controller) => this.#group(controller, id).path);
+    const pathOf = (controller: Controller) => this.#group(controller, id).path;
     const joined = controllers.filter((controller) => controller !== 'memory');
     return {
-      operations: [...paths(controllers).flatMap(planGroup), ...paths(joined).flatMap(planJoining)],
+      operations: [...controllers.map(pathOf).flatMap(planGroup), ...joined.map(pathOf).flatMap(planJoining)],
       descriptors: {},
     };
   }

@@ -12,8 +12,8 @@ import { planLimitsV2, withoutKnown } from './limit-plan.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
-/** In a group of its own. */
-export const ZYGOTE = 'zygote';
+const ROOT = '/sys/fs/cgroup';
+const ZYGOTE = 'zygote';
 /** In a microsecond. */
 const NANOSECONDS = 1000;
 
@@ -23,12 +23,13 @@ export class CgroupsV2 implements Cgroups {
   readonly features: LimitFeatures;
   readonly #top: GroupFolder;
 
-  /** The group of that name that all of its containers' groups are in; there may be none. */
-  static topOf(name: string): GroupFolder {
-    return new GroupFolder(join('/sys/fs/cgroup', name));
+  /** The groups of the containers of an instance, by the name of the group that they are in. Makes none, other than the constructor. */
+  static groupsOf(name: string, root = ROOT): GroupFolder[] {
+    const top = new GroupFolder(join(root, name));
+    return containersIn(top).map((id) => new GroupFolder(join(top.path, id)));
   }
 
-  constructor(name: string, root = '/sys/fs/cgroup') {
+  constructor(name: string, root = ROOT) {
     this.#top = new GroupFolder(join(root, name));
     this.#top.ensure();
     const available = new GroupFolder(root).text('cgroup.controllers').trim().split(' ');
@@ -112,7 +113,7 @@ export class CgroupsV2 implements Cgroups {
   }
 
   list(): string[] {
-    return this.#top.children().filter((name) => name !== ZYGOTE);
+    return containersIn(this.#top);
   }
 
   stats(id: string): ResourceStats {
@@ -181,6 +182,10 @@ export class CgroupsV2 implements Cgroups {
   #group(id: string): GroupFolder {
     return new GroupFolder(join(this.#top.path, id));
   }
+}
+
+function containersIn(top: GroupFolder): string[] {
+  return top.children().filter((name) => name !== ZYGOTE);
 }
 
 /** What another's settings on this machine forbid is no feature here. */

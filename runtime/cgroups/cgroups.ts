@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import type { Operation } from '../init/operation-list.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
-import { CgroupsV2, ZYGOTE } from './cgroups-v2.ts';
-import { GroupFolder } from './group-folder.ts';
+import { CgroupsV2 } from './cgroups-v2.ts';
 import type { GroupEntry, MemoryEntry } from './group-plan.ts';
 
 /** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
@@ -66,9 +64,8 @@ export function openCgroups(tag: string): Cgroups {
 
 /** Whether a process is in a container's group of the instance with this tag. It makes nothing: the instance may just be taken away. */
 export function hasProcesses(tag: string): boolean {
-  const top = isUnified() ? CgroupsV2.topOf(nameOf(tag)) : CgroupsV1.topOf(nameOf(tag));
-  const groups = top.children().filter((name) => name !== ZYGOTE);
-  return groups.some((name) => new GroupFolder(join(top.path, name)).processes().length > 0);
+  const groups = isUnified() ? CgroupsV2.groupsOf(nameOf(tag)) : CgroupsV1.groupsOf(nameOf(tag));
+  return groups.some((group) => group.processes().length > 0);
 }
 
 function isUnified(): boolean {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
@@ -47,6 +47,15 @@ describe('CgroupsV2', () => {
     const poorer = new CgroupsV2('paas-x', root);
     assert.deepEqual(poorer.features, { swap: false, cpuset: false, ioWeight: false });
     assert.match(written('', 'cgroup.subtree_control'), /^\+cpu(?!set)/);
+  });
+
+  it('groupsOf() finds containers’ groups, without the zygote’s, and makes none', () => {
+    makeGroup('paas-x/zygote', FILES);
+    write('paas-x/one', 'cgroup.procs', '12\n');
+    const found = CgroupsV2.groupsOf('paas-x', root).map((group) => group.processes());
+    assert.deepEqual(found, [[12]]);
+    assert.deepEqual(CgroupsV2.groupsOf('paas-y', root), []);
+    assert.ok(!existsSync(join(root, 'paas-y')));
   });
 
   it('setLimits() writes limits itself, and leaves out what the kernel does not have and what a new group has', () => {
