@@ -10,13 +10,13 @@ import { parseSettings, runtimePaths } from './settings.ts';
 import * as descriptors from './syscall/descriptors.ts';
 
 process.umask(0o022);
-comeBeforeApps();
 process.on('unhandledRejection', (error) => console.error('Nobody expected this:', error));
 
 const settings = parseSettings(process.env);
 const { dockerSocket, output } = runtimePaths(settings);
 await refuseSecond(dockerSocket);
 await refuseSharedSubnet(settings);
+comeBeforeApps();
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const kernel = await LinuxKernel.open({ ...settings, output });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
