@@ -1,17 +1,19 @@
-import { readdir } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { planNetworkRemoval } from '../network/network-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
 /**
- * Sees to it that interfaces vanish. The kernel removes them by itself, many at once, when the last process of their namespace
- * is gone; only a connection that an app left unfinished can hold one longer (until tcp(7) gives up), and then we remove it.
+ * Takes interfaces away, some at a time. By itself the kernel takes away those of all namespaces that have ended meanwhile, in one piece: with
+ * a crowd that is tens of milliseconds in which nobody else has that processor. So the namespaces of what is about to end are held until theirs is gone.
  */
 export class InterfaceRemoval {
   readonly #processes: ProcessMaker;
   readonly #group: number;
-  readonly #pending = new Map<string, Pending>();
-  #sweeping: Promise<void> | undefined;
+  readonly #pending = new Map<string, PromiseWithResolvers<void>>();
+  /** Descriptors of namespaces, by interface. */
+  readonly #held = new Map<string, number>();
+  #working: Promise<void> | undefined;
 
   /** @param tag hex digits: of the instance. */
   constructor(options: { tag: string; processes: ProcessMaker }) {
@@ -19,58 +21,58 @@ export class InterfaceRemoval {
     this.#group = GROUP_BASE + Number.parseInt(options.tag, 16);
   }
 
+  /** A process that has this interface is about to end: its namespace stays until `remove`. */
+  hold(name: string, pid: number): void {
+    if (this.#held.has(name)) return;
+    try {
+      this.#held.set(name, openSync(`/proc/${pid}/ns/net`, 'r'));
+    } catch {
+      // It has ended already, and the kernel is at it.
+    }
+  }
+
   /** Resolves when no interface of this name is left. */
   remove(name: string): Promise<void> {
-    const known = this.#pending.get(name);
-    if (known) return known.gone.promise;
-    const pending = { since: performance.now(), gone: Promise.withResolvers<void>() };
+    const pending = this.#pending.get(name) ?? Promise.withResolvers<void>();
     this.#pending.set(name, pending);
     this.#begin();
-    return pending.gone.promise;
+    return pending.promise;
   }
 
   #begin(): void {
-    this.#sweeping ??= this.#sweep().finally(() => {
-      this.#sweeping = undefined;
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
       if (this.#pending.size > 0) this.#begin();
     });
   }
 
-  async #sweep(): Promise<void> {
+  async #work(): Promise<void> {
     while (this.#pending.size > 0) {
-      await sleep(SWEEP_MILLISECONDS);
-      // It waits for the kernel, which is busy with removing them.
-      const existing = new Set(await readdir('/sys/class/net'));
-      for (const [name, { gone }] of this.#pending) {
-        if (existing.has(name)) continue;
-        this.#pending.delete(name);
-        gone.resolve();
-      }
-      await this.#removeLate();
+      await sleep(GATHER_MILLISECONDS);
+      const names = [...this.#pending.keys()].slice(0, MOST_AT_ONCE);
+      const removal = this.#processes.run(planNetworkRemoval(names, this.#group));
+      await removal.then(
+        () => this.#settle(names, (gone) => gone.resolve()),
+        (error) => this.#settle(names, (gone) => gone.reject(error)),
+      );
     }
   }
 
-  async #removeLate(): Promise<void> {
-    const latest = performance.now() - PATIENCE_MILLISECONDS;
-    const late = [...this.#pending].filter(([, { since }]) => since < latest).map(([name]) => name);
-    if (late.length === 0) return;
-    try {
-      await this.#processes.run(planNetworkRemoval(late, this.#group));
-    } catch (error) {
-      for (const name of late) {
-        this.#pending.get(name)?.gone.reject(error);
-        this.#pending.delete(name);
-      }
+  #settle(names: string[], tell: (gone: PromiseWithResolvers<void>) => void): void {
+    for (const name of names) {
+      const namespace = this.#held.get(name);
+      if (namespace !== undefined) closeSync(namespace);
+      this.#held.delete(name);
+      const gone = this.#pending.get(name)!;
+      this.#pending.delete(name);
+      tell(gone);
     }
   }
-}
-
-interface Pending {
-  since: number;
-  gone: PromiseWithResolvers<void>;
 }
 
 /** Interfaces are in group 0 by default; nobody else has one in this range. */
 const GROUP_BASE = 0x7000_0000;
-const SWEEP_MILLISECONDS = 20;
-const PATIENCE_MILLISECONDS = 300;
+/** Lets what ends together go together: the kernel waits some 10 ms for each removal, however many it takes. */
+const GATHER_MILLISECONDS = 3;
+/** Takes the kernel some 3 ms. */
+const MOST_AT_ONCE = 12;

@@ -227,6 +227,7 @@ export class LinuxKernel implements Kernel {
   kill(id: string, signal: number): void {
     const process = this.#exits.process(id);
     if (!process) return;
+    this.#sandboxes.holdNetwork(id, process.pid);
     if (signal === SIGKILL) this.#cgroups.kill(this.#sandboxes.groupOf(id));
     signalProcess(process.pidfd, signal);
   }

@@ -122,6 +122,12 @@ export class Sandboxes {
     this.#groupOf.delete(id);
   }
 
+  /** The container, whose first process this is, is about to end. */
+  holdNetwork(id: string, pid: number): void {
+    const name = this.#networkOf.get(id);
+    if (name !== undefined) this.#interfaces.hold(name, pid);
+  }
+
   /** Removes a container's network, if it has one, and frees its address. */
   async releaseNetwork(id: string): Promise<void> {
     const name = this.#networkOf.get(id);
@@ -150,9 +156,11 @@ export class Sandboxes {
   }
 
   #discard(sandbox: Sandbox): void {
+    const { network, group, pid } = sandbox;
+    if (network) this.#interfaces.hold(network.name, pid);
     sandbox.discard();
-    this.#discardGroup(sandbox.group);
-    if (sandbox.network) this.#discardNetwork(sandbox.network.name);
+    this.#discardGroup(group);
+    if (network) this.#discardNetwork(network.name);
   }
 
   #discardGroup(name: string): void {

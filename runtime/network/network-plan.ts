@@ -90,33 +90,16 @@ function setting(name: string, value: string): Operation[] {
 }
 
 /**
- * Takes veth pairs away by the names of their host's ends, in a process in the host's network namespace; they may be gone already.
+ * Takes veth pairs away by the names of their host's ends, in a process in the host's network namespace; they may be gone already. At most
+ * some 60: the kernel drops answers that do not fit into the socket's buffer.
  * `group`: a number that no interface of anybody else's has (never 0, which is everybody's).
  */
 export function planNetworkRemoval(names: string[], group: number): Operation[] {
   const purpose = 'remove network interfaces';
   return [
-    ...openSocket('outside'),
-    ...chunks(names, MOST_ANSWERS).map((some): Operation => {
-      const { bytes, count } = groupRequests(some, group);
-      return {
-        call: 'netlink',
-        args: [{ result: 'outside' }, bytes, bytes.length, count],
-        purpose,
-        tolerate: 'ENODEV',
-      };
-    }),
+    ...sendOnHost(groupRequests(names, group), purpose, 'ENODEV'),
     ...sendOnHost(groupRemovalRequests(group), purpose, 'ENODEV'),
   ];
-}
-
-/** The kernel drops answers that do not fit into the socket's buffer. */
-const MOST_ANSWERS = 64;
-
-function chunks<T>(items: T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
 }
 
 /** Makes addresses without a container unreachable, in a process in the host's network namespace. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
 import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
-import { KernelFixture, whyNot } from './kernel-fixture.ts';
+import { interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
 
 const GREETER =
   'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Listen => 9, ReuseAddr => 1) or die $!; while ($c = $s->accept) { print $c "hello from " . $c->peerhost . "\\n"; close $c }';
@@ -153,6 +153,20 @@ describe('LinuxKernel network', () => {
     assert.ok(performance.now() - start < 500);
   });
 
+  it('holds the network of what it kills until it has taken that away', async () => {
+    const spec = greeter();
+    const { pid, address } = await containers.start(spec);
+    const link = containers.interfaceTo(address!);
+    const namespace = readlinkSync(`/proc/${pid}/ns/net`);
+    containers.kernel.kill(spec.id, 9);
+    await containers.exited(spec);
+    assert.notEqual(interfaceNumber(link), 'gone');
+    assert.ok(openFiles().includes(namespace));
+    await containers.kernel.release(spec.id);
+    assert.equal(interfaceNumber(link), 'gone');
+    assert.ok(!openFiles().includes(namespace));
+  });
+
   it('gives addresses again only when it must', async () => {
     const addresses = new Set<string>();
     for (let round = 0; round < 5; round++) {
@@ -241,5 +255,16 @@ function tryFromHost(host: string, port: number): Promise<string> {
     });
     socket.on('end', () => resolve(text));
     socket.on('error', reject);
+  });
+}
+
+/** What this process's descriptors are. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return 'that of the folder, by now closed';
+    }
   });
 }
