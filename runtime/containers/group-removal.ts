@@ -8,13 +8,16 @@ import type { ProcessMaker } from './process-maker.ts';
 
 /**
  * Removes containers' control groups, many in one process of the zygote's: the kernel takes a tenth of a millisecond for each folder, and says
- * EBUSY until the last process is reaped, a little after its end.
+ * EBUSY until the last process is reaped, a little after its end. Those of a crowd go when all of it has ended: for each group the kernel looks
+ * through all file systems, and what has ended has none left.
  */
 export class GroupRemoval {
   readonly #cgroups: Cgroups;
   readonly #processes: ProcessMaker;
   readonly #pending = new Map<string, PromiseWithResolvers<void>>();
   #working: Promise<void> | undefined;
+  /** When the last one came, by performance.now(). */
+  #latest = 0;
 
   constructor(parts: { cgroups: Cgroups; processes: ProcessMaker }) {
     this.#cgroups = parts.cgroups;
@@ -25,6 +28,7 @@ export class GroupRemoval {
   remove(id: string): Promise<void> {
     const pending = this.#pending.get(id) ?? Promise.withResolvers<void>();
     this.#pending.set(id, pending);
+    this.#latest = performance.now();
     this.#begin();
     return pending.promise;
   }
@@ -37,6 +41,7 @@ export class GroupRemoval {
   }
 
   async #work(): Promise<void> {
+    await this.#quiet();
     while (this.#pending.size > 0) {
       await sleep(GATHER_MILLISECONDS);
       const some = [...this.#pending].slice(0, MOST_AT_ONCE);
@@ -47,6 +52,16 @@ export class GroupRemoval {
       );
       if (allGone) for (const [id] of some) this.#gone(id);
       else await Promise.all(some.map(([id, pending]) => this.#finish(id, pending)));
+    }
+  }
+
+  /** Resolves when no more have come for a while, or after a longer while. */
+  async #quiet(): Promise<void> {
+    const latest = performance.now() + PATIENCE_MILLISECONDS;
+    for (let now = performance.now(); now < latest; now = performance.now()) {
+      const left = this.#latest + QUIET_MILLISECONDS - now;
+      if (left <= 0) return;
+      await sleep(left);
     }
   }
 
@@ -72,6 +87,8 @@ export class GroupRemoval {
 /** Lets what ends together be removed together, and its last process be reaped. */
 const GATHER_MILLISECONDS = 5;
 const MOST_AT_ONCE = 64;
+const QUIET_MILLISECONDS = 50;
+const PATIENCE_MILLISECONDS = 2000;
 
 /** Removes what can be, then makes sure that all are gone: to look from here would hold up the event loop, as looking waits for what others remove meanwhile. */
 function planRemoval(folders: string[]): Operation[] {

@@ -250,7 +250,8 @@ export class LinuxKernel implements Kernel {
   }
 
   async release(id: string): Promise<void> {
-    await Promise.all([this.#releaseNetwork(id), this.#sandboxes.releaseGroup(id)]);
+    this.#sandboxes.releaseGroup(id);
+    await this.#releaseNetwork(id);
   }
 
   stats(id: string): ResourceStats {

@@ -113,13 +113,13 @@ export class Sandboxes {
     return this.#groupOf.get(id) ?? id;
   }
 
-  /** Removes a container's group, if it has one. */
-  async releaseGroup(id: string): Promise<void> {
+  /** Removes a container's group, if it has one, in the background: it is no other container's. */
+  releaseGroup(id: string): void {
     const group = this.#groupOf.get(id);
     if (group === undefined) return;
     this.#pool.postpone();
-    await this.#groups.remove(group);
     this.#groupOf.delete(id);
+    this.#discardGroup(group);
   }
 
   /** The container, whose first process this is, is about to end. */
@@ -173,7 +173,7 @@ export class Sandboxes {
 
   /** At the end the next runtime removes the rest. */
   #report(error: unknown): void {
-    if (!this.#closed) console.error('What a sandbox that nobody uses had could not be removed:', error);
+    if (!this.#closed) console.error('What a container or sandbox had could not be removed:', error);
   }
 
   async #removeNetwork(name: string): Promise<void> {
