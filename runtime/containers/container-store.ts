@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeFile } from '../durable-file.ts';
 import { Journal } from '../journal.ts';
+import { spreadFolders } from '../syscall/files.ts';
 import type { Trash } from '../trash.ts';
 import type { ContainerConfig } from './container-config.ts';
 import type { Health } from './health.ts';
@@ -47,6 +48,7 @@ export class ContainerStore {
   /** All containers; folders without one are discarded. */
   open(): StoredContainer[] {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    spreadFolders(this.#folder);
     for (const entry of this.#journal.read()) this.#apply(entry);
     for (const id of readdirSync(this.#folder)) {
       const known = this.#known.get(id) ?? this.#readOldFiles(id);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeFile } from '../durable-file.ts';
 import type { Trash } from '../trash.ts';
@@ -42,14 +42,14 @@ export class ReadyFolders {
   take(id: string): void {
     this.#refill.note();
     if (this.#ready[0] === id) this.#ready.shift();
-    else mkdirSync(this.#path(id), { mode: 0o700 });
+    else makeAtOnce(this.#path(id), this.#outputPath(id));
     this.#refill.checkIn('calm');
   }
 
   /** Of a container that is removed: it may never have been started. */
   removeOutput(id: string): void {
     try {
-      removeFile(join(this.#output, id));
+      removeFile(this.#outputPath(id));
     } catch {
       // The next runtime takes it away.
     }
@@ -72,6 +72,10 @@ export class ReadyFolders {
     return join(this.#folder, id);
   }
 
+  #outputPath(id: string): string {
+    return join(this.#output, id);
+  }
+
   #drop(id: string): void {
     this.#trash.remove(this.#path(id));
     this.removeOutput(id);
@@ -92,7 +96,7 @@ export class ReadyFolders {
       }
       const id = newId();
       try {
-        await make(this.#path(id), join(this.#output, id));
+        await make(this.#path(id), this.#outputPath(id));
         this.#ready.push(id);
       } catch {
         // A full disk, mostly: whoever needs a folder will be told.
@@ -112,9 +116,19 @@ async function make(path: string, output: string): Promise<void> {
   await mkdir(path, { mode: 0o700 });
   await mkdir(join(path, 'upper'), { mode: 0o755 });
   await mkdir(join(path, 'work'), { mode: 0o700 });
-  await writeFile(output, '', { mode: 0o600 });
+  await writeFile(join(path, OUTPUT), '', { mode: 0o600 });
+  await rename(join(path, OUTPUT), output);
   await writeFile(join(path, 'exit'), '', { mode: 0o600 });
 }
 
+/** The folder and the file of raw output: what is left is made as it is needed. */
+function makeAtOnce(path: string, output: string): void {
+  mkdirSync(path, { mode: 0o700 });
+  writeFileSync(join(path, OUTPUT), '', { mode: 0o600 });
+  renameSync(join(path, OUTPUT), output);
+}
+
+/** What is made in a folder is near it on the disk: so is the file of raw output, before it gets to those of all others. See `spreadFolders`. */
+const OUTPUT = 'output';
 const LEAST = 8;
 const MOST = 1024;

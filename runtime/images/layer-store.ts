@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { spreadFolders } from '../syscall/files.ts';
 import type { Trash } from '../trash.ts';
 
 /** Overlay takes more, but the folders' names must fit in one page on older kernels. */
@@ -33,6 +34,7 @@ export class LayerStore {
 
   open(): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    spreadFolders(this.#folder);
   }
 
   /** The layer's folder. */

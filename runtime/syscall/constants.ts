@@ -90,4 +90,8 @@ export const TIO = {
 /** For ioctl(2) on a folder, as fstrim(8) does it: _IOWR('X', 121, struct fstrim_range). */
 export const FITRIM = 0xc018_5879;
 
+/** For ioctl(2) on files and folders, see ioctl_iflags(2). */
+export const FS_IOC = { GETFLAGS: 0x8008_6601, SETFLAGS: 0x4008_6602 } as const;
+export const FS_TOPDIR_FL = 0x2_0000;
+
 export const SIGKILL = 9;
