@@ -32,8 +32,6 @@ export function planOwnNetwork(network: ContainerNetwork | undefined): Operation
     ...openSocket('inside'),
     ...send('inside', containerRequests(network)),
     ...close('inside'),
-    ...setting('ip_unprivileged_port_start', '0'),
-    ...setting('ping_group_range', '0 2147483647'),
   ];
 }
 
@@ -84,9 +82,14 @@ function close(result: string): Operation[] {
   return [{ call: 'close', args: [{ result }], purpose: `close the socket ${result}` }];
 }
 
-/** As Docker: any user may listen on low ports and ping (moby, daemon/oci_linux.go). */
-function setting(name: string, value: string): Operation[] {
-  return [planFileWrite(`/proc/sys/net/ipv4/${name}`, value, { purpose: `set net.ipv4.${name}` })];
+/**
+ * As Docker: any user may listen on low ports and ping (moby, daemon/oci_linux.go). In a /proc of the container's own, at `proc`: in one that many have been in, the kernel looks
+ * for a network namespace's files among those of all others.
+ */
+export function planNetworkSettings(proc: string): Operation[] {
+  const setting = (name: string, value: string): Operation =>
+    planFileWrite(`${proc}/sys/net/ipv4/${name}`, value, { purpose: `set net.ipv4.${name}` });
+  return [setting('ip_unprivileged_port_start', '0'), setting('ping_group_range', '0 2147483647')];
 }
 
 /**

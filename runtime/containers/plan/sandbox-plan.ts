@@ -1,5 +1,5 @@
 import type { Operation } from '../../init/operation-list.ts';
-import { type ContainerNetwork, planOwnNetwork } from '../../network/network-plan.ts';
+import { type ContainerNetwork, planNetworkSettings, planOwnNetwork } from '../../network/network-plan.ts';
 import { AT, CLONE, MOUNT, OPEN } from '../../syscall/constants.ts';
 import { MAX_TERMINALS } from '../../syscall/terminals.ts';
 import { BASE } from './base-namespace.ts';
@@ -34,6 +34,8 @@ export function planSandbox({ host, network, group }: SandboxContext): Operation
     },
     mount(BASE.devices, BASE.dev, null, { flags: MOUNT.BIND }),
     ...planDevices(BASE.dev, { ttyGroup: TTY_GROUP, shmSize: USUAL_SHM_SIZE }),
+    mount('proc', BASE.proc, 'proc', { flags: NOTHING_SPECIAL }),
+    ...(network ? planNetworkSettings(BASE.proc) : []),
     ...planKernelFolders(host),
     mount('etc', BASE.files, 'tmpfs', { flags: NOTHING_SPECIAL, options: 'mode=755,size=1m,nr_inodes=16' }),
     openNamespace(`${BASE.proc}/thread-self/ns/mnt`, 'own mounts'),
@@ -79,10 +81,9 @@ export function terminalGroup(spec: { userNamespace: boolean }): number {
   return hostId(TTY_GROUP, spec);
 }
 
-/** /proc and /sys, with what tells of or changes the machine hidden or read-only. */
+/** /sys, and what in it and in /proc tells of or changes the machine hidden or read-only. */
 function planKernelFolders(host: HostFacts): Operation[] {
   return [
-    mount('proc', BASE.proc, 'proc', { flags: NOTHING_SPECIAL }),
     mount('sysfs', BASE.sys, 'sysfs', { flags: NOTHING_SPECIAL | MOUNT.RDONLY }),
     ...(host.cgroupVersion === 2
       ? [mount('cgroup', placeOf('/sys/fs/cgroup'), 'cgroup2', { flags: NOTHING_SPECIAL | MOUNT.RDONLY })]
