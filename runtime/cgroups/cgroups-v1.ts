@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Operation } from '../init/operation-list.ts';
-import { AT, CLONE, OPEN } from '../syscall/constants.ts';
+import { OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import { type GroupEntry, type MemoryEntry, planControl, planGroup, planJoining } from './group-plan.ts';
+import { type LateEntry, planControl, planGroup, planJoining, planLateEntry } from './group-plan.ts';
 import { type ControlWriteV1, memoryOf, planLimitsV1, withoutKnown } from './limit-plan.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
@@ -51,35 +51,15 @@ export class CgroupsV1 implements Cgroups {
     };
   }
 
-  enter(id: string): GroupEntry {
+  enter(id: string): Operation[] {
     const controllers = this.#hierarchies(id).map(([controller]) => controller);
     const pathOf = (controller: Controller) => this.#group(controller, id).path;
     const joined = controllers.filter((controller) => controller !== 'memory');
-    return {
-      operations: [...controllers.map(pathOf).flatMap(planGroup), ...joined.map(pathOf).flatMap(planJoining)],
-      descriptors: {},
-    };
+    return [...controllers.map(pathOf).flatMap(planGroup), ...joined.map(pathOf).flatMap(planJoining)];
   }
 
-  /** In a cgroup namespace after that: so that it sees its group in each hierarchy as the root. */
-  chargeMemory(id: string): MemoryEntry {
-    const purpose = 'join the memory cgroup';
-    const file = join(this.#group('memory', id).path, 'cgroup.procs');
-    return {
-      open: [
-        {
-          call: 'openat',
-          args: [AT.FDCWD, file, OPEN.WRONLY | OPEN.CLOEXEC],
-          purpose,
-          result: 'memory cgroup',
-        },
-      ],
-      join: [
-        { call: 'write', args: [{ result: 'memory cgroup' }, '0', 1], purpose },
-        { call: 'close', args: [{ result: 'memory cgroup' }], purpose },
-        { call: 'unshare', args: [CLONE.NEWCGROUP], purpose: 'make its cgroup namespace' },
-      ],
-    };
+  enterLate(id: string): LateEntry {
+    return planLateEntry(this.#group('memory', id).path);
   }
 
   setLimits(id: string, limits: Limits, before: Limits): Operation[] {

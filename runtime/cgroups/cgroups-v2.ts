@@ -1,14 +1,16 @@
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
 import type { Operation } from '../init/operation-list.ts';
-import { OPEN } from '../syscall/constants.ts';
+import { MOUNT, OPEN } from '../syscall/constants.ts';
 import { openPath } from '../syscall/files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
-import type { GroupEntry, MemoryEntry } from './group-plan.ts';
+import { type LateEntry, planLateEntry } from './group-plan.ts';
 import { planLimitsV2, withoutKnown } from './limit-plan.ts';
+import { favourQuickMoves } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
@@ -16,12 +18,14 @@ const ROOT = '/sys/fs/cgroup';
 const ZYGOTE = 'zygote';
 /** In a microsecond. */
 const NANOSECONDS = 1000;
+const READ_ONLY = MOUNT.NOSUID | MOUNT.NODEV | MOUNT.NOEXEC | MOUNT.RDONLY;
 
 /** The unified hierarchy: kernel documentation, admin-guide/cgroup-v2. */
 export class CgroupsV2 implements Cgroups {
   readonly version = 2;
   readonly features: LimitFeatures;
   readonly #top: GroupFolder;
+  #quickMoves: number | undefined;
 
   /** The groups of the containers of an instance, by the name of the group that they are in. Makes none, other than the constructor. */
   static groupsOf(name: string, root = ROOT): GroupFolder[] {
@@ -30,6 +34,7 @@ export class CgroupsV2 implements Cgroups {
   }
 
   constructor(name: string, root = ROOT) {
+    this.#quickMoves = favourQuickMoves();
     this.#top = new GroupFolder(join(root, name));
     this.#top.ensure();
     const available = new GroupFolder(root).text('cgroup.controllers').trim().split(' ');
@@ -46,9 +51,16 @@ export class CgroupsV2 implements Cgroups {
     };
   }
 
-  enter(id: string): GroupEntry {
+  enter(id: string): Operation[] {
     this.#group(id).ensure();
-    return { operations: [], descriptors: this.open(id) };
+    return [];
+  }
+
+  /** A process is in one group for everything: until then it is in the zygote's. */
+  enterLate(id: string): LateEntry {
+    const { open, join } = planLateEntry(this.#group(id).path);
+    const show = ['cgroup', ROOT, 'cgroup2', READ_ONLY, null];
+    return { open, join: [...join, { call: 'mount', args: show, purpose: `mount "${ROOT}"` }] };
   }
 
   /** All of it from here: whose namespace begins at the group must not change its limits (cgroups(7), "nsdelegate"). */
@@ -56,11 +68,6 @@ export class CgroupsV2 implements Cgroups {
     const group = this.#group(id);
     for (const write of withoutKnown(planLimitsV2(limits), planLimitsV2(before))) group.apply(write);
     return [];
-  }
-
-  /** A process is in one group for everything. */
-  chargeMemory(): MemoryEntry {
-    return { open: [], join: [] };
   }
 
   /** The kernel would obey at once, by killing: v1 refuses instead. */
@@ -167,7 +174,10 @@ export class CgroupsV2 implements Cgroups {
     group.set('cgroup.procs', pid);
   }
 
-  close(): void {}
+  close(): void {
+    if (this.#quickMoves !== undefined) closeSync(this.#quickMoves);
+    this.#quickMoves = undefined;
+  }
 
   async removeAll(): Promise<void> {
     for (const name of this.#top.children()) await this.remove(name);

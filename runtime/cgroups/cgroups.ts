@@ -3,22 +3,22 @@ import type { LimitFeatures, Limits, ResourceStats } from '../containers/kernel.
 import type { Operation } from '../init/operation-list.ts';
 import { CgroupsV1 } from './cgroups-v1.ts';
 import { CgroupsV2 } from './cgroups-v2.ts';
-import type { GroupEntry, MemoryEntry } from './group-plan.ts';
+import type { LateEntry } from './group-plan.ts';
 
 /** One control group per container: limits, figures, and the certainty that nothing of it is left. See cgroups(7). */
 export interface Cgroups {
   readonly version: 1 | 2;
   /** Which limits this kernel knows. */
   readonly features: LimitFeatures;
-  /** What makes a group and gets a new process in; an empty leftover of the same name is taken over. */
-  enter(id: string): GroupEntry;
+  /** Sees to it that there is a group; an empty leftover of the same name is taken over. Returns what a new process has to do for that, and to get in as far as it can be in early. */
+  enter(id: string): Operation[];
   /**
    * Sets the limits of a group in which nothing of a container runs yet. `before`: those that it has, all of them `revocableLimits`.
    * Returns what of it a process in the group has to do itself.
    */
   setLimits(id: string, limits: Limits, before: Limits): Operation[];
-  /** What a process in the group does for its memory to be charged to it. */
-  chargeMemory(id: string): MemoryEntry;
+  /** What gets it in altogether. */
+  enterLate(id: string): LateEntry;
   /** Gives a group with processes in it other limits. Throws `conflict` for less memory than they use. */
   update(id: string, limits: Limits): void;
   /** Opens what another process needs to get in, by name; the caller closes them. Version 2: one folder, `cgroup`. */

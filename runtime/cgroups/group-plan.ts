@@ -1,22 +1,36 @@
 import { type Operation, planFileWrite } from '../init/operation-list.ts';
-import { AT } from '../syscall/constants.ts';
-
-/** How a container's first process gets into its group: it does most of it itself, beside whatever we do meanwhile. */
-export interface GroupEntry {
-  operations: Operation[];
-  /** What the process is sent or born with, by name; the caller closes them. */
-  descriptors: Record<string, number>;
-}
+import { AT, CLONE, OPEN } from '../syscall/constants.ts';
 
 /**
- * How memory comes to be charged to a container's group: late in its launch. As long as the kernel keeps anything that was charged to a group, it
+ * How a process gets into the group that its memory is charged to: late in its launch. As long as the kernel keeps anything that was charged to a group, it
  * keeps the group, after its removal, too; and it keeps what it has seen of a disk, such as the new folders of an overlay, until it needs the memory.
  */
-export interface MemoryEntry {
+export interface LateEntry {
   /** While the host's files are seen. */
   open: Operation[];
-  /** When all is mounted. */
+  /** When all is mounted: from then on it sees its group, in each hierarchy, as the root. */
   join: Operation[];
+}
+
+/** Into the group at `path`, the last of the process's. */
+export function planLateEntry(path: string): LateEntry {
+  const purpose = `join the cgroup "${path}"`;
+  const file = { result: 'cgroup.procs' };
+  return {
+    open: [
+      {
+        call: 'openat',
+        args: [AT.FDCWD, `${path}/cgroup.procs`, OPEN.WRONLY | OPEN.CLOEXEC],
+        purpose,
+        result: file.result,
+      },
+    ],
+    join: [
+      { call: 'write', args: [file, '0', 1], purpose },
+      { call: 'close', args: [file], purpose },
+      { call: 'unshare', args: [CLONE.NEWCGROUP], purpose: 'make its cgroup namespace' },
+    ],
+  };
 }
 
 /** Makes a group, or takes over an empty one. */

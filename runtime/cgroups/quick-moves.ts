@@ -5,11 +5,12 @@ import { SystemCallError, systemCall } from '../syscall/system-call.ts';
 /**
  * Has the kernel prepare for processes that are moved between groups: it waits for all processors otherwise, some 10 ms for each lone move.
  * For that it needs a hierarchy with the option `favordynmods` (Linux 6.0); this one has no controllers, is mounted nowhere, and goes with
- * the descriptor (the last of all instances'). Returns undefined if the kernel does not know it. Version 2 needs none of it: processes are born in their group.
+ * the descriptor (the last of all instances'). Returns undefined if the kernel does not know it.
  */
 export function favourQuickMoves(): number | undefined {
-  const context = systemCall('fsopen', 'cgroup', FSOPEN_CLOEXEC);
+  let context: number | undefined;
   try {
+    context = systemCall('fsopen', 'cgroup', FSOPEN_CLOEXEC);
     systemCall('fsconfig', context, FSCONFIG.SET_FLAG, 'none', null, 0);
     systemCall('fsconfig', context, FSCONFIG.SET_STRING, 'name', NAME, 0);
     systemCall('fsconfig', context, FSCONFIG.SET_FLAG, 'favordynmods', null, 0);
@@ -19,7 +20,7 @@ export function favourQuickMoves(): number | undefined {
     if (error instanceof SystemCallError) return undefined;
     throw error;
   } finally {
-    closeSync(context);
+    if (context !== undefined) closeSync(context);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { MemoryEntry } from '../cgroups/group-plan.ts';
+import type { LateEntry } from '../cgroups/group-plan.ts';
 import type { Operation } from '../init/operation-list.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { pipesOf, planClosing, planPipes } from './output-pipes.ts';
@@ -36,8 +36,8 @@ export interface LaunchContext {
   filter: Uint8Array;
   /** What sets the limits of its control groups. */
   limits: Operation[];
-  /** What has its memory charged to it. */
-  memory: MemoryEntry;
+  /** What gets it into the group that its memory is charged to. */
+  entry: LateEntry;
 }
 
 /**
@@ -51,7 +51,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   const ownerOf = (id: number) => hostId(id, spec);
   return [
     ...context.limits,
-    ...context.memory.open,
+    ...context.entry.open,
     ...planOomScore(spec),
     ...planStdio(spec.stdio),
     ...planPipes(pipes),
@@ -75,7 +75,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planRootChange(),
     ...planNullInput(spec.stdio),
     ...planHostname(spec),
-    ...context.memory.join,
+    ...context.entry.join,
     ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(pipes.length),
@@ -85,7 +85,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
   ];
 }
 
-/** Joins groups of cgroup v1. With v2 the process is born there. */
+/** Joins groups of cgroup v1. With v2 an exec's process is born there. */
 export function planCgroups(names: string[]): Operation[] {
   return names.map((descriptor) => ({
     call: 'write',

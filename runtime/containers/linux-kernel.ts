@@ -87,7 +87,7 @@ export class LinuxKernel implements Kernel {
       onZygote: (pid) => cgroups.adoptZygote(pid),
     });
     const userNamespace = await UserNamespace.open(processes);
-    const host = readHostFacts(cgroups.version);
+    const host = readHostFacts();
     const sandboxes = new Sandboxes({ tag, subnet: options.subnet, processes, cgroups, host });
     await sandboxes.ensureSubnet();
     return new LinuxKernel({ claim, cgroups, processes, userNamespace, sandboxes, traffic, host });

@@ -56,7 +56,7 @@ export async function launchIn(
         }),
         filter,
         limits: cgroups.setLimits(sandbox.group, spec.limits, sandbox.limits),
-        memory: cgroups.chargeMemory(sandbox.group),
+        entry: cgroups.enterLate(sandbox.group),
       }),
       descriptors: {
         ...(spec.userNamespace && { 'user namespace': userNamespace.descriptor! }),

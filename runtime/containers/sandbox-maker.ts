@@ -50,25 +50,19 @@ export class SandboxMaker {
     group: string,
     { network, limits, parking }: { network: ContainerNetwork | undefined; limits: Limits; parking: number },
   ): Promise<{ pid: number; pidfd: number }> {
-    const entry = this.#cgroups.enter(group);
-    try {
-      const { pid, pidfd, ready } = await this.#processes.launch({
-        cloneFlags: CLONE.NEWPID,
-        operations: [
-          ...planSandbox({ host: this.#host, network, group: entry.operations }),
-          ...this.#cgroups.setLimits(group, limits, {}),
-          { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
-        ],
-        descriptors: { 'base namespace': this.#processes.baseNamespace, parking, ...entry.descriptors },
-        ...(this.#cgroups.version === 2 ? { cgroup: 'cgroup' } : {}),
-      });
-      await ready.catch(async (error) => {
-        await ended(pidfd);
-        throw error;
-      });
-      return { pid, pidfd };
-    } finally {
-      for (const descriptor of Object.values(entry.descriptors)) closeSync(descriptor);
-    }
+    const { pid, pidfd, ready } = await this.#processes.launch({
+      cloneFlags: CLONE.NEWPID,
+      operations: [
+        ...planSandbox({ host: this.#host, network, group: this.#cgroups.enter(group) }),
+        ...this.#cgroups.setLimits(group, limits, {}),
+        { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
+      ],
+      descriptors: { 'base namespace': this.#processes.baseNamespace, parking },
+    });
+    await ready.catch(async (error) => {
+      await ended(pidfd);
+      throw error;
+    });
+    return { pid, pidfd };
   }
 }

@@ -58,7 +58,7 @@ describe(`a runtime that is killed at random moments (KILL_SEED=${SEED} KILLS=${
     for (const folder of [...folders, mounted]) mkdirSync(folder);
     // An empty one may have been made in advance.
     writeFileSync(join(folders[0]!, 'log'), '');
-    for (const { call, args } of cgroups.enter(stray).operations) {
+    for (const { call, args } of cgroups.enter(stray)) {
       if (call === 'mkdirat') mkdirSync(args[1] as string);
     }
     spawnSync('mount', ['-t', 'tmpfs', 'none', mounted]);

@@ -6,7 +6,6 @@ import { SystemCallError, systemCall } from '../../syscall/system-call.ts';
 export interface HostFacts {
   /** Overlay takes one layer at a time (`lowerdir+`, Linux 6.8); older kernels take all in one mount(2). */
   overlayLayers: boolean;
-  cgroupVersion: 1 | 2;
   /** Of MASKED_PATHS, what this kernel has. */
   maskedFiles: string[];
   maskedFolders: string[];
@@ -20,12 +19,11 @@ export interface HostFacts {
 }
 
 /** Asks this machine. */
-export function readHostFacts(cgroupVersion: 1 | 2): HostFacts {
+export function readHostFacts(): HostFacts {
   const masked = [...MASKED_PATHS, ...thermalPaths()].filter(exists);
   const hard = Math.min(hardLimitOfOpenFiles(), MAX_OPEN_FILES);
   return {
     overlayLayers: overlayTakesLayers(),
-    cgroupVersion,
     maskedFiles: masked.filter((path) => !isFolder(path)),
     maskedFolders: masked.filter(isFolder),
     readOnlyPaths: READ_ONLY_PATHS.filter(exists),

@@ -12,7 +12,7 @@ export interface SandboxContext {
   host: HostFacts;
   /** Undefined: loopback alone. */
   network: ContainerNetwork | undefined;
-  /** What gets the process into its control groups. */
+  /** What gets the process into control groups. */
   group: Operation[];
 }
 
@@ -29,7 +29,7 @@ export function planSandbox({ host, network, group }: SandboxContext): Operation
     enter({ descriptor: 'base namespace' }, 'enter the base mount namespace'),
     {
       call: 'unshare',
-      args: [CLONE.NEWNS | CLONE.NEWUTS | CLONE.NEWIPC | CLONE.NEWCGROUP],
+      args: [CLONE.NEWNS | CLONE.NEWUTS | CLONE.NEWIPC],
       purpose: 'make the container’s namespaces',
     },
     mount(BASE.devices, BASE.dev, null, { flags: MOUNT.BIND }),
@@ -85,9 +85,6 @@ export function terminalGroup(spec: { userNamespace: boolean }): number {
 function planKernelFolders(host: HostFacts): Operation[] {
   return [
     mount('sysfs', BASE.sys, 'sysfs', { flags: NOTHING_SPECIAL | MOUNT.RDONLY }),
-    ...(host.cgroupVersion === 2
-      ? [mount('cgroup', placeOf('/sys/fs/cgroup'), 'cgroup2', { flags: NOTHING_SPECIAL | MOUNT.RDONLY })]
-      : []),
     ...host.readOnlyPaths
       .map(placeOf)
       .flatMap((path) => [

@@ -43,7 +43,6 @@ const SPEC: LaunchSpec = {
 const CONTEXT: LaunchContext = {
   host: {
     overlayLayers: true,
-    cgroupVersion: 2,
     maskedFiles: ['/proc/keys'],
     maskedFolders: ['/sys/firmware'],
     readOnlyPaths: ['/proc/sys'],
@@ -56,7 +55,7 @@ const CONTEXT: LaunchContext = {
   etcFiles: { hosts: '127.0.0.1 localhost\n' },
   filter: Buffer.alloc(8),
   limits: [],
-  memory: { open: [], join: [] },
+  entry: { open: [], join: [] },
 };
 
 const SANDBOX: SandboxContext = {
@@ -74,7 +73,7 @@ describe('planSandbox()', () => {
       'unshare(1073741824)',
       'openat(-100, "/proc/thread-self/ns/mnt"',
       'setns(base namespace, 131072)',
-      'unshare(235012096)',
+      'unshare(201457664)',
       'mount("/d", "/v"',
       'mount("devpts", "/v/pts"',
       'mount("proc", "/p"',
@@ -281,12 +280,12 @@ describe('planLaunch()', () => {
   });
 
   it('has memory charged to its group when all is mounted, as root still', () => {
-    const memory = {
+    const entry = {
       open: planControl('/open', { file: 'x', value: 1 }),
       join: planControl('/join', { file: 'x', value: 1 }),
     };
     const binds = [{ source: '/v', target: '/data', readOnly: false, isFolder: true }];
-    const launch = planLaunch(SPEC, { ...CONTEXT, memory, binds });
+    const launch = planLaunch(SPEC, { ...CONTEXT, entry, binds });
     assertOrder(launch, [
       'write_file("/open/x"',
       'setns(210',

@@ -89,7 +89,7 @@ export class WeakenedContainers {
     closeSync(input.read);
     try {
       const operations = planExec(exec, {
-        host: readHostFacts(2),
+        host: readHostFacts(),
         filter: filterOf(weakness),
         userNamespace: false,
         cgroups: [],
@@ -106,7 +106,7 @@ export class WeakenedContainers {
   }
 
   async #start(spec: LaunchSpec, weakness: Weakness): Promise<{ pidfd: number }> {
-    const host = readHostFacts(2);
+    const host = readHostFacts();
     const launch = planLaunch(spec, {
       host,
       binds: spec.binds.map((bind) => ({ ...bind, isFolder: false })),
@@ -114,7 +114,7 @@ export class WeakenedContainers {
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
       limits: [],
-      memory: { open: [], join: [] },
+      entry: { open: [], join: [] },
     });
     const operations = [...planSandbox({ host, network: undefined, group: [] }), ...launch];
     return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
