@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { describe, it } from 'mocha';
 import { BASE } from './engine-process.ts';
 import { DOCKER, engineSuite } from './engine-suite.ts';
@@ -93,13 +92,16 @@ describe('limits of containers, with the docker client', function () {
     });
   });
 
-  it('leaves no control group of memory behind that the kernel keeps for what it saw of the disk', async function () {
-    if (existsSync('/sys/fs/cgroup/cgroup.controllers')) return this.skip();
-    // The files of the image are charged to whoever reads them first.
-    await docker('run', '--rm', BASE, 'true');
-    await docker('run', '-d', '--name', 'web', '-v', '/var/new', '-w', '/srv/new', BASE, 'sleep', '1000');
-    const { memory_stats } = await engine.docker.getContainer('web').stats({ stream: false });
-    assert.equal(memory_stats.stats.cache, 0);
+  it('leaves no control group of memory behind that the kernel keeps for what it saw of the disk', async () => {
+    const charged: number[] = [];
+    // What is of the image is charged to whoever needs it first.
+    for (const name of ['first', 'second', 'third']) {
+      await docker('run', '-d', '--name', name, '-v', '/var/new', '-w', '/srv/new', BASE, 'sleep', '1000');
+      const { memory_stats } = await engine.docker.getContainer(name).stats({ stream: false });
+      const { cache, file } = memory_stats.stats as { cache?: number; file?: number };
+      charged.push(cache ?? file!);
+    }
+    assert.ok(charged.includes(0), `bytes: ${charged}`);
   });
 
   it('docker run --cpus bounds what is used', async () => {
