@@ -10,7 +10,7 @@ export const BASE = {
   root: '/m',
   /** Template of /dev, bound read-only into every container. */
   devices: '/d',
-  /** Where a container's own /etc/hosts etc. are made. */
+  /** A container's files in memory: its own /etc/hosts etc., and `shm`. */
   files: '/f',
   /** Where its own /dev, /proc and /sys wait for its root file system. */
   dev: '/v',

@@ -33,11 +33,12 @@ export function planSandbox({ host, network, group }: SandboxContext): Operation
       purpose: 'make the container’s namespaces',
     },
     mount(BASE.devices, BASE.dev, null, { flags: MOUNT.BIND }),
-    ...planDevices(BASE.dev, { ttyGroup: TTY_GROUP, shmSize: USUAL_SHM_SIZE }),
+    planTerminals(BASE.dev, TTY_GROUP),
+    ...planFilesInMemory(),
+    planMessageQueues(BASE.dev),
     mount('proc', BASE.proc, 'proc', { flags: NOTHING_SPECIAL }),
     ...(network ? planNetworkSettings(BASE.proc) : []),
     ...planKernelFolders(host),
-    mount('etc', BASE.files, 'tmpfs', { flags: NOTHING_SPECIAL, options: 'mode=755,size=1m,nr_inodes=16' }),
     openNamespace(`${BASE.proc}/thread-self/ns/mnt`, 'own mounts'),
     { call: 'dup3', args: [{ result: 'own mounts' }, MOUNTS, OPEN.CLOEXEC], purpose: 'keep its mounts' },
     { call: 'close', args: [{ result: 'own mounts' }], purpose: 'keep its mounts' },
@@ -60,17 +61,40 @@ export const USUAL_SHM_SIZE = 64 << 20;
 /** Terminals, shared memory and message queues, over folders of that name in `dev`. */
 export function planDevices(dev: string, options: { ttyGroup: number; shmSize: number }): Operation[] {
   return [
-    mount('devpts', `${dev}/pts`, 'devpts', {
-      flags: MOUNT.NOSUID | MOUNT.NOEXEC,
-      options: `newinstance,ptmxmode=0666,mode=0620,gid=${options.ttyGroup},max=${MAX_TERMINALS}`,
-    }),
+    planTerminals(dev, options.ttyGroup),
     planSharedMemory(dev, options.shmSize),
-    mount('mqueue', `${dev}/mqueue`, 'mqueue', { flags: NOTHING_SPECIAL }),
+    planMessageQueues(dev),
   ];
+}
+
+function planTerminals(dev: string, group: number): Operation {
+  return mount('devpts', `${dev}/pts`, 'devpts', {
+    flags: MOUNT.NOSUID | MOUNT.NOEXEC,
+    options: `newinstance,ptmxmode=0666,mode=0620,gid=${group},max=${MAX_TERMINALS}`,
+  });
 }
 
 export function planSharedMemory(dev: string, size: number): Operation {
   return mount('shm', `${dev}/shm`, 'tmpfs', { flags: NOTHING_SPECIAL, options: `mode=1777,size=${size}` });
+}
+
+function planMessageQueues(dev: string): Operation {
+  return mount('mqueue', `${dev}/mqueue`, 'mqueue', { flags: NOTHING_SPECIAL });
+}
+
+/** Shared memory and the files in /etc are one file system: the kernel keeps a bit for each that there is, in each memory group. */
+function planFilesInMemory(): Operation[] {
+  const shm = `${BASE.files}/shm`;
+  const purpose = 'make "/dev/shm"';
+  return [
+    mount('shm', BASE.files, 'tmpfs', {
+      flags: NOTHING_SPECIAL,
+      options: `mode=755,size=${USUAL_SHM_SIZE}`,
+    }),
+    { call: 'mkdirat', args: [AT.FDCWD, shm, 0], purpose },
+    { call: 'fchmodat', args: [AT.FDCWD, shm, 0o1777], purpose },
+    mount(shm, `${BASE.dev}/shm`, null, { flags: MOUNT.BIND }),
+  ];
 }
 
 /** The group `tty`, in every image. */

@@ -264,7 +264,7 @@ describe('file systems in a container', function () {
 
   it('bounds what /dev/shm and its /etc files hold; /dev holds nothing', async () => {
     const script = `dd if=/dev/zero of=/dev/shm/big bs=64k count=64 2>&1 | grep -o "No space left"; stat -c %s /dev/shm/big
-      dd if=/dev/zero of=/dev/big bs=64k count=1 2>&1 | grep -o "Read-only"; dd if=/dev/zero of=/etc/hosts bs=64k count=64 2>&1 | grep -o "No space left"; true`;
+      dd if=/dev/zero of=/dev/big bs=64k count=1 2>&1 | grep -o "Read-only"; dd if=/dev/zero of=/etc/hosts bs=64k count=2000 2>&1 | grep -o "No space left"; true`;
     const { output } = await containers.run(script, { ...ROOT, shmSize: 1 << 20 });
     assert.equal(output, `No space left\n${1 << 20}\nRead-only\nNo space left\n`);
     const larger = await containers.run(
