@@ -57,8 +57,8 @@ export class GroupRemoval {
 
   /** Resolves when no more have come for a while, or after a longer while. */
   async #quiet(): Promise<void> {
-    const latest = performance.now() + PATIENCE_MILLISECONDS;
-    for (let now = performance.now(); now < latest; now = performance.now()) {
+    const deadline = performance.now() + PATIENCE_MILLISECONDS;
+    for (let now = performance.now(); now < deadline; now = performance.now()) {
       const left = this.#latest + QUIET_MILLISECONDS - now;
       if (left <= 0) return;
       await sleep(left);
