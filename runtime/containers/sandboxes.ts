@@ -18,7 +18,6 @@ import { SandboxPool } from './sandbox-pool.ts';
 /** Which container has which network and control group, which are ready, and which are left over. */
 export class Sandboxes {
   readonly #processes: ProcessMaker;
-  readonly #cgroups: Cgroups;
   readonly #subnet: Subnet;
   readonly #addresses: AddressPool;
   readonly #maker: SandboxMaker;
@@ -33,6 +32,8 @@ export class Sandboxes {
   #expectedLimits: Limits = {};
   /** Interfaces of an earlier runtime, until they are adopted. */
   readonly #unclaimed: Set<string>;
+  /** Groups of an earlier runtime, until they are cleaned up. */
+  readonly #earlierGroups: string[];
   #closed = false;
 
   constructor(options: {
@@ -43,7 +44,6 @@ export class Sandboxes {
     host: HostFacts;
   }) {
     this.#processes = options.processes;
-    this.#cgroups = options.cgroups;
     this.#subnet = new Subnet(options.subnet);
     this.#addresses = new AddressPool({
       tag: options.tag,
@@ -51,6 +51,7 @@ export class Sandboxes {
       existing: readdirSync('/sys/class/net'),
     });
     this.#unclaimed = new Set(this.#addresses.interfaces());
+    this.#earlierGroups = options.cgroups.list();
     this.#interfaces = new InterfaceRemoval(options);
     this.#groups = new GroupRemoval(options);
     this.#maker = new SandboxMaker(options);
@@ -139,7 +140,7 @@ export class Sandboxes {
   /** Removes the groups that an earlier runtime left and that are not of these containers. */
   async cleanUpGroups(known: Set<string>): Promise<void> {
     const kept = new Set([...known].map((id) => this.groupOf(id)));
-    const leftover = this.#cgroups.list().filter((name) => !kept.has(name));
+    const leftover = this.#earlierGroups.splice(0).filter((name) => !kept.has(name));
     await Promise.all(leftover.map((name) => this.#groups.remove(name)));
   }
 
