@@ -90,7 +90,7 @@ export function parkedProcesses(root: string): number[] {
   return processGroups(join(root, 'run')).flatMap(({ pids }) => (isParked(pids) ? pids : []));
 }
 
-/** Our init alone in its group, in a call of recvmsg(2). */
+/** Our init alone, in a call of recvmsg(2). */
 function isParked(pids: number[]): boolean {
   const RECVMSG = '47';
   try {
@@ -100,7 +100,7 @@ function isParked(pids: number[]): boolean {
   }
 }
 
-/** The control groups of an instance, in whichever hierarchy, and the processes in them. */
+/** The control groups of an instance, in whichever hierarchy, and the processes in them; one that is not in a container's group yet counts as a group of its own. */
 function processGroups(run: string): { name: string; pids: number[] }[] {
   const tag = instanceTag(run);
   const tops = ['.', ...readdirSync('/sys/fs/cgroup')].map((name) =>
@@ -109,12 +109,26 @@ function processGroups(run: string): { name: string; pids: number[] }[] {
   const names = tops
     .filter((top) => existsSync(top))
     .flatMap((top) => readdirSync(top, { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory() && entry.name !== 'zygote')
+    .filter((entry) => entry.isDirectory() && entry.name !== ZYGOTE)
     .map(({ name }) => name);
-  return [...new Set(names)].map((name) => {
-    const pids = tops.flatMap((top) => pidsIn(join(top, name, 'cgroup.procs')));
-    return { name, pids: [...new Set(pids)] };
-  });
+  const pidsOf = (name: string) => [
+    ...new Set(tops.flatMap((top) => pidsIn(join(top, name, 'cgroup.procs')))),
+  ];
+  const groups = [...new Set(names)].map((name) => ({ name, pids: pidsOf(name) }));
+  const inside = new Set(groups.flatMap(({ pids }) => pids));
+  const outside = pidsOf(ZYGOTE).filter((pid) => !inside.has(pid) && isFirst(pid));
+  return [...groups, ...outside.map((pid) => ({ name: ZYGOTE, pids: [pid] }))];
+}
+
+const ZYGOTE = 'zygote';
+
+/** Whether it is the first of a process namespace other than ours. */
+function isFirst(pid: number): boolean {
+  try {
+    return /^NSpid:.*\t\d+\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function pidsIn(file: string): number[] {
