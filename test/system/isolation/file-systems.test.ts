@@ -7,7 +7,7 @@ import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { BASE } from '../../../runtime/containers/plan/base-namespace.ts';
 import { SetupError } from '../../../runtime/containers/setup-error.ts';
 import type { Operation } from '../../../runtime/init/operation-list.ts';
-import { MOUNT, MOUNT_ATTRIBUTE, OPEN, RESOLVE } from '../../../runtime/syscall/constants.ts';
+import { CLONE, MOUNT, MOUNT_ATTRIBUTE, OPEN, RESOLVE } from '../../../runtime/syscall/constants.ts';
 import { openHow } from '../../../runtime/syscall/files.ts';
 import { isolationSuite } from './isolation-suite.ts';
 import { ALLOW_ALL, without } from './weakened.ts';
@@ -191,7 +191,9 @@ describe('file systems in a container', function () {
     const groups = ['cgroup', '/sys/fs/cgroup', 'cgroup2', 0, null];
     const writable = (operations: Operation[]) =>
       operations.flatMap((operation) =>
-        operation.call === 'chroot' ? [operation, { call: 'mount', args: groups, purpose: '' }] : operation,
+        operation.call === 'unshare' && operation.args[0] === CLONE.NEWCGROUP
+          ? [operation, { call: 'mount', args: groups, purpose: '' }]
+          : operation,
       );
     assert.match(
       (await weakened.run(script, { edit: writable }, HOST_ROOT)).output,

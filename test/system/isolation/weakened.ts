@@ -114,7 +114,8 @@ export class WeakenedContainers {
       etcFiles: { hosts: '127.0.0.1\tlocalhost\n' },
       filter: filterOf(weakness),
       limits: [],
-      entry: { open: [], join: [] },
+      // What is mounted of cgroups in the host's own namespace changes its options for all.
+      entry: { open: [], join: [{ call: 'unshare', args: [CLONE.NEWCGROUP], purpose: '' }] },
     });
     const operations = [...planSandbox({ host, network: undefined, group: [] }), ...launch];
     return await this.#launch(spec, CLONE.NEWPID, weakness.edit?.(operations) ?? operations, {
