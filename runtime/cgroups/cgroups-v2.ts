@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
@@ -10,7 +9,7 @@ import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type LateEntry, planLateEntry } from './group-plan.ts';
 import { planLimitsV2, withoutKnown } from './limit-plan.ts';
-import { favourQuickMoves } from './quick-moves.ts';
+import { favourQuickMovesIn } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu'];
 const OPTIONAL = ['cpuset', 'io'];
@@ -25,7 +24,6 @@ export class CgroupsV2 implements Cgroups {
   readonly version = 2;
   readonly features: LimitFeatures;
   readonly #top: GroupFolder;
-  #quickMoves: number | undefined;
 
   /** The groups of the containers of an instance, by the name of the group that they are in. Makes none, other than the constructor. */
   static groupsOf(name: string, root = ROOT): GroupFolder[] {
@@ -34,7 +32,7 @@ export class CgroupsV2 implements Cgroups {
   }
 
   constructor(name: string, root = ROOT) {
-    this.#quickMoves = favourQuickMoves();
+    favourQuickMovesIn(root);
     this.#top = new GroupFolder(join(root, name));
     this.#top.ensure();
     const available = new GroupFolder(root).text('cgroup.controllers').trim().split(' ');
@@ -174,10 +172,7 @@ export class CgroupsV2 implements Cgroups {
     group.set('cgroup.procs', pid);
   }
 
-  close(): void {
-    if (this.#quickMoves !== undefined) closeSync(this.#quickMoves);
-    this.#quickMoves = undefined;
-  }
+  close(): void {}
 
   async removeAll(): Promise<void> {
     for (const name of this.#top.children()) await this.remove(name);

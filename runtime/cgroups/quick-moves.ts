@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC } from '../syscall/constants.ts';
 import { SystemCallError, systemCall } from '../syscall/system-call.ts';
 
@@ -8,14 +8,45 @@ import { SystemCallError, systemCall } from '../syscall/system-call.ts';
  * the descriptor (the last of all instances'). Returns undefined if the kernel does not know it.
  */
 export function favourQuickMoves(): number | undefined {
-  let context: number | undefined;
-  try {
-    context = systemCall('fsopen', 'cgroup', FSOPEN_CLOEXEC);
+  return withContext('cgroup', (context) => {
     systemCall('fsconfig', context, FSCONFIG.SET_FLAG, 'none', null, 0);
     systemCall('fsconfig', context, FSCONFIG.SET_STRING, 'name', NAME, 0);
-    systemCall('fsconfig', context, FSCONFIG.SET_FLAG, 'favordynmods', null, 0);
+    systemCall('fsconfig', context, FSCONFIG.SET_FLAG, OPTION, null, 0);
     systemCall('fsconfig', context, FSCONFIG.CMD_CREATE, null, null, 0);
     return systemCall('fsmount', context, FSMOUNT_CLOEXEC, 0);
+  });
+}
+
+/**
+ * The same with version 2, mounted at `root`: its own hierarchy gets the option, and has it until the machine is started anew. Another hierarchy would be a second line in each
+ * /proc/self/cgroup, by which libuv, and so Node.js, takes version 2 for version 1, and sees no limit of a container.
+ */
+export function favourQuickMovesIn(root: string): void {
+  const options = optionsOf(root);
+  if (!options || options.includes(OPTION)) return;
+  withContext('cgroup2', (context) => {
+    // What is not named is taken away.
+    for (const option of [...options, OPTION])
+      systemCall('fsconfig', context, FSCONFIG.SET_FLAG, option, null, 0);
+    systemCall('fsconfig', context, FSCONFIG.CMD_CREATE, null, null, 0);
+  });
+}
+
+/** Of the file system `cgroup2`; see proc_pid_mountinfo(5). Undefined: it is not mounted there. */
+function optionsOf(root: string): string[] | undefined {
+  const mount = readFileSync('/proc/self/mountinfo', 'latin1')
+    .split('\n')
+    .find((line) => line.split(' ')[4] === root && line.includes(' - cgroup2 '));
+  const options = mount?.split(' ').at(-1);
+  return options?.split(',').filter((option) => option !== 'rw');
+}
+
+/** Undefined: the kernel does not do it. */
+function withContext<T>(fileSystem: string, use: (context: number) => T): T | undefined {
+  let context: number | undefined;
+  try {
+    context = systemCall('fsopen', fileSystem, FSOPEN_CLOEXEC);
+    return use(context);
   } catch (error) {
     if (error instanceof SystemCallError) return undefined;
     throw error;
@@ -24,5 +55,6 @@ export function favourQuickMoves(): number | undefined {
   }
 }
 
+const OPTION = 'favordynmods';
 /** Seen in every container's /proc/self/cgroup. */
 const NAME = 'favordynmods';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { describe, it } from 'mocha';
 import { BASE } from './engine-process.ts';
 import { DOCKER, engineSuite } from './engine-suite.ts';
@@ -102,6 +103,14 @@ describe('limits of containers, with the docker client', function () {
       charged.push(cache ?? file!);
     }
     assert.ok(charged.includes(0), `bytes: ${charged}`);
+  });
+
+  it('are seen by Node.js', async function () {
+    // With version 1 nothing of them is mounted in containers.
+    if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return this.skip();
+    const script = 'process.constrainedMemory() / 2 ** 20 + " MiB, " + os.availableParallelism()';
+    const options = ['--memory', '256m', '--cpus', '1', '-v', `${process.execPath}:/node:ro`];
+    assert.equal(await docker('run', '--rm', ...options, BASE, '/node', '-p', script), '256 MiB, 1');
   });
 
   it('docker run --cpus bounds what is used', async () => {
