@@ -58,23 +58,24 @@ function writeUninterrupted(descriptor: number, text: string): void {
 
 /**
  * Says of a folder that those in it have nothing to do with each other: ext4 finds each of them a part of the disk of its own, in place of the same for all. Without a journal it
- * does not use an inode again for minutes, and looks through all that were freed in that part whenever one is made; see ioctl_iflags(2). Nothing, where the file system knows no such thing.
+ * does not use an inode again for minutes, and looks through all that were freed in that part whenever one is made; see ioctl_iflags(2). It is a wish: nothing happens where the
+ * file system knows no such thing, or the disk can only be read or reports errors.
  */
 export function spreadFolders(path: string): void {
   const folder = openPath(path, OPEN.RDONLY | OPEN.DIRECTORY);
   try {
     const flags = Buffer.alloc(8);
     systemCall('ioctl', folder, FS_IOC.GETFLAGS, flags);
-    flags.writeUInt32LE(flags.readUInt32LE() | FS_TOPDIR_FL);
+    const before = flags.readUInt32LE();
+    if (before & FS_TOPDIR_FL) return;
+    flags.writeUInt32LE(before | FS_TOPDIR_FL);
     systemCall('ioctl', folder, FS_IOC.SETFLAGS, flags);
   } catch (error) {
-    if (!(error instanceof SystemCallError && UNKNOWN_FLAG.includes(error.code))) throw error;
+    if (!(error instanceof SystemCallError)) throw error;
   } finally {
     closeSync(folder);
   }
 }
-
-const UNKNOWN_FLAG = ['ENOTTY', 'ENOTSUP', 'EINVAL'];
 
 /** Locks an open file for its opener alone, until the descriptor is closed; see flock(2). False: another has it. */
 export function lockFile(descriptor: number): boolean {
