@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Batches } from '../batches.ts';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { Operation } from '../init/operation-list.ts';
 import { AT } from '../syscall/constants.ts';
@@ -14,8 +15,11 @@ import type { ProcessMaker } from './process-maker.ts';
 export class GroupRemoval {
   readonly #cgroups: Cgroups;
   readonly #processes: ProcessMaker;
-  readonly #pending = new Map<string, PromiseWithResolvers<void>>();
-  #working: Promise<void> | undefined;
+  readonly #batches = new Batches({
+    gather: (isFirst) => (isFirst ? this.#quiet() : sleep(GATHER_MILLISECONDS)),
+    most: MOST_AT_ONCE,
+    work: (ids) => this.#removeSome(ids),
+  });
   /** When the last one came, by performance.now(). */
   #latest = 0;
 
@@ -26,33 +30,8 @@ export class GroupRemoval {
 
   /** Resolves when nothing of the group is left. Idempotent. Rejects if it cannot be emptied. */
   remove(id: string): Promise<void> {
-    const pending = this.#pending.get(id) ?? Promise.withResolvers<void>();
-    this.#pending.set(id, pending);
     this.#latest = performance.now();
-    this.#begin();
-    return pending.promise;
-  }
-
-  #begin(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      if (this.#pending.size > 0) this.#begin();
-    });
-  }
-
-  async #work(): Promise<void> {
-    await this.#quiet();
-    while (this.#pending.size > 0) {
-      await sleep(GATHER_MILLISECONDS);
-      const some = [...this.#pending].slice(0, MOST_AT_ONCE);
-      const folders = some.flatMap(([id]) => this.#cgroups.folders(id));
-      const allGone = await this.#processes.run(planRemoval(folders)).then(
-        () => true,
-        () => false,
-      );
-      if (allGone) for (const [id] of some) this.#gone(id);
-      else await Promise.all(some.map(([id, pending]) => this.#finish(id, pending)));
-    }
+    return this.#batches.add(id);
   }
 
   /** Resolves when no more have come for a while, or after a longer while. */
@@ -65,22 +44,18 @@ export class GroupRemoval {
     }
   }
 
-  #gone(id: string): void {
-    this.#pending.get(id)!.resolve();
-    this.#pending.delete(id);
+  async #removeSome(ids: string[]): Promise<PromiseSettledResult<void>[]> {
+    const folders = ids.flatMap((id) => this.#cgroups.folders(id));
+    const [removal] = await Promise.allSettled([this.#processes.run(planRemoval(folders))]);
+    return removal.status === 'fulfilled'
+      ? ids.map(() => removal)
+      : Promise.allSettled(ids.map((id) => this.#finish(id)));
   }
 
   /** What is still there by now may have processes in it. */
-  async #finish(id: string, pending: PromiseWithResolvers<void>): Promise<void> {
+  async #finish(id: string): Promise<void> {
     await turns.next();
-    try {
-      if (this.#cgroups.folders(id).some((folder) => existsSync(folder))) await this.#cgroups.remove(id);
-      pending.resolve();
-    } catch (error) {
-      pending.reject(error);
-    } finally {
-      this.#pending.delete(id);
-    }
+    if (this.#cgroups.folders(id).some((folder) => existsSync(folder))) await this.#cgroups.remove(id);
   }
 }
 

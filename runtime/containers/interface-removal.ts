@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Batches } from '../batches.ts';
 import { planNetworkRemoval } from '../network/network-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 
@@ -10,10 +11,13 @@ import type { ProcessMaker } from './process-maker.ts';
 export class InterfaceRemoval {
   readonly #processes: ProcessMaker;
   readonly #group: number;
-  readonly #pending = new Map<string, PromiseWithResolvers<void>>();
+  readonly #batches = new Batches({
+    gather: () => sleep(GATHER_MILLISECONDS),
+    most: MOST_AT_ONCE,
+    work: (names) => this.#removeSome(names),
+  });
   /** Descriptors of namespaces, by interface. */
   readonly #held = new Map<string, number>();
-  #working: Promise<void> | undefined;
 
   /** @param tag hex digits: of the instance. */
   constructor(options: { tag: string; processes: ProcessMaker }) {
@@ -33,40 +37,19 @@ export class InterfaceRemoval {
 
   /** Resolves when no interface of this name is left. */
   remove(name: string): Promise<void> {
-    const pending = this.#pending.get(name) ?? Promise.withResolvers<void>();
-    this.#pending.set(name, pending);
-    this.#begin();
-    return pending.promise;
+    return this.#batches.add(name);
   }
 
-  #begin(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      if (this.#pending.size > 0) this.#begin();
-    });
+  async #removeSome(names: string[]): Promise<PromiseSettledResult<void>[]> {
+    const [removal] = await Promise.allSettled([this.#processes.run(planNetworkRemoval(names, this.#group))]);
+    for (const name of names) this.#letGo(name);
+    return names.map(() => removal);
   }
 
-  async #work(): Promise<void> {
-    while (this.#pending.size > 0) {
-      await sleep(GATHER_MILLISECONDS);
-      const names = [...this.#pending.keys()].slice(0, MOST_AT_ONCE);
-      const removal = this.#processes.run(planNetworkRemoval(names, this.#group));
-      await removal.then(
-        () => this.#settle(names, (gone) => gone.resolve()),
-        (error) => this.#settle(names, (gone) => gone.reject(error)),
-      );
-    }
-  }
-
-  #settle(names: string[], tell: (gone: PromiseWithResolvers<void>) => void): void {
-    for (const name of names) {
-      const namespace = this.#held.get(name);
-      if (namespace !== undefined) closeSync(namespace);
-      this.#held.delete(name);
-      const gone = this.#pending.get(name)!;
-      this.#pending.delete(name);
-      tell(gone);
-    }
+  #letGo(name: string): void {
+    const namespace = this.#held.get(name);
+    if (namespace !== undefined) closeSync(namespace);
+    this.#held.delete(name);
   }
 }
 
