@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IoCount, LimitFeatures, Limits, ResourceStats } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
@@ -10,6 +10,7 @@ import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type LateEntry, planControl, planGroup, planJoining, planLateEntry } from './group-plan.ts';
 import { type ControlWriteV1, memoryOf, planLimitsV1, withoutKnown } from './limit-plan.ts';
+import { cgroupMounts } from './mounts.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
 const REQUIRED = ['memory', 'pids', 'cpu', 'cpuacct'] as const;
@@ -313,13 +314,9 @@ function readIo(group: GroupFolder): IoCount[] {
   }));
 }
 
-/** Where each controller's hierarchy is mounted; see proc_pid_mountinfo(5). */
+/** Where each controller's hierarchy is mounted. */
 function findMounts(): Map<Controller, string> {
-  const mounts = readFileSync('/proc/self/mountinfo', 'latin1')
-    .split('\n')
-    .map((line) => line.split(' - '))
-    .filter(([, device]) => device?.startsWith('cgroup '))
-    .map(([mount, device]) => ({ path: mount!.split(' ')[4]!, options: device!.split(' ')[2]!.split(',') }));
+  const mounts = cgroupMounts().filter(({ version }) => version === 1);
   const pathOf = (controller: Controller) => mounts.find(({ options }) => options.includes(controller))?.path;
   const missing = REQUIRED.find((controller) => !pathOf(controller));
   if (missing) {

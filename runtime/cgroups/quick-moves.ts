@@ -1,6 +1,7 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC } from '../syscall/constants.ts';
 import { SystemCallError, systemCall } from '../syscall/system-call.ts';
+import { cgroupMounts } from './mounts.ts';
 
 /**
  * Has the kernel prepare for processes that are moved between groups: it waits for all processors otherwise, some 10 ms for each lone move.
@@ -22,23 +23,14 @@ export function favourQuickMoves(): number | undefined {
  * /proc/self/cgroup, by which libuv, and so Node.js, takes version 2 for version 1, and sees no limit of a container.
  */
 export function favourQuickMovesIn(root: string): void {
-  const options = optionsOf(root);
-  if (!options || options.includes(OPTION)) return;
+  const mount = cgroupMounts().find(({ version, path }) => version === 2 && path === root);
+  if (!mount || mount.options.includes(OPTION)) return;
   withContext('cgroup2', (context) => {
     // What is not named is taken away.
-    for (const option of [...options, OPTION])
+    for (const option of [...mount.options.filter((name) => name !== 'rw'), OPTION])
       systemCall('fsconfig', context, FSCONFIG.SET_FLAG, option, null, 0);
     systemCall('fsconfig', context, FSCONFIG.CMD_CREATE, null, null, 0);
   });
-}
-
-/** Of the file system `cgroup2`; see proc_pid_mountinfo(5). Undefined: it is not mounted there. */
-function optionsOf(root: string): string[] | undefined {
-  const mount = readFileSync('/proc/self/mountinfo', 'latin1')
-    .split('\n')
-    .find((line) => line.split(' ')[4] === root && line.includes(' - cgroup2 '));
-  const options = mount?.split(' ').at(-1);
-  return options?.split(',').filter((option) => option !== 'rw');
 }
 
 /** Undefined: the kernel does not do it. */
