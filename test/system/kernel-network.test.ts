@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
 import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
+import { openFiles } from '../fixtures/open-files.ts';
 import { interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
 
 const GREETER =
@@ -255,16 +256,5 @@ function tryFromHost(host: string, port: number): Promise<string> {
     });
     socket.on('end', () => resolve(text));
     socket.on('error', reject);
-  });
-}
-
-/** What this process's descriptors are. */
-function openFiles(): string[] {
-  return readdirSync('/proc/self/fd').map((descriptor) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${descriptor}`);
-    } catch {
-      return 'that of the folder, by now closed';
-    }
   });
 }

@@ -1,26 +1,24 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instanceTag } from '../../../runtime/containers/instance-tag.ts';
+import { linksIn, openFiles } from '../../fixtures/open-files.ts';
 import { childrenOf, residentMemory } from './memory-of.ts';
 
-/** What an instance's runtime has on this machine, by name; networks that are made in advance are left out, since their number follows demand. */
+/** What an instance's runtime has on this machine, by name; what is made in advance follows demand: count when that has come to rest. */
 export function countObjects(runtime: { pid: number; root: string }): Record<string, number> {
   const tag = instanceTag(join(runtime.root, 'run'));
-  const descriptors = linksIn(`/proc/${runtime.pid}/fd`);
-  const ready = descriptors.filter((link) => link.startsWith('net:')).length;
   const zygotes = childrenOf(runtime.pid);
   return {
-    descriptors: descriptors.length - ready,
-    'descriptors of the zygote': zygotes.reduce((sum, pid) => sum + linksIn(`/proc/${pid}/fd`).length, 0),
+    descriptors: openFiles(runtime.pid).length,
+    'descriptors of the zygote': zygotes.reduce((sum, pid) => sum + openFiles(pid).length, 0),
     mounts: lineCount(`/proc/${runtime.pid}/mountinfo`),
     'processes of the zygote': zygotes.reduce((sum, pid) => sum + childrenOf(pid).length, 0),
     'namespaces of them': namespacesOf(zygotes.flatMap(childrenOf)),
     cgroups: folderCount(`paas-${tag}`),
     'removed cgroups that are kept': keptCgroups(),
-    'veth interfaces':
-      readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${tag}-`)).length - ready,
-    'routes to addresses': output('ip', ['-o', 'route']).split(`dev v${tag}-`).length - 1 - ready,
+    'veth interfaces': readdirSync('/sys/class/net').filter((name) => name.startsWith(`v${tag}-`)).length,
+    'routes to addresses': output('ip', ['-o', 'route']).split(`dev v${tag}-`).length - 1,
     'elements in nftables': elementCount(`paas_${tag}`),
     'folders of containers': readdirSync(join(runtime.root, 'data/runtime/containers')).length,
     'files of output': readdirSync(join(runtime.root, 'data/runtime/output')).length,
@@ -28,16 +26,6 @@ export function countObjects(runtime: { pid: number; root: string }): Record<str
     'resident memory, KB': residentMemory(runtime.pid),
     'of the zygote, KB': zygotes.reduce((sum, pid) => sum + residentMemory(pid), 0),
   };
-}
-
-function linksIn(folder: string): string[] {
-  return readdirSync(folder).flatMap((name) => {
-    try {
-      return [readlinkSync(join(folder, name))];
-    } catch {
-      return [];
-    }
-  });
 }
 
 function namespacesOf(pids: number[]): number {

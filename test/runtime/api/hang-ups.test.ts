@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -18,6 +10,7 @@ import { after, afterEach, beforeEach, describe, it } from 'mocha';
 import { type Handler, Router } from '../../../runtime/api/router.ts';
 import { type ApiServer, createApiServer } from '../../../runtime/api/server.ts';
 import { runtimePaths } from '../../../runtime/settings.ts';
+import { openFiles } from '../../fixtures/open-files.ts';
 import { until } from '../../fixtures/until.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
 import { ProcessKernel } from '../process-kernel.ts';
@@ -93,7 +86,7 @@ describe('connections that end early', () => {
       socket.destroy();
       writeFileSync(goOn, '');
       await until(() => said('again'));
-      assert.ok(openFiles(container.id) <= 1);
+      assert.ok(timesOpen(container.id) <= 1);
     });
 
     it(`says that the log cannot be read, and hangs up${kind}`, async () => {
@@ -145,13 +138,6 @@ describe('connections that end early', () => {
 });
 
 /** How often this process has a file of that name open. */
-function openFiles(name: string): number {
-  const files = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return basename(readlinkSync(`/proc/self/fd/${fd}`));
-    } catch {
-      return '';
-    }
-  });
-  return files.filter((file) => file === name).length;
+function timesOpen(name: string): number {
+  return openFiles().filter((file) => basename(file) === name).length;
 }
