@@ -104,7 +104,7 @@ export class Sandboxes {
   adopt(id: string, { group, address }: { group: string; address: string | undefined }): void {
     this.#groupOf.set(id, group);
     if (address === undefined) return;
-    const name = this.#addresses.interfaceOf(address);
+    const name = this.#addresses.claim(address);
     this.#networkOf.set(id, name);
     this.#unclaimed.delete(name);
   }

@@ -56,9 +56,11 @@ export class AddressPool {
     if (offset !== undefined) this.#taken.delete(offset);
   }
 
-  /** The name of the interface of the container with this address. */
-  interfaceOf(address: string): string {
-    return this.#prefix + this.#subnet.offset(address).toString(16);
+  /** A container of an earlier runtime has this address: nobody else gets it. Returns the name of its interface. */
+  claim(address: string): string {
+    const offset = this.#subnet.offset(address);
+    this.#taken.add(offset);
+    return this.#prefix + offset.toString(16);
   }
 
   /** Names of the interfaces of this instance. */

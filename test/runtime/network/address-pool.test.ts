@@ -31,11 +31,21 @@ describe('AddressPool', () => {
     assert.equal(addresses.take().address, first.address);
   });
 
-  it('interfaceOf() is the name that take() gave', () => {
+  it('claim() is the name that take() gave', () => {
     const addresses = pool();
     const { address, name } = addresses.take();
-    assert.equal(addresses.interfaceOf(address), name);
+    assert.equal(addresses.claim(address), name);
     assert.deepEqual(addresses.interfaces(), [name]);
+  });
+
+  it('take() leaves alone what was claimed, until that is freed', () => {
+    const addresses = pool();
+    const { address } = pool().take();
+    const name = addresses.claim(address);
+    const others = Array.from({ length: 253 }, () => addresses.take().address);
+    assert.ok(!others.includes(address));
+    addresses.free(name);
+    assert.equal(addresses.take().address, address);
   });
 });
 
