@@ -62,7 +62,7 @@ export class GroupRemoval {
 /** Lets what ends together be removed together, and its last process be reaped. */
 const GATHER_MILLISECONDS = 5;
 const MOST_AT_ONCE = 64;
-const QUIET_MILLISECONDS = 50;
+const QUIET_MILLISECONDS = 20;
 const PATIENCE_MILLISECONDS = 2000;
 
 /** Removes what can be, then makes sure that all are gone: to look from here would hold up the event loop, as looking waits for what others remove meanwhile. */
