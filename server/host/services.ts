@@ -63,16 +63,13 @@ function argv(name: ServiceName, config: Config, { node, program }: Surroundings
     case 'redis':
       return unprivileged(redisArguments(config));
     case 'runtime':
-      return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts', ...RUNTIME_FLAGS)];
+      return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts')];
     case 'control':
       return unprivileged(script('server/control.ts'), config.ssh);
     default:
       return unprivileged(script('server/router.ts', ...ROUTER_FLAGS));
   }
 }
-
-/** V8's, for a process that mostly waits. */
-export const RUNTIME_FLAGS = ['--max-semi-space-size=1'];
 
 /**
  * V8's, for a process whose objects live as long as a request. By itself V8 makes what once lived long, such as the places of connections that

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { baseSystemFolder, SHARED_CACHE } from '../../server/host/base-system.ts';
-import { RUNTIME_FLAGS } from '../../server/host/services.ts';
 import { testSubnet } from '../fixtures/test-subnet.ts';
 
 const DAEMON = new URL('../../runtime/daemon.ts', import.meta.url).pathname;
@@ -50,13 +49,7 @@ export class EngineProcess {
   async start(): Promise<void> {
     mkdirSync(this.root, { recursive: true, mode: 0o700 });
     const inNamespace = this.networkNamespace ? ['nsenter', `--net=/run/netns/${this.networkNamespace}`] : [];
-    const [program, ...args] = [
-      ...inNamespace,
-      process.execPath,
-      ...RUNTIME_FLAGS,
-      ...this.#nodeArguments,
-      DAEMON,
-    ];
+    const [program, ...args] = [...inNamespace, process.execPath, ...this.#nodeArguments, DAEMON];
     this.#child = spawn(program!, args, {
       env: this.#environment(),
       stdio: ['ignore', 'inherit', 'inherit'],
