@@ -191,15 +191,20 @@ async function refuseSecond(config: Config): Promise<void> {
 
 async function requireHost(config: Config): Promise<void> {
   const { checkHost, complaint } = await import('./host/checks.ts');
+  // A platform that has apps goes on, though its host got a network that overlaps with theirs.
+  const isNew = !existsSync(paths(config).database);
   // The processes of a main that was killed may still hold the ports for a moment.
   for (let tries = 1; ; tries += 1) {
-    const failed = (await checkHost(config, (address) => PASSED.has(address))).filter((check) => !check.ok);
-    if (failed.length === 0) return;
+    const checks = await checkHost(config, (address) => PASSED.has(address));
+    const failed = checks.filter(({ ok }) => !ok);
+    const fatal = failed.filter(({ name }) => isNew || name !== 'subnet');
+    if (fatal.length === 0) {
+      for (const check of failed) log('main', complaint(check));
+      return;
+    }
     const waits =
-      tries < 20 &&
-      existsSync(paths(config).endpoints) &&
-      failed.every(({ name }) => name.startsWith('port'));
-    if (!waits) throw new PaasError('unavailable', failed.map(complaint).join('\nmain    | '));
+      tries < 20 && existsSync(paths(config).endpoints) && fatal.every(({ name }) => name.startsWith('port'));
+    if (!waits) throw new PaasError('unavailable', fatal.map(complaint).join('\nmain    | '));
     await sleep(500);
   }
 }

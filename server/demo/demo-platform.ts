@@ -3,6 +3,7 @@ import { chmodSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoints } from '../config.ts';
+import { overlapping, parseRoutes } from '../host-networks.ts';
 import { run } from './user-tools.ts';
 
 /** A platform of its own in a scratch folder: free ports, a free network. */
@@ -66,16 +67,13 @@ export class DemoPlatform {
   }
 }
 
-/** A /24 that no route of the machine (/proc/net/route, addresses in little-endian hex) leads to. */
-export function freeSubnet(routes: string): string {
-  const taken = routes
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split('\t')[1] ?? '')
-    .map(
-      (hex) =>
-        `${Number.parseInt(hex.slice(6, 8), 16)}.${Number.parseInt(hex.slice(4, 6), 16)}.${Number.parseInt(hex.slice(2, 4), 16)}.`,
-    );
-  const candidates = Array.from({ length: 200 }, (_, index) => `172.29.${(process.pid + index) % 256}.`);
-  return `${candidates.find((prefix) => !taken.includes(prefix)) ?? '172.29.0.'}0/24`;
+/** A /24 that no route of the machine (/proc/net/route) leads to. */
+export function freeSubnet(table: string): string {
+  const routes = parseRoutes(table);
+  const candidates = ['172.29', '10.213', '100.99'].flatMap((start) =>
+    Array.from({ length: 256 }, (_, index) => `${start}.${(process.pid + index) % 256}.0/24`),
+  );
+  const free = candidates.find((subnet) => overlapping(routes, subnet).length === 0);
+  if (!free) throw new Error('this machine has routes to all networks that the demo could use');
+  return free;
 }

@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Address, Config } from '../config.ts';
+import { overlapping, parseRoutes, type Route, routesOfHost } from '../host-networks.ts';
 import { baseSystemFolder } from './base-system.ts';
 import { mainSocket } from './main-socket.ts';
 import { parseOsRelease } from './mirrors.ts';
@@ -35,6 +36,7 @@ export async function checkHost(
     ...checkInstalled(config),
     await checkRoom(config.data),
     await checkDiskLimit(config.diskLimit),
+    checkSubnet(config.subnet, routesOfHost(parseRoutes(readIfThere('/proc/net/route')))),
     ...(await checkPorts(config, isHeld)),
   ];
 }
@@ -190,6 +192,26 @@ async function checkRoom(folder: string): Promise<Check> {
     remedy: 'An app takes 50 to 500 MB: make room, or set PAAS_DATA to a larger disk.',
   });
 }
+
+/** Machines whose addresses the containers' hide are cut off from this one: the operator's, too. */
+export function checkSubnet(subnet: string, routes: Route[]): Check {
+  const shared = overlapping(routes, subnet).map(({ network, device }) => `${network} (${device})`);
+  const ok = shared.length === 0;
+  const detail = ok ? subnet : `${subnet} has addresses of a network of this machine: ${shared.join(', ')}`;
+  const free = OTHER_SUBNETS.find((other) => overlapping(routes, other).length === 0);
+  return check('subnet', ok, detail, {
+    remedy: `Give the containers others with PAAS_SUBNET${free ? `, e.g. PAAS_SUBNET=${free}` : ''}.`,
+  });
+}
+
+/** Of the ranges for private use (RFC 1918) and for providers (RFC 6598) what is not often taken. */
+const OTHER_SUBNETS = [
+  '172.30.0.0/16',
+  '172.31.0.0/16',
+  '10.213.0.0/16',
+  '192.168.192.0/20',
+  '100.99.0.0/16',
+];
 
 async function checkPorts(config: Config, isHeld: (address: Address) => boolean): Promise<Check[]> {
   if (await isRunning(config)) return [check('ports', true, 'held by this platform, which runs')];

@@ -55,6 +55,24 @@ describe('main', function () {
     assert.match(stderr, /runs already\. Stop it with/);
   });
 
+  it('refuses to begin with a subnet that has addresses of a network of the host', async () => {
+    const lan =
+      'ip link add lan0 type bridge && ip addr add 172.30.7.1/24 dev lan0 && ip link set lan0 up && exec "$@"';
+    const folder = join(instance.folder, 'beginning');
+    const { status, stdout, stderr } = await run(
+      'unshare',
+      ['--net', 'sh', '-c', lan, 'sh', process.execPath, MAIN],
+      {
+        env: {
+          ...{ ...environmentOf(), ...instance.environment, PAAS_SUBNET: '172.30.0.0/16' },
+          ...{ PAAS_DATA: join(folder, 'data'), PAAS_RUN: join(folder, 'run') },
+        },
+      },
+    );
+    assert.equal(status, 1, stdout + stderr);
+    assert.match(stdout + stderr, /172\.30\.7\.0\/24 \(lan0\).* e\.g\. PAAS_SUBNET=172\.31\.0\.0\/16/);
+  });
+
   it('starts each process again when it dies, on the same ports', async () => {
     const { endpoints } = instance;
     for (const name of ['redis', 'runtime', 'router', 'control'] as const) {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { describe, it } from 'mocha';
 import { parseConfig } from '../../../server/config.ts';
-import { checkCgroups, checkHost, checkVersion, complaint } from '../../../server/host/checks.ts';
+import {
+  checkCgroups,
+  checkHost,
+  checkSubnet,
+  checkVersion,
+  complaint,
+} from '../../../server/host/checks.ts';
 import { listenersOf } from '../../../server/host/port-holder.ts';
 
 describe('checkVersion()', () => {
@@ -39,6 +45,21 @@ describe('checkCgroups()', () => {
     assert.equal(check.detail, 'no controller for memory');
     assert.match(check.remedy, /cgroup_enable=memory/);
     assert.equal(checkCgroups('', '').detail, 'no controller for memory, cpu, pids');
+  });
+});
+
+describe('checkSubnet()', () => {
+  const lan = { network: '172.16.0.0/12', device: 'eth1' };
+
+  it('takes a subnet that the machine has no other use for', () => {
+    assert.ok(checkSubnet('172.30.0.0/16', [{ network: '192.168.1.0/24', device: 'eth0' }]).ok);
+  });
+
+  it('names the network that it would hide, and another that is free', () => {
+    assert.equal(
+      complaint(checkSubnet('172.30.0.0/16', [lan])),
+      'subnet: 172.30.0.0/16 has addresses of a network of this machine: 172.16.0.0/12 (eth1). Give the containers others with PAAS_SUBNET, e.g. PAAS_SUBNET=10.213.0.0/16.',
+    );
   });
 });
 

@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
-import { freeSubnet } from '../../../server/demo/demo-platform.ts';
 import { adminKeys, parsePublicKeys } from '../../../server/host/admin-key.ts';
 import { npmrc } from '../../../server/host/npm-settings.ts';
 import { pipSettings, pipVariables } from '../../../server/host/pip-settings.ts';
@@ -149,15 +148,5 @@ describe('parseSettings()', () => {
     const settings = { PAAS_HTTP: '0.0.0.0:80', REDIS_URL: 'redis://a"b\\c' };
     assert.deepEqual(parseSettings(settingsText(settings)), settings);
     assert.deepEqual(parseSettings('# mine\nPAAS_DOMAIN=example.com \n'), { PAAS_DOMAIN: 'example.com' });
-  });
-});
-
-describe('freeSubnet()', () => {
-  it('avoids networks that have a route', () => {
-    const route = (hex: string) => `veth0\t${hex}\t00000000\t0001`;
-    const first = freeSubnet('Iface\tDestination');
-    const third = Number(first.split('.')[2]);
-    const taken = `00${third.toString(16).padStart(2, '0')}1DAC`.toUpperCase();
-    assert.notEqual(freeSubnet(`Iface\tDestination\n${route(taken)}`), first);
   });
 });
