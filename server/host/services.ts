@@ -49,7 +49,7 @@ export function serviceCommand(name: ServiceName, config: Config, around: Surrou
 
 /** The program that compiles the sources of router and control into the cache of user paas, so that their first start is small already. */
 export function precompileCommand(config: Config, around: Surroundings): Command {
-  const script = [around.node, join(around.program, 'server/precompile.ts')];
+  const script = [around.node, ...CACHE_FLAGS, join(around.program, 'server/precompile.ts')];
   return { argv: unprivileged(script), env: environment('control', config, around) };
 }
 
@@ -65,17 +65,20 @@ function argv(name: ServiceName, config: Config, { node, program }: Surroundings
     case 'runtime':
       return ['setpriv', ...WITH_MAIN, '--', ...script('runtime/daemon.ts')];
     case 'control':
-      return unprivileged(script('server/control.ts'), config.ssh);
+      return unprivileged(script('server/control.ts', ...CACHE_FLAGS), config.ssh);
     default:
       return unprivileged(script('server/router.ts', ...ROUTER_FLAGS));
   }
 }
 
 /**
- * V8's, for a process whose objects live as long as a request. By itself V8 makes what once lived long, such as the places of connections that
+ * V8's, for processes whose objects live as long as a request. By itself V8 makes what once lived long, such as the places of connections that
  * stay, in the old generation from then on: there they keep all that came with them until everything is collected.
+ * All that share a compile cache have it: V8 takes nothing that was compiled with another such flag.
  */
-export const ROUTER_FLAGS = ['--max-semi-space-size=8', '--no-allocation-site-pretenuring'];
+const CACHE_FLAGS = ['--no-allocation-site-pretenuring'];
+
+export const ROUTER_FLAGS = ['--max-semi-space-size=8', ...CACHE_FLAGS];
 
 // Should main be killed, the processes end too (in order, as by SIGTERM): the next main starts its own.
 const WITH_MAIN = ['--pdeathsig', 'TERM'];

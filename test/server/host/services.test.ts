@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, it } from 'mocha';
 import { parseConfig } from '../../../server/config.ts';
-import { serviceCommand } from '../../../server/host/services.ts';
+import { precompileCommand, serviceCommand } from '../../../server/host/services.ts';
 
 const around = {
   program: '/opt/paas',
@@ -74,5 +75,20 @@ describe('serviceCommand()', () => {
     assert.ok(!('AWS_SECRET_ACCESS_KEY' in env) && !('npm_config_x' in env));
     const router = serviceCommand('router', config, around).env;
     assert.ok(!('PAAS_ADMIN_PUBLIC_KEY' in router) && !('PIP_INDEX_URL' in router));
+  });
+});
+
+describe('precompileCommand()', () => {
+  it('compiles with flags for which V8 takes it for router and control', () => {
+    const [compiled, ...used] = [
+      precompileCommand(config, around),
+      serviceCommand('router', config, around),
+      serviceCommand('control', config, around),
+    ].map(({ argv }) => {
+      const flags = argv.slice(argv.indexOf(around.node) + 1, -1);
+      const print = 'process.stdout.write(String(v8.cachedDataVersionTag()))';
+      return execFileSync(process.execPath, [...flags, '-e', print], { encoding: 'utf8' });
+    });
+    assert.deepEqual(used, [compiled, compiled]);
   });
 });
