@@ -25,7 +25,7 @@ type Entry = { id: string } & (
 
 /**
  * What stands on disk of each container: its config and state among the records, and a folder `<id>`: `exit` (written by its init), `log`,
- * `log.1`, `upper` and `work` (overlay's), or `disk.ext4` in their place and `disk`, where it is mounted.
+ * `log.1`, `log.2` in passing, `upper` and `work` (overlay's), or `disk.ext4` in their place and `disk`, where it is mounted.
  *
  * Nobody waits until a record is on the disk: that would cost each start more than all the rest. A power cut ends every
  * container, so that no state outlives it that is not found out anew, and a container made in the last half a second before may be missing

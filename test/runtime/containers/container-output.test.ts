@@ -114,6 +114,7 @@ describe('ContainerOutput', () => {
     await output.finish();
     const logSizes = ['log', 'log.1'].map((name) => statSync(join(folder, name)).size);
     assert.ok(logSizes.every((size) => size < 1.2 * 1024 * 1024));
+    await until(() => !existsSync(join(folder, 'log.2')));
     const kept = await read();
     assert.ok(kept.length > 1_000_000);
     assert.equal(kept, line.repeat(kept.length / 1000));
