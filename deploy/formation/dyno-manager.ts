@@ -5,7 +5,7 @@ import { forEachLimited } from '../model/for-each-limited.ts';
 import { PaasError } from '../model/paas-error.ts';
 import type { Release } from '../model/release.ts';
 import type { DynoAddress } from '../model/router.ts';
-import { BootFailure } from './boot-failure.ts';
+import { Boots } from './boots.ts';
 import { Dyno, restartDelay, WEB_PORT } from './dyno.ts';
 import type { DynoRunner } from './dyno-runner.ts';
 
@@ -52,11 +52,11 @@ export class DynoManager {
   #retiring = new Set<Promise<void>>();
   /** Those that go as soon as the router leads to them no more. */
   #replaced = new Set<Dyno>();
-  /** Those that somebody waits for who holds their app's lock. */
-  #booting = new Set<Dyno>();
+  #boots: Boots;
 
   constructor(options: DynoManagerOptions) {
     this.#options = options;
+    this.#boots = new Boots(options);
   }
 
   /** Those that count (not the retiring ones), by type and number; canaries after the others of their type. */
@@ -75,7 +75,7 @@ export class DynoManager {
    */
   async replace(release: Release, quantities: Record<string, number>, commit: () => void): Promise<void> {
     const fresh = wantedDynos(release, quantities);
-    await this.#bootAll(fresh, commit);
+    await this.#boots.allOrNone(fresh, commit);
     const old = this.#dynos.get(release.app) ?? [];
     this.#dynos.set(release.app, fresh);
     for (const dyno of fresh) this.#watch(dyno);
@@ -99,14 +99,14 @@ export class DynoManager {
     await this.#swap(surplus);
     // Who answers while others sleep would wake none of them.
     if (missing.some(({ isWeb }) => isWeb)) void this.wake(release.app);
-    await this.#waitingFor(missing, () => this.#eachByType(missing, (dyno) => this.#startWatched(dyno)));
+    await this.#boots.each(missing, (dyno) => this.#startWatched(dyno));
     this.#options.leaving.check(release.app);
   }
 
   /** Boots `count` web dynos of a release beside all others, in the place of an earlier canary's; as `replace`. */
   async startCanary(release: Release, count: number, commit: () => void): Promise<void> {
     const fresh = canaryDynos(release, count);
-    await this.#bootAll(fresh, commit);
+    await this.#boots.allOrNone(fresh, commit);
     const present = this.#dynos.get(release.app) ?? [];
     const old = present.filter((dyno) => dyno.canary);
     this.#dynos.set(release.app, [...present.filter((dyno) => !dyno.canary), ...fresh]);
@@ -136,7 +136,7 @@ export class DynoManager {
       );
     }
     const fresh = chosen.map((dyno) => dyno.again());
-    await this.#bootAll(fresh);
+    await this.#boots.allOrNone(fresh);
     const kept = (this.#dynos.get(app) ?? []).filter((dyno) => !chosen.includes(dyno));
     this.#dynos.set(app, [...kept, ...fresh]);
     for (const dyno of fresh) this.#watch(dyno);
@@ -178,11 +178,8 @@ export class DynoManager {
   }
 
   /** Gives up what boots in a release, a restart or a change of the formation: whoever waits for that is told that it did not come up. */
-  async abandonBoots(app: string): Promise<void> {
-    const booting = [...this.#booting].filter((dyno) => dyno.app === app);
-    for (const { container } of booting)
-      if (container) container.killedFor ??= 'was stopped before it was up';
-    await Promise.all(booting.map((dyno) => this.#abandon(dyno)));
+  abandonBoots(app: string): Promise<void> {
+    return this.#boots.abandon(app);
   }
 
   /** Stops all of an app's dynos and waits until they are gone. */
@@ -252,53 +249,6 @@ export class DynoManager {
   /** Resolves when no retired dyno is left running. */
   async settled(): Promise<void> {
     await Promise.all(this.#retiring);
-  }
-
-  /** All of them up and `commit` done, or none of them left and the first error thrown. */
-  async #bootAll(fresh: Dyno[], commit: () => void = () => {}): Promise<void> {
-    await this.#waitingFor(fresh, async () => {
-      try {
-        await this.#eachByType(fresh, (dyno) => this.#bootOrThrow(dyno));
-        commit();
-      } catch (error) {
-        await Promise.all(fresh.map((dyno) => this.#abandon(dyno)));
-        throw error;
-      }
-    });
-  }
-
-  /** While `work` waits for these dynos they can be given up. Throws `conflict` where their app is being destroyed. */
-  async #waitingFor(dynos: Dyno[], work: () => Promise<void>): Promise<void> {
-    for (const { app } of dynos) this.#options.leaving.check(app);
-    for (const dyno of dynos) this.#booting.add(dyno);
-    try {
-      await work();
-    } finally {
-      for (const dyno of dynos) this.#booting.delete(dyno);
-    }
-  }
-
-  /** All types at once, and of each as many dynos as may boot at once. */
-  async #eachByType(dynos: Dyno[], work: (dyno: Dyno) => Promise<void>): Promise<void> {
-    const types = Map.groupBy(dynos, ({ type }) => type);
-    const each = [...types].map(([type, own]) => {
-      const limit = own[0]!.release.maxParallel[type] ?? own.length;
-      return forEachLimited(own, limit, work);
-    });
-    await Promise.all(each);
-  }
-
-  async #bootOrThrow(dyno: Dyno): Promise<void> {
-    const container = await this.#options.runner.start(dyno);
-    if (await this.#options.runner.waitUntilUp(dyno, { replaces: true })) return;
-    const exit = await container.ended;
-    // Whoever has given it up says so.
-    if (dyno.state !== 'stopping') await this.#options.runner.sayExit(dyno, container);
-    throw new BootFailure(dyno, container, exit);
-  }
-
-  async #abandon(dyno: Dyno): Promise<void> {
-    await this.#options.runner.stop(dyno).catch(() => {});
   }
 
   /** Start, wait, watch; a failure is a crash like any other. */
