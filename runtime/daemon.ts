@@ -13,12 +13,12 @@ process.umask(0o022);
 process.on('unhandledRejection', (error) => console.error('Nobody expected this:', error));
 
 const settings = parseSettings(process.env);
-const { dockerSocket, output } = runtimePaths(settings);
+const { dockerSocket, output, roots } = runtimePaths(settings);
 await refuseSecond(dockerSocket);
 await refuseSharedSubnet(settings);
 comeBeforeApps();
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const kernel = await LinuxKernel.open({ ...settings, output });
+const kernel = await LinuxKernel.open({ ...settings, output, roots });
 const runtime = await startRuntime(settings, { kernel, descriptors, version });
 console.log('ready {}');
 // Else it is only written at an orderly end, and the start after a kill -9 is slow and takes 25 MB more.

@@ -42,6 +42,8 @@ export function runtimePaths(settings: Pick<Settings, 'data' | 'run'>) {
     /** Ports of the host that lead to containers as they come and go. */
     forwards: join(root, 'forwards.json'),
     layers: join(root, 'layers'),
+    /** Root file systems that are mounted in advance: see ReadyRoots. */
+    roots: join(root, 'roots'),
     trash: join(root, 'trash'),
     /** Archives of images that are being unpacked. */
     incoming: join(root, 'incoming'),

@@ -17,10 +17,11 @@ import {
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
 import { planOomScore, planResourceLimits, planSysctls } from './plan/process-limit-plan.ts';
+import { planRootTaking, type ReadyRoot } from './plan/ready-root-plan.ts';
 import { planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
 import { planSandboxEntry } from './plan/sandbox-plan.ts';
 import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
-import { hostId, planMappedRoot, planUserNamespace } from './plan/user-namespace-plan.ts';
+import { hostId, planMappedRoot, planOwnQueues, planUserNamespace } from './plan/user-namespace-plan.ts';
 
 /** What a launch needs beyond the spec. */
 export interface LaunchContext {
@@ -30,6 +31,8 @@ export interface LaunchContext {
   disk?: Disk;
   /** For a container with a user namespace: the real folders of its root file system. */
   mappedFolders: string[];
+  /** What its sandbox has mounted in advance, if that becomes its root file system. */
+  ready?: ReadyRoot | undefined;
   /** Contents of files in /etc, by name. */
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
@@ -45,7 +48,7 @@ export interface LaunchContext {
  * data, carried out by init.c. Limits come first, before anything that costs memory or time.
  */
 export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[] {
-  const { host } = context;
+  const { host, ready } = context;
   const pipes = pipesOf(spec.stdio);
   const tmpfs = aroundBinds(spec.tmpfs ?? [], context.binds);
   const ownerOf = (id: number) => hostId(id, spec);
@@ -57,13 +60,13 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planPipes(pipes),
     ...planExitFile(spec.exitFile),
     ...(context.disk ? planDisk(context.disk) : []),
-    ...planUpper(spec.rootfs),
-    ...(spec.userNamespace ? planMappedRoot(host.permitted) : []),
+    ...(ready ? planRootTaking(ready, spec.rootfs) : planUpper(spec.rootfs)),
+    ...(spec.userNamespace ? [...planMappedRoot(host.permitted), ...planOwnQueues()] : []),
     ...planSysctls(spec.sysctls),
     ...planBindSources(context.binds, { mapOwners: spec.userNamespace }),
-    ...planRootfs(spec.rootfs, host, context.mappedFolders),
+    ...(ready ? [] : planRootfs(spec.rootfs, host, context.mappedFolders)),
     ...planSandboxEntry(),
-    ...planRootfsPlacement(),
+    ...(ready ? [] : planRootfsPlacement()),
     ...planRootDescriptor(),
     ...planTmpfs(tmpfs.before, ownerOf),
     ...planBinds(context.binds),

@@ -34,6 +34,7 @@ import { openPipesOf } from './output-pipes.ts';
 import { planTrim } from './plan/disk-plan.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
 import { ProcessMaker } from './process-maker.ts';
+import { fits, ReadyRoots } from './ready-roots.ts';
 import { mountView, openRootOf } from './root-view.ts';
 import type { Sandbox } from './sandbox.ts';
 import { type LaunchParts, launchIn, openDisk, withTypes } from './sandbox-launch.ts';
@@ -52,6 +53,8 @@ export interface LinuxKernelOptions {
   publicAddresses?: FirewallOptions['publicAddresses'];
   /** Folder of raw output, to be kept in bounds while no runtime reads it. */
   output?: string;
+  /** Folder of root file systems that are mounted in advance, on the disk of the containers; undefined: none is. */
+  roots?: string;
   /** Where instances are claimed, for tests; see `InstanceClaim`. */
   instances?: string;
   /** Folder for the compiled init; shared by all instances of a machine. */
@@ -88,7 +91,8 @@ export class LinuxKernel implements Kernel {
     });
     const userNamespace = await UserNamespace.open(processes);
     const host = readHostFacts();
-    const sandboxes = new Sandboxes({ tag, subnet: options.subnet, processes, cgroups, host });
+    const roots = openRoots(options.roots, { processes, userNamespace });
+    const sandboxes = new Sandboxes({ tag, subnet, processes, cgroups, host, userNamespace, roots });
     await sandboxes.ensureSubnet();
     return new LinuxKernel({ claim, cgroups, processes, userNamespace, sandboxes, traffic, host });
   }
@@ -317,8 +321,12 @@ export class LinuxKernel implements Kernel {
     try {
       const { network } = sandbox;
       const ports = network ? await this.#traffic.admit(spec.id, network, spec.traffic) : [];
-      const terminal = await launchIn(sandbox, spec, this.#parts);
-      this.#sandboxes.expect(spec.limits);
+      const { spec: decided, mappedFolders } = this.#userNamespace.decide(spec);
+      const { root } = sandbox;
+      const ready = root && fits(root, decided) ? root : undefined;
+      const terminal = await launchIn(sandbox, { spec: decided, mappedFolders, ready }, this.#parts);
+      if (root && !ready) this.#sandboxes.discardRoot(root);
+      this.#sandboxes.expect(decided);
       this.#exits.watch(spec.id, { pid: sandbox.pid, pidfd: sandbox.pidfd, exitFile: spec.exitFile });
       return {
         pid: sandbox.pid,
@@ -331,9 +339,20 @@ export class LinuxKernel implements Kernel {
       };
     } catch (error) {
       await sandbox.end();
+      if (sandbox.root) this.#sandboxes.discardRoot(sandbox.root);
       throw error;
     }
   }
+}
+
+function openRoots(
+  folder: string | undefined,
+  { processes, userNamespace }: { processes: ProcessMaker; userNamespace: UserNamespace },
+): ReadyRoots | undefined {
+  if (folder === undefined) return undefined;
+  const roots = new ReadyRoots(folder, { execute: (args) => processes.execute(args), userNamespace });
+  roots.open();
+  return roots;
 }
 
 function notRunning(id: string, cause?: unknown): EngineError {

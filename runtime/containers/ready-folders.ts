@@ -7,9 +7,8 @@ import type { Trash } from '../trash.ts';
 import { Refill } from './refill.ts';
 
 /**
- * Containers' folders made in advance, with the three things in them that every first start needs (`upper`, `work`, `exit`), and the files of
- * their raw output: making all of it would be a fifth of a container's start. They are made off the event loop. What an earlier process made is
- * not used: it may be half done.
+ * Containers' folders made in advance, with what every start needs in them (`exit`), and the files of their raw output. They are made off the event loop.
+ * What an earlier process made is not used: it may be half done.
  */
 export class ReadyFolders {
   readonly #folder: string;
@@ -114,8 +113,6 @@ function newId(): string {
 
 async function make(path: string, output: string): Promise<void> {
   await mkdir(path, { mode: 0o700 });
-  await mkdir(join(path, 'upper'), { mode: 0o755 });
-  await mkdir(join(path, 'work'), { mode: 0o700 });
   await writeFile(join(path, OUTPUT), '', { mode: 0o600 });
   await rename(join(path, OUTPUT), output);
   await writeFile(join(path, 'exit'), '', { mode: 0o600 });

@@ -7,7 +7,7 @@ import { openDetachedTerminal } from '../syscall/terminals.ts';
 import { etcFiles } from './etc-files.ts';
 import { HeldDescriptors, stdioOf } from './held-descriptors.ts';
 import type { LaunchSpec } from './kernel.ts';
-import { planLaunch } from './launch-plan.ts';
+import { type LaunchContext, planLaunch } from './launch-plan.ts';
 import type { HostFacts } from './plan/host-facts.ts';
 import type { Bind } from './plan/mount-plan.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -27,10 +27,9 @@ export interface LaunchParts {
 /** Makes a container of a sandbox. Returns the master of its terminal, if it has one. Rejects with `SetupError`. */
 export async function launchIn(
   sandbox: Sandbox,
-  asked: LaunchSpec,
+  { spec, mappedFolders, ready }: Pick<LaunchContext, 'mappedFolders' | 'ready'> & { spec: LaunchSpec },
   { host, filter, cgroups, traffic, userNamespace }: LaunchParts,
 ): Promise<number | undefined> {
-  const { spec, mappedFolders } = userNamespace.decide(asked);
   using open = new HeldDescriptors();
   const disk = await openDisk(spec.rootfs);
   if (disk) open.add({ disk: disk.descriptor });
@@ -45,6 +44,7 @@ export async function launchIn(
       operations: planLaunch(spec, {
         host,
         mappedFolders,
+        ready,
         ...(disk && { disk: disk.disk }),
         binds: withTypes(spec.binds),
         etcFiles: etcFiles({

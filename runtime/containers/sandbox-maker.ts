@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { ContainerNetwork } from '../network/network-plan.ts';
@@ -7,39 +6,51 @@ import { socketPair } from '../syscall/messages.ts';
 import { processStartTime } from '../syscall/processes.ts';
 import type { Limits } from './kernel.ts';
 import type { HostFacts } from './plan/host-facts.ts';
+import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import { planSandbox } from './plan/sandbox-plan.ts';
 import { ended, type ProcessMaker } from './process-maker.ts';
 import { Sandbox } from './sandbox.ts';
+import type { UserNamespace } from './user-namespace.ts';
+
+/** What a sandbox has from the beginning. */
+export interface SandboxParts {
+  /** The name of its control group, which is no other's. */
+  group: string;
+  network: ContainerNetwork | undefined;
+  /** They must be `revocableLimits`. */
+  limits: Limits;
+  /** To be mounted in advance. */
+  root: ReadyRoot | undefined;
+}
 
 /** Has sandboxes made by the zygote. */
 export class SandboxMaker {
   readonly #processes: ProcessMaker;
   readonly #cgroups: Cgroups;
   readonly #host: HostFacts;
+  readonly #userNamespace: UserNamespace;
 
-  constructor(parts: { processes: ProcessMaker; cgroups: Cgroups; host: HostFacts }) {
+  constructor(parts: {
+    processes: ProcessMaker;
+    cgroups: Cgroups;
+    host: HostFacts;
+    userNamespace: UserNamespace;
+  }) {
     this.#processes = parts.processes;
     this.#cgroups = parts.cgroups;
     this.#host = parts.host;
+    this.#userNamespace = parts.userNamespace;
   }
 
-  /**
-   * With this network, or none, and these limits, which must be `revocableLimits`. Throws `SetupError`, and leaves nothing then but, perhaps,
-   * an empty group for `discardGroup`.
-   */
-  async make(
-    { network, limits }: { network: ContainerNetwork | undefined; limits: Limits },
-    discardGroup: (name: string) => void,
-  ): Promise<Sandbox> {
-    const group = randomBytes(16).toString('hex');
+  /** Throws `SetupError`, and leaves nothing then but, perhaps, an empty group and folders of the root file system. */
+  async make(parts: SandboxParts): Promise<Sandbox> {
     const [socket, parking] = socketPair();
     try {
-      const { pid, pidfd } = await this.#park(group, { network, limits, parking });
+      const { pid, pidfd } = await this.#park(parts, parking);
       const startTime = processStartTime(pid) ?? '0';
-      return new Sandbox({ pid, pidfd, startTime, group, network, limits, socket });
+      return new Sandbox({ ...parts, pid, pidfd, startTime, socket });
     } catch (error) {
       closeSync(socket);
-      discardGroup(group);
       throw error;
     } finally {
       closeSync(parking);
@@ -47,17 +58,21 @@ export class SandboxMaker {
   }
 
   async #park(
-    group: string,
-    { network, limits, parking }: { network: ContainerNetwork | undefined; limits: Limits; parking: number },
+    { group, network, limits, root }: SandboxParts,
+    parking: number,
   ): Promise<{ pid: number; pidfd: number }> {
+    const userNamespace = this.#userNamespace.descriptor;
     const { pid, pidfd, ready } = await this.#processes.launch({
       cloneFlags: CLONE.NEWPID,
       operations: [
-        ...planSandbox({ host: this.#host, network, group: this.#cgroups.enter(group) }),
+        ...planSandbox({ host: this.#host, network, group: this.#cgroups.enter(group), root }),
         ...this.#cgroups.setLimits(group, limits, {}),
         { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
       ],
-      descriptors: { 'base namespace': this.#processes.baseNamespace, parking },
+      descriptors: {
+        ...{ 'base namespace': this.#processes.baseNamespace, parking },
+        ...(userNamespace !== undefined && { 'user namespace': userNamespace }),
+      },
     });
     await ready.catch(async (error) => {
       await ended(pidfd);

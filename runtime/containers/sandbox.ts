@@ -3,6 +3,7 @@ import type { ContainerNetwork } from '../network/network-plan.ts';
 import { signalProcess } from '../syscall/processes.ts';
 import type { Limits } from './kernel.ts';
 import { type ListRequest, sendParkedList } from './list-request.ts';
+import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import { ended } from './process-maker.ts';
 
 /**
@@ -19,6 +20,8 @@ export class Sandbox {
   readonly network: ContainerNetwork | undefined;
   /** What its group has already. */
   readonly limits: Limits;
+  /** What it has mounted already. */
+  readonly root: ReadyRoot | undefined;
   #socket: number | undefined;
 
   constructor(parts: {
@@ -28,6 +31,7 @@ export class Sandbox {
     group: string;
     network: ContainerNetwork | undefined;
     limits: Limits;
+    root: ReadyRoot | undefined;
     socket: number;
   }) {
     this.pid = parts.pid;
@@ -36,6 +40,7 @@ export class Sandbox {
     this.group = parts.group;
     this.network = parts.network;
     this.limits = parts.limits;
+    this.root = parts.root;
     this.#socket = parts.socket;
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { Cgroups } from '../cgroups/cgroups.ts';
@@ -8,12 +9,15 @@ import { planSubnet, planSubnetRemoval } from '../network/network-plan.ts';
 import { Subnet } from '../network/subnet.ts';
 import { GroupRemoval } from './group-removal.ts';
 import { InterfaceRemoval } from './interface-removal.ts';
-import type { Limits } from './kernel.ts';
+import type { LaunchSpec, Limits } from './kernel.ts';
 import type { HostFacts } from './plan/host-facts.ts';
+import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
+import type { ReadyRoots } from './ready-roots.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SandboxMaker } from './sandbox-maker.ts';
 import { SandboxPool } from './sandbox-pool.ts';
+import type { UserNamespace } from './user-namespace.ts';
 
 /** Which container has which network and control group, which are ready, and which are left over. */
 export class Sandboxes {
@@ -24,6 +28,7 @@ export class Sandboxes {
   readonly #pool: SandboxPool;
   readonly #interfaces: InterfaceRemoval;
   readonly #groups: GroupRemoval;
+  readonly #roots: ReadyRoots | undefined;
   /** By container: the name of its interface. */
   readonly #networkOf = new Map<string, string>();
   /** By container. */
@@ -42,8 +47,12 @@ export class Sandboxes {
     processes: ProcessMaker;
     cgroups: Cgroups;
     host: HostFacts;
+    userNamespace: UserNamespace;
+    /** Undefined: none is mounted in advance. */
+    roots: ReadyRoots | undefined;
   }) {
     this.#processes = options.processes;
+    this.#roots = options.roots;
     this.#subnet = new Subnet(options.subnet);
     this.#addresses = new AddressPool({
       tag: options.tag,
@@ -77,11 +86,13 @@ export class Sandboxes {
   /** Lets go of what was made in advance; containers keep theirs. Resolves when nothing is being made any more. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#roots?.close();
     await this.#pool.close();
   }
 
   /** Takes everything away that no container has: what was made in advance, and what `ensureSubnet` did. */
   async dismantle(): Promise<void> {
+    this.#roots?.close();
     await this.#pool.close();
     await Promise.all(this.#addresses.interfaces().map((name) => this.#removeNetwork(name)));
     await this.#processes.run(planSubnetRemoval(this.#subnet));
@@ -95,9 +106,15 @@ export class Sandboxes {
     return sandbox;
   }
 
-  /** A container came up with these limits. */
-  expect(limits: Limits): void {
-    this.#expectedLimits = revocableLimits(limits);
+  /** A container came up with this. */
+  expect(spec: LaunchSpec): void {
+    this.#expectedLimits = revocableLimits(spec.limits);
+    this.#roots?.expect(spec);
+  }
+
+  /** What a sandbox had mounted in advance is no root file system of a container's. */
+  discardRoot(root: ReadyRoot): void {
+    this.#roots?.discard(root);
   }
 
   /** A container that an earlier runtime started has this group and, perhaps, this address. */
@@ -151,15 +168,26 @@ export class Sandboxes {
     await Promise.all(leftover.map((name) => this.#removeNetwork(name)));
   }
 
-  #make(network: ContainerNetwork | undefined): Promise<Sandbox> {
-    const limits = this.#expectedLimits;
-    return this.#maker.make({ network, limits }, (group) => this.#discardGroup(group));
+  async #make(network: ContainerNetwork | undefined): Promise<Sandbox> {
+    const group = randomBytes(16).toString('hex');
+    const root = network && this.#roots?.begin(group);
+    try {
+      return await this.#maker.make({ group, network, limits: this.#expectedLimits, root });
+    } catch (error) {
+      this.#discardGroup(group);
+      if (!root) throw error;
+      this.discardRoot(root);
+    }
+    // Its image may have been removed since, or the disk may be full: what can do without it is not kept from it.
+    this.#roots?.forget();
+    return this.#make(network);
   }
 
   #discard(sandbox: Sandbox): void {
     const { network, group, pid } = sandbox;
     if (network) this.#interfaces.hold(network.name, pid);
     sandbox.discard();
+    if (sandbox.root) this.discardRoot(sandbox.root);
     this.#discardGroup(group);
     if (network) this.#discardNetwork(network.name);
   }

@@ -47,9 +47,14 @@ export class UserNamespace {
   decide(spec: LaunchSpec): { spec: LaunchSpec; mappedFolders: string[] } {
     if (!spec.userNamespace) return { spec, mappedFolders: [] };
     const { lower, upper } = spec.rootfs;
-    const folders = [...new Set([...lower, dirname(upper)].map((folder) => realpathSync(folder)))];
+    const folders = this.foldersOf([...lower, dirname(upper)]);
     if (folders.every((folder) => this.#canMap(folder))) return { spec, mappedFolders: folders };
     return { spec: { ...spec, userNamespace: false }, mappedFolders: [] };
+  }
+
+  /** The real folders behind these, each once. */
+  foldersOf(paths: string[]): string[] {
+    return [...new Set(paths.map((path) => realpathSync(path)))];
   }
 
   #canMap(folder: string): boolean {

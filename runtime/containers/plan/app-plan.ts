@@ -78,7 +78,7 @@ export function planApp(
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where the program may be, as execvp(3) looks for it. */
-function candidates({ args, env }: Pick<ExecSpec, 'args' | 'env'>): string[] {
+export function candidates({ args, env }: Pick<ExecSpec, 'args' | 'env'>): string[] {
   const [program] = args;
   if (!program) throw new SetupError(127, 'There is no command to run.');
   if (program.includes('/')) return [program];

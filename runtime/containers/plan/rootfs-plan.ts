@@ -19,7 +19,7 @@ import { planMappedFolders } from './user-namespace-plan.ts';
 type Rootfs = LaunchSpec['rootfs'];
 
 /** The folders that take what is written; as root of the host, whose they are. */
-export function planUpper({ upper, work }: Rootfs): Operation[] {
+export function planUpper({ upper, work }: Pick<Rootfs, 'upper' | 'work'>): Operation[] {
   const folder = (path: string, mode: number): Operation => ({
     call: 'mkdirat',
     args: [AT.FDCWD, path, mode],

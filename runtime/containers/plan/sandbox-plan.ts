@@ -5,6 +5,7 @@ import { MAX_TERMINALS } from '../../syscall/terminals.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
 import { mount } from './mount-call.ts';
+import { planReadyRoot, planReadyRootPlacement, type ReadyRoot } from './ready-root-plan.ts';
 import { hostId } from './user-namespace-plan.ts';
 
 /** What a sandbox needs beyond what all have in common. */
@@ -14,18 +15,21 @@ export interface SandboxContext {
   network: ContainerNetwork | undefined;
   /** What gets the process into control groups. */
   group: Operation[];
+  /** To be mounted in advance. */
+  root?: ReadyRoot | undefined;
 }
 
 /**
  * What a container's first process does before it is anybody's: groups, network, namespaces, and a mount namespace in which /dev, /proc and
  * /sys wait for a root file system. Afterwards it is in the host's mount namespace again, where layers and binds are found.
- * The same for every container, so that it can be done in advance; nothing of an image or an app has a part in it.
+ * The same for every container, so that it can be done in advance: nothing of an app has a part in it, and of an image only the one that is expected.
  */
-export function planSandbox({ host, network, group }: SandboxContext): Operation[] {
+export function planSandbox({ host, network, group, root }: SandboxContext): Operation[] {
   return [
     ...group,
     ...planOwnNetwork(network),
     openNamespace('/proc/thread-self/ns/mnt', 'host’s mounts'),
+    ...(root ? planReadyRoot(root, host) : []),
     enter({ descriptor: 'base namespace' }, 'enter the base mount namespace'),
     {
       call: 'unshare',
@@ -39,6 +43,7 @@ export function planSandbox({ host, network, group }: SandboxContext): Operation
     mount('proc', BASE.proc, 'proc', { flags: NOTHING_SPECIAL }),
     ...(network ? planNetworkSettings(BASE.proc) : []),
     ...planKernelFolders(host),
+    ...(root ? planReadyRootPlacement(root) : []),
     openNamespace(`${BASE.proc}/thread-self/ns/mnt`, 'own mounts'),
     { call: 'dup3', args: [{ result: 'own mounts' }, MOUNTS, OPEN.CLOEXEC], purpose: 'keep its mounts' },
     { call: 'close', args: [{ result: 'own mounts' }], purpose: 'keep its mounts' },

@@ -30,11 +30,26 @@ export function planMappedRoot(permitted: bigint): Operation[] {
   const purpose = 'make files as root of the user namespace';
   return [
     { call: 'dup3', args: [{ descriptor: 'user namespace' }, NAMESPACE, OPEN.CLOEXEC], purpose },
-    { call: 'setfsgid', args: [FIRST], purpose },
-    { call: 'setfsuid', args: [FIRST], purpose },
-    { call: 'capset', args: [CAPABILITY_HEADER, capabilitySets(permitted)], purpose },
-    { call: 'unshare', args: [CLONE.NEWIPC], purpose: 'make message queues that are its root’s' },
+    ...planMaker(FIRST, permitted, purpose),
   ];
+}
+
+/** Root of the host again. */
+export function planHostRoot(permitted: bigint): Operation[] {
+  return planMaker(0, permitted, 'make files as root of the host');
+}
+
+function planMaker(id: number, permitted: bigint, purpose: string): Operation[] {
+  return [
+    { call: 'setfsgid', args: [id], purpose },
+    { call: 'setfsuid', args: [id], purpose },
+    { call: 'capset', args: [CAPABILITY_HEADER, capabilitySets(permitted)], purpose },
+  ];
+}
+
+/** As root of the user namespace. */
+export function planOwnQueues(): Operation[] {
+  return [{ call: 'unshare', args: [CLONE.NEWIPC], purpose: 'make message queues that are its root’s' }];
 }
 
 /**

@@ -4,6 +4,7 @@ import { planControl, planGroup, planJoining } from '../../../runtime/cgroups/gr
 import { planExec } from '../../../runtime/containers/exec-plan.ts';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
 import { type LaunchContext, planLaunch } from '../../../runtime/containers/launch-plan.ts';
+import type { ReadyRoot } from '../../../runtime/containers/plan/ready-root-plan.ts';
 import { planReadOnlyRootfs, planRootfs } from '../../../runtime/containers/plan/rootfs-plan.ts';
 import { planSandbox, type SandboxContext } from '../../../runtime/containers/plan/sandbox-plan.ts';
 import { parseTmpfs } from '../../../runtime/containers/tmpfs.ts';
@@ -64,6 +65,13 @@ const SANDBOX: SandboxContext = {
   group: [],
 };
 
+const READY: ReadyRoot = {
+  lower: SPEC.rootfs.lower,
+  ...{ upper: '/r/1.upper', work: '/r/1.work' },
+  mappedFolders: [],
+  lookups: ['/bin/node'],
+};
+
 describe('planSandbox()', () => {
   it('enters its control groups first of all, and is in the host’s mount namespace again at the end', () => {
     const group = [...planGroup('/g'), ...planJoining('/g')];
@@ -101,6 +109,32 @@ describe('planSandbox()', () => {
       'close(outside)',
       'socket(16',
       'netlink(inside',
+    ]);
+  });
+
+  it('stacks the root file system that is expected among the host’s mounts, and places it among its own', () => {
+    assertOrder(planSandbox({ ...SANDBOX, root: READY }), [
+      'openat(-100, "/proc/thread-self/ns/mnt"',
+      'mkdirat(-100, "/r/1.upper", 493)',
+      'mkdirat(-100, "/r/1.work", 448)',
+      'chdir("/r")',
+      'fsopen("overlay"',
+      'fsmount(overlay',
+      'setns(base namespace, 131072)',
+      'unshare(201457664)',
+      'move_mount(rootfs, "", -100, "/m"',
+      'faccessat(-100, "/m/bin/node", 0)',
+      'setns(host’s mounts, 131072)',
+    ]);
+    const mapped = planSandbox({ ...SANDBOX, root: { ...READY, mappedFolders: ['/layers/top', '/r'] } });
+    assertOrder(mapped, [
+      'mkdirat(-100, "/r/1.upper", 493)',
+      `setfsuid(${0x7000_0000})`,
+      'move_mount(mapped, "", -100, "/r"',
+      'fsopen("overlay"',
+      'setfsgid(0)',
+      'setfsuid(0)',
+      'setns(base namespace, 131072)',
     ]);
   });
 
@@ -194,6 +228,18 @@ describe('planLaunch()', () => {
       const options = String(stack.find(({ args }) => args[2] === 'overlay')?.args[4]);
       assert.ok(options.length < PAGE, `${options.length} bytes`);
     }
+  });
+
+  it('takes the folders of a root file system that its sandbox has mounted, and mounts none', () => {
+    const plan = planLaunch(SPEC, { ...CONTEXT, ready: READY });
+    assertOrder(plan, [
+      'renameat(-100, "/r/1.upper", -100, "/c/upper")',
+      'renameat(-100, "/r/1.work", -100, "/c/work")',
+      'setns(210, 131072)',
+      'openat(-100, "/m"',
+      'chroot(".")',
+    ]);
+    assert.ok(!plan.some(({ call, result }) => call === 'fsopen' || result === 'rootfs'));
   });
 
   it('enters a user namespace after everything that only root may do, and makes all files as its root', () => {

@@ -1,0 +1,88 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { spreadFolders } from '../syscall/files.ts';
+import { type Execute, Trash } from '../trash.ts';
+import type { LaunchSpec } from './kernel.ts';
+import { candidates } from './plan/app-plan.ts';
+import type { ReadyRoot } from './plan/ready-root-plan.ts';
+import type { UserNamespace } from './user-namespace.ts';
+
+/**
+ * Root file systems for sandboxes: of the same image as that of the last container that could have had one, since who starts many containers at once mostly starts
+ * them of one image. To mount one takes a fifth of what a container's first process does. A container can have it when it has not written anything yet, and has no disk of its own.
+ */
+export class ReadyRoots {
+  readonly #folder: string;
+  readonly #trash: Trash;
+  readonly #userNamespace: Pick<UserNamespace, 'foldersOf'>;
+  #expected: Omit<ReadyRoot, 'upper' | 'work'> | undefined;
+  #closed = false;
+
+  /** `folder`: for those that are nobody's yet, on the disk of the containers. */
+  constructor(folder: string, parts: { execute: Execute; userNamespace: Pick<UserNamespace, 'foldersOf'> }) {
+    this.#folder = folder;
+    this.#trash = new Trash(join(folder, TRASH), parts.execute);
+    this.#userNamespace = parts.userNamespace;
+  }
+
+  /** Makes the folder, and removes what an earlier runtime left in it. */
+  open(): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    spreadFolders(this.#folder);
+    this.#trash.open();
+    for (const name of readdirSync(this.#folder))
+      if (name !== TRASH) this.#trash.tidy(join(this.#folder, name));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** A container came up with this: the next one will want the same, mostly. */
+  expect(spec: LaunchSpec): void {
+    if (!canHaveOne(spec)) return;
+    const { lower } = spec.rootfs;
+    const lookups = [...PLACES, ...candidates(spec).filter((path) => path.startsWith('/'))];
+    const isMapped = spec.userNamespace;
+    if (this.#expected && isSame(this.#expected, spec)) this.#expected.lookups = lookups;
+    else {
+      const mappedFolders = isMapped ? this.#userNamespace.foldersOf([...lower, this.#folder]) : [];
+      this.#expected = { lower, mappedFolders, lookups };
+    }
+  }
+
+  /** What was expected cannot be mounted, any more perhaps. */
+  forget(): void {
+    this.#expected = undefined;
+  }
+
+  /** One to be mounted; undefined: nobody knows of which image. `name` is no other's. */
+  begin(name: string): ReadyRoot | undefined {
+    const path = join(this.#folder, name);
+    return this.#expected && { ...this.#expected, upper: `${path}.upper`, work: `${path}.work` };
+  }
+
+  /** Nobody will have it; or it became a container's, or did not in part. */
+  discard({ upper, work }: ReadyRoot): void {
+    if (this.#closed) return;
+    for (const path of [upper, work]) this.#trash.remove(path);
+  }
+}
+
+/** Whether the container can have this root file system. */
+export function fits(root: ReadyRoot, spec: LaunchSpec): boolean {
+  return canHaveOne(spec) && isSame(root, spec) && !existsSync(spec.rootfs.upper);
+}
+
+function canHaveOne({ rootfs }: LaunchSpec): boolean {
+  return !rootfs.disk && !rootfs.volatile;
+}
+
+function isSame({ lower, mappedFolders }: Omit<ReadyRoot, 'upper' | 'work'>, spec: LaunchSpec): boolean {
+  const isMapped = mappedFolders.length > 0;
+  return isMapped === spec.userNamespace && lower.join() === spec.rootfs.lower.join();
+}
+
+/** Where something is mounted in every container. */
+const PLACES = ['/dev', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf'];
+const TRASH = 'trash';
