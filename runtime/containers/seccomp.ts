@@ -36,11 +36,9 @@ export function filterRules(): FilterRules {
 /** The BPF program of seccomp(2) for these rules; another ABI kills the process. */
 export function compileFilter(rules: FilterRules): Buffer {
   const program = new FilterProgram();
-  program.load(OFFSET.ARCH);
-  program.jump(BPF.JEQ, AUDIT_ARCH_X86_64, { yes: 1, no: 0 });
-  program.give(SECCOMP_RET.KILL_PROCESS);
-  program.load(OFFSET.NUMBER);
-  emitSearch(program, toRanges(rules));
+  const search = program.load(OFFSET.NUMBER, addSearch(program, toRanges(rules)));
+  const kill = program.give(SECCOMP_RET.KILL_PROCESS);
+  program.load(OFFSET.ARCH, program.compare(BPF.JEQ, AUDIT_ARCH_X86_64, { yes: search, no: kill }));
   return program.bytes();
 }
 
@@ -95,6 +93,8 @@ const SECCOMP_RET = { KILL_PROCESS: 0x8000_0000, ERRNO: 0x0005_0000, ALLOW: 0x7f
 const OFFSET = { NUMBER: 0, ARCH: 4, ARGUMENTS: 16 } as const;
 /** Instructions of classic BPF, linux/bpf_common.h. */
 const BPF = { LD_W_ABS: 0x20, JA: 0x05, JEQ: 0x15, JGE: 0x35, JSET: 0x45, RET: 0x06 } as const;
+/** Jumps of a comparison have eight bits. */
+const MAX_JUMP = 255;
 
 interface Range {
   first: number;
@@ -113,101 +113,101 @@ function toRanges(rules: FilterRules): Range[] {
 }
 
 /** Binary search: about eight comparisons a call. */
-function emitSearch(program: FilterProgram, ranges: Range[]): void {
-  if (ranges.length === 1) {
-    emitRule(program, ranges[0]!.rule);
-    return;
-  }
+function addSearch(program: FilterProgram, ranges: Range[]): Place {
+  if (ranges.length === 1) return addRule(program, ranges[0]!.rule);
   const middle = ranges.length >> 1;
-  const low = new FilterProgram();
-  const high = new FilterProgram();
-  emitSearch(low, ranges.slice(0, middle));
-  emitSearch(high, ranges.slice(middle));
-  if (low.length <= MAX_JUMP) {
-    program.jump(BPF.JGE, ranges[middle]!.first, { yes: low.length, no: 0 });
-  } else {
-    program.jump(BPF.JGE, ranges[middle]!.first, { yes: 0, no: 1 });
-    program.skip(low.length);
-  }
-  program.append(low);
-  program.append(high);
+  const no = addSearch(program, ranges.slice(0, middle));
+  const yes = addSearch(program, ranges.slice(middle));
+  return program.compare(BPF.JGE, ranges[middle]!.first, { yes, no });
 }
 
-/** Jumps of a comparison have eight bits. */
-const MAX_JUMP = 255;
-
-function emitRule(program: FilterProgram, rule: Verdict | ArgumentRules): void {
-  if (typeof rule === 'string') {
-    program.give(actionOf(rule));
-    return;
-  }
-  for (const { argument, is, verdict } of rule.tests) {
-    program.load(OFFSET.ARGUMENTS + 8 * argument);
-    if ('anyBit' in is) program.jump(BPF.JSET, is.anyBit, { yes: 0, no: 1 });
-    else if ('equal' in is) emitEqual(program, is.equal);
-    else emitNotEqual(program, is.notEqual);
-    program.give(actionOf(verdict));
-  }
-  program.give(actionOf(rule.otherwise));
+function addRule(program: FilterProgram, rule: Verdict | ArgumentRules): Place {
+  if (typeof rule === 'string') return program.give(actionOf(rule));
+  return rule.tests.reduceRight(
+    (next, test) => addTest(program, test, next),
+    program.give(actionOf(rule.otherwise)),
+  );
 }
 
-/** Any match goes on to the instruction after the last test, no match skips that one. */
-function emitEqual(program: FilterProgram, values: readonly number[]): void {
-  for (const [index, value] of values.entries()) {
-    const remaining = values.length - 1 - index;
-    program.jump(BPF.JEQ, value, { yes: remaining, no: remaining === 0 ? 1 : 0 });
-  }
+/** `next`: where it goes on when the test does not hold. */
+function addTest(
+  program: FilterProgram,
+  { argument, is, verdict }: ArgumentRules['tests'][number],
+  next: Place,
+): Place {
+  const give = program.give(actionOf(verdict));
+  const first =
+    'anyBit' in is
+      ? program.compare(BPF.JSET, is.anyBit, { yes: give, no: next })
+      : 'equal' in is
+        ? addEqual(program, is.equal, { yes: give, no: next })
+        : addEqual(program, is.notEqual, { yes: next, no: give });
+  return program.load(OFFSET.ARGUMENTS + 8 * argument, first);
 }
 
-/** Any match skips the instruction after the last test. */
-function emitNotEqual(program: FilterProgram, values: readonly number[]): void {
-  for (const [index, value] of values.entries()) {
-    program.jump(BPF.JEQ, value, { yes: values.length - index, no: 0 });
-  }
+function addEqual(program: FilterProgram, values: readonly number[], { yes, no }: Branches): Place {
+  return values.reduceRight((next, value) => program.compare(BPF.JEQ, value, { yes, no: next }), no);
 }
 
 function actionOf(verdict: Verdict): number {
   return verdict === 'allow' ? SECCOMP_RET.ALLOW : SECCOMP_RET.ERRNO | errnoNumber(verdict);
 }
 
-/** Classic BPF instructions, `struct sock_filter` each. */
+/** An instruction, by how many come after it. */
+type Place = number;
+/** Where a comparison goes on. */
+type Branches = { yes: Place; no: Place };
+
+/**
+ * Classic BPF instructions, `struct sock_filter` each. They are added from the last to the first: jumps only go forward, so that what an instruction goes on to
+ * is known, and one that gives a verdict serves all that come before it. The kernel translates and keeps a program for each container: it is short.
+ */
 class FilterProgram {
-  #instructions: Buffer[] = [];
+  readonly #instructions: Buffer[] = [];
+  /** By action: the nearest that gives it. */
+  readonly #given = new Map<number, Place>();
 
-  get length(): number {
-    return this.#instructions.length;
+  /** Gives the verdict. */
+  give(action: number): Place {
+    const known = this.#given.get(action);
+    if (known !== undefined && this.#distance(known) <= MAX_JUMP / 2) return known;
+    const place = this.#add(BPF.RET, { value: action });
+    this.#given.set(action, place);
+    return place;
   }
 
-  load(offset: number): void {
-    this.#add(BPF.LD_W_ABS, { value: offset });
+  load(offset: number, next: Place): Place {
+    this.#near(next, 0);
+    return this.#add(BPF.LD_W_ABS, { value: offset });
   }
 
-  jump(code: number, value: number, { yes, no }: { yes: number; no: number }): void {
-    this.#add(code, { value, yes, no });
-  }
-
-  skip(instructions: number): void {
-    this.#add(BPF.JA, { value: instructions });
-  }
-
-  give(action: number): void {
-    this.#add(BPF.RET, { value: action });
-  }
-
-  append(other: FilterProgram): void {
-    this.#instructions.push(...other.#instructions);
+  compare(code: number, value: number, { yes, no }: Branches): Place {
+    const [nearYes, nearNo] = [this.#near(yes, MAX_JUMP - 1), this.#near(no, MAX_JUMP)];
+    return this.#add(code, { value, yes: this.#distance(nearYes), no: this.#distance(nearNo) });
   }
 
   bytes(): Buffer {
-    return Buffer.concat(this.#instructions);
+    return Buffer.concat(this.#instructions.toReversed());
   }
 
-  #add(code: number, { value, yes = 0, no = 0 }: { value: number; yes?: number; no?: number }): void {
+  /** How many instructions the next one to be added would jump over. */
+  #distance(to: Place): number {
+    return this.#instructions.length - 1 - to;
+  }
+
+  /** The place, or a jump to it if that is further away. */
+  #near(place: Place, most: number): Place {
+    const distance = this.#distance(place);
+    return distance <= most ? place : this.#add(BPF.JA, { value: distance });
+  }
+
+  #add(code: number, { value, yes = 0, no = 0 }: { value: number; yes?: number; no?: number }): Place {
     const bytes = Buffer.alloc(8);
     bytes.writeUInt16LE(code, 0);
     bytes.writeUInt8(yes, 2);
     bytes.writeUInt8(no, 3);
     bytes.writeUInt32LE(value >>> 0, 4);
     this.#instructions.push(bytes);
+    return this.#instructions.length - 1;
   }
 }

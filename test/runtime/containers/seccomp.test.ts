@@ -67,7 +67,7 @@ describe('compileFilter()', () => {
   });
 
   it('is small: every system call of every app runs through it', () => {
-    assert.ok(filter.length / 8 < 300, `${filter.length / 8} instructions`);
+    assert.ok(filter.length / 8 < 128, `${filter.length / 8} instructions`);
   });
 });
 
