@@ -8,7 +8,9 @@ import type { Kernel } from './kernel.ts';
 const CALM_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 100;
 /** Looking at a thousand containers must take no more than one part in so many of a processor. */
-const PAUSE_PER_LOOK = 50;
+const PAUSE_PER_LOOK = 100;
+/** Asked once: to find out takes as long as looking at three containers. */
+const PROCESSORS = availableParallelism();
 
 /** Processors. Who takes less than that counts for nothing in what is fair; and where all take less than this part, nobody waits. */
 const ACTIVE = 0.01;
@@ -84,12 +86,12 @@ export class NoisyNeighbours {
     const now = { used: this.#options.kernel.processorTime(), at: performance.now() };
     const rate = this.#all ? processors(this.#all, now) : 0;
     this.#all = now;
-    return rate > availableParallelism() * BUSY_PART;
+    return rate > PROCESSORS * BUSY_PART;
   }
 
   async #look(): Promise<void> {
     const rates = await this.#measure();
-    const noisy = noisyOf(rates, { processors: availableParallelism(), before: this.#noisy });
+    const noisy = noisyOf(rates, { processors: PROCESSORS, before: this.#noisy });
     for (const id of [...this.#noisy, ...noisy]) {
       if (this.#noisy.has(id) === noisy.has(id)) continue;
       this.#setWay(id, noisy.has(id));
