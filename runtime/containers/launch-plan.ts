@@ -33,6 +33,8 @@ export interface LaunchContext {
   mappedFolders: string[];
   /** What its sandbox has mounted in advance, if that becomes its root file system. */
   ready?: ReadyRoot | undefined;
+  /** Whether its sandbox has an empty bounding set already, and it has no user namespace. */
+  isBounded?: boolean;
   /** Contents of files in /etc, by name. */
   etcFiles: Record<string, string>;
   /** A seccomp filter's BPF program. */
@@ -82,7 +84,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...planResourceLimits(host, spec),
     ...(spec.userNamespace ? planUserNamespace('user namespace') : []),
     ...planClosing(pipes.length),
-    ...planPrivileges(spec, host, context.filter),
+    ...planPrivileges(spec, host, context.filter, context),
     ...planWorkingFolder(spec.cwd),
     ...planApp(spec, { isPid1: true, pipes: pipes.length }),
   ];

@@ -33,6 +33,7 @@ import { claimOutputFolder } from './output-folder.ts';
 import { openPipesOf } from './output-pipes.ts';
 import { planTrim } from './plan/disk-plan.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
+import { keptCapabilities } from './plan/privilege-plan.ts';
 import { ProcessMaker } from './process-maker.ts';
 import { fits, ReadyRoots } from './ready-roots.ts';
 import { mountView, openRootOf } from './root-view.ts';
@@ -135,8 +136,12 @@ export class LinuxKernel implements Kernel {
 
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     try {
-      const sandbox = await this.#sandboxes.take(spec.id, { network: spec.network === 'nat' });
-      return await this.#startIn(sandbox, spec);
+      const decided = this.#userNamespace.decide(spec);
+      const sandbox = await this.#sandboxes.take(spec.id, {
+        network: spec.network === 'nat',
+        keepsCapabilities: !decided.spec.userNamespace && keptCapabilities(spec) > 0n,
+      });
+      return await this.#startIn(sandbox, decided);
     } catch (error) {
       await this.release(spec.id);
       throw error;
@@ -317,16 +322,17 @@ export class LinuxKernel implements Kernel {
     await this.#sandboxes.releaseNetwork(id);
   }
 
-  async #startIn(sandbox: Sandbox, spec: LaunchSpec): Promise<StartedProcess> {
+  async #startIn(
+    sandbox: Sandbox,
+    { spec, mappedFolders }: { spec: LaunchSpec; mappedFolders: string[] },
+  ): Promise<StartedProcess> {
     try {
-      const { network } = sandbox;
+      const { network, root } = sandbox;
       const ports = network ? await this.#traffic.admit(spec.id, network, spec.traffic) : [];
-      const { spec: decided, mappedFolders } = this.#userNamespace.decide(spec);
-      const { root } = sandbox;
-      const ready = root && fits(root, decided) ? root : undefined;
-      const terminal = await launchIn(sandbox, { spec: decided, mappedFolders, ready }, this.#parts);
+      const ready = root && fits(root, spec) ? root : undefined;
+      const terminal = await launchIn(sandbox, { spec, mappedFolders, ready }, this.#parts);
       if (root && !ready) this.#sandboxes.discardRoot(root);
-      this.#sandboxes.expect(decided);
+      this.#sandboxes.expect(spec);
       this.#exits.watch(spec.id, { pid: sandbox.pid, pidfd: sandbox.pidfd, exitFile: spec.exitFile });
       return {
         pid: sandbox.pid,

@@ -45,6 +45,7 @@ export async function launchIn(
         host,
         mappedFolders,
         ready,
+        isBounded: sandbox.isBounded && !spec.userNamespace,
         ...(disk && { disk: disk.disk }),
         binds: withTypes(spec.binds),
         etcFiles: etcFiles({

@@ -19,6 +19,8 @@ export interface SandboxParts {
   network: ContainerNetwork | undefined;
   /** They must be `revocableLimits`. */
   limits: Limits;
+  /** Whether nothing in it can have capabilities, but in a user namespace. */
+  isBounded: boolean;
   /** To be mounted in advance. */
   root: ReadyRoot | undefined;
 }
@@ -58,14 +60,14 @@ export class SandboxMaker {
   }
 
   async #park(
-    { group, network, limits, root }: SandboxParts,
+    { group, network, limits, isBounded, root }: SandboxParts,
     parking: number,
   ): Promise<{ pid: number; pidfd: number }> {
     const userNamespace = this.#userNamespace.descriptor;
     const { pid, pidfd, ready } = await this.#processes.launch({
       cloneFlags: CLONE.NEWPID,
       operations: [
-        ...planSandbox({ host: this.#host, network, group: this.#cgroups.enter(group), root }),
+        ...planSandbox({ host: this.#host, network, group: this.#cgroups.enter(group), isBounded, root }),
         ...this.#cgroups.setLimits(group, limits, {}),
         { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
       ],

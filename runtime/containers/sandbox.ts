@@ -20,6 +20,8 @@ export class Sandbox {
   readonly network: ContainerNetwork | undefined;
   /** What its group has already. */
   readonly limits: Limits;
+  /** Whether nothing in it can have capabilities, but in a user namespace. */
+  readonly isBounded: boolean;
   /** What it has mounted already. */
   readonly root: ReadyRoot | undefined;
   #socket: number | undefined;
@@ -31,6 +33,7 @@ export class Sandbox {
     group: string;
     network: ContainerNetwork | undefined;
     limits: Limits;
+    isBounded: boolean;
     root: ReadyRoot | undefined;
     socket: number;
   }) {
@@ -40,6 +43,7 @@ export class Sandbox {
     this.group = parts.group;
     this.network = parts.network;
     this.limits = parts.limits;
+    this.isBounded = parts.isBounded;
     this.root = parts.root;
     this.#socket = parts.socket;
   }

@@ -98,9 +98,15 @@ export class Sandboxes {
     await this.#processes.run(planSubnetRemoval(this.#subnet));
   }
 
-  /** One for a new container, with an address or with loopback alone. Rejects when all addresses are taken. */
-  async take(id: string, options: { network: boolean }): Promise<Sandbox> {
-    const sandbox = options.network ? await this.#pool.take() : await this.#make(undefined);
+  /**
+   * One for a new container, with an address or with loopback alone; made now for those that keep capabilities which they have outside of a user namespace,
+   * too. Rejects when all addresses are taken.
+   */
+  async take(id: string, options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
+    const sandbox =
+      options.network && !options.keepsCapabilities
+        ? await this.#pool.take()
+        : await this.#makeApart(options);
     this.#groupOf.set(id, sandbox.group);
     if (sandbox.network) this.#networkOf.set(id, sandbox.network.name);
     return sandbox;
@@ -168,11 +174,27 @@ export class Sandboxes {
     await Promise.all(leftover.map((name) => this.#removeNetwork(name)));
   }
 
-  async #make(network: ContainerNetwork | undefined): Promise<Sandbox> {
+  async #makeApart(options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
+    const [network] = options.network ? this.#addresses.takeSome(1) : [];
     const group = randomBytes(16).toString('hex');
-    const root = network && this.#roots?.begin(group);
     try {
-      return await this.#maker.make({ group, network, limits: this.#expectedLimits, root });
+      return await this.#maker.make({
+        ...{ group, network, limits: this.#expectedLimits },
+        ...{ isBounded: !options.keepsCapabilities, root: undefined },
+      });
+    } catch (error) {
+      this.#discardGroup(group);
+      if (network) this.#discardNetwork(network.name);
+      throw error;
+    }
+  }
+
+  /** For the pool. */
+  async #make(network: ContainerNetwork): Promise<Sandbox> {
+    const group = randomBytes(16).toString('hex');
+    const root = this.#roots?.begin(group);
+    try {
+      return await this.#maker.make({ group, network, limits: this.#expectedLimits, isBounded: true, root });
     } catch (error) {
       this.#discardGroup(group);
       if (!root) throw error;

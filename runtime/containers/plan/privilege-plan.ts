@@ -5,23 +5,20 @@ import type { ExecSpec } from '../kernel.ts';
 import type { HostFacts } from './host-facts.ts';
 
 /**
- * Gives up every privilege that the spec does not name, for good. In this order: each step needs what a later one
- * takes away. Afterwards nobody in the container can read this process's memory or descriptors (CVE-2016-9962).
+ * Gives up every privilege that the spec does not name, for good; with `isBounded` the bounding set is empty already. In this order: each
+ * step needs what a later one takes away. Afterwards nobody in the container can read this process's memory or descriptors (CVE-2016-9962).
  */
 export function planPrivileges(
   spec: Pick<ExecSpec, 'uid' | 'gid' | 'groups' | 'capabilities'>,
   host: Pick<HostFacts, 'lastCapability'>,
   filter: Uint8Array,
+  { isBounded = false } = {},
 ): Operation[] {
-  const kept = spec.uid === 0 ? capabilityMask(spec.capabilities) : 0n;
+  const kept = keptCapabilities(spec);
   const groups = Buffer.from(new Uint32Array(spec.groups).buffer);
   const user = `${spec.uid}:${spec.gid}`;
   return [
-    {
-      call: 'drop_bounding',
-      args: [kept, host.lastCapability],
-      purpose: 'drop capabilities from the bounding set',
-    },
+    ...(isBounded ? [] : planBounding(kept, host)),
     {
       call: 'prctl',
       args: [PR.CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0],
@@ -39,6 +36,22 @@ export function planPrivileges(
       purpose: 'install the system call filter',
     },
   ];
+}
+
+/** What no program that this process executes can get any more; it loses nothing itself. Who enters a user namespace begins with a full set there. */
+export function planBounding(kept: bigint, host: Pick<HostFacts, 'lastCapability'>): Operation[] {
+  return [
+    {
+      call: 'drop_bounding',
+      args: [kept, host.lastCapability],
+      purpose: 'drop capabilities from the bounding set',
+    },
+  ];
+}
+
+/** Those that the container's processes have. */
+export function keptCapabilities({ uid, capabilities }: Pick<ExecSpec, 'uid' | 'capabilities'>): bigint {
+  return uid === 0 ? capabilityMask(capabilities) : 0n;
 }
 
 /** `struct __user_cap_header_struct`: version 3, this process. */

@@ -5,6 +5,7 @@ import { MAX_TERMINALS } from '../../syscall/terminals.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
 import { mount } from './mount-call.ts';
+import { planBounding } from './privilege-plan.ts';
 import { planReadyRoot, planReadyRootPlacement, type ReadyRoot } from './ready-root-plan.ts';
 import { hostId } from './user-namespace-plan.ts';
 
@@ -15,6 +16,8 @@ export interface SandboxContext {
   network: ContainerNetwork | undefined;
   /** What gets the process into control groups. */
   group: Operation[];
+  /** Whether no program in it can ever get a capability. */
+  isBounded?: boolean;
   /** To be mounted in advance. */
   root?: ReadyRoot | undefined;
 }
@@ -24,7 +27,7 @@ export interface SandboxContext {
  * /sys wait for a root file system. Afterwards it is in the host's mount namespace again, where layers and binds are found.
  * The same for every container, so that it can be done in advance: nothing of an app has a part in it, and of an image only the one that is expected.
  */
-export function planSandbox({ host, network, group, root }: SandboxContext): Operation[] {
+export function planSandbox({ host, network, group, isBounded, root }: SandboxContext): Operation[] {
   return [
     ...group,
     ...planOwnNetwork(network),
@@ -49,6 +52,7 @@ export function planSandbox({ host, network, group, root }: SandboxContext): Ope
     { call: 'close', args: [{ result: 'own mounts' }], purpose: 'keep its mounts' },
     enter({ result: 'host’s mounts' }, 'go back to the host’s mounts'),
     { call: 'close', args: [{ result: 'host’s mounts' }], purpose: 'go back to the host’s mounts' },
+    ...(isBounded ? planBounding(0n, host) : []),
   ];
 }
 

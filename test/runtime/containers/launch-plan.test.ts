@@ -138,6 +138,14 @@ describe('planSandbox()', () => {
     ]);
   });
 
+  it('empties its bounding set at the end, if nothing in it is to have capabilities', () => {
+    const plan = planSandbox({ ...SANDBOX, isBounded: true });
+    assert.deepEqual(plan.at(-1)?.args, [0n, 40]);
+    assert.equal(plan.at(-1)?.call, 'drop_bounding');
+    const calls = planLaunch(SPEC, { ...CONTEXT, isBounded: true }).map(({ call }) => call);
+    assert.ok(!calls.includes('drop_bounding') && calls.includes('capset'));
+  });
+
   it('makes a network without anything of the host for `none`', () => {
     const none = planSandbox({ ...SANDBOX, network: undefined });
     assertOrder(none, ['unshare(1073741824)', 'netlink(inside']);
