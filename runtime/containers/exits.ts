@@ -47,7 +47,7 @@ export class Exits {
 
   /** Whether this process of a container is ending: nothing can be done in it some milliseconds before it is seen to have ended. */
   async isEnding(id: string, process: WatchedProcess): Promise<boolean> {
-    for (let tries = 0; tries < 5 && this.#watched.get(id) === process; tries++) await sleep(10);
+    for (let tries = 0; tries < 25 && this.#watched.get(id) === process; tries++) await sleep(10);
     return this.#watched.get(id) !== process;
   }
 
