@@ -8,15 +8,15 @@ import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import type { UserNamespace } from './user-namespace.ts';
 
 /**
- * Root file systems for sandboxes: of the same image as that of the last container that could have had one, since who starts many containers at once mostly starts
- * them of one image. To mount one takes a fifth of what a container's first process does. A container can have it when it has not written anything yet, and has no disk of its own.
+ * Root file systems for sandboxes: of the image of the last container that could have had one, since many containers that start at once are mostly of one image.
+ * To mount one takes a fifth of what a container's first process does. A container can have it if it has written nothing so far, and has no disk of its own.
  */
 export class ReadyRoots {
   readonly #folder: string;
   readonly #trash: Trash;
   readonly #userNamespace: Pick<UserNamespace, 'foldersOf'>;
-  #expected: Omit<ReadyRoot, 'upper' | 'work'> | undefined;
-  #closed = false;
+  #expected: Expected | undefined;
+  #isOpen = false;
 
   /** `folder`: for those that are nobody's yet, on the disk of the containers. */
   constructor(folder: string, parts: { execute: Execute; userNamespace: Pick<UserNamespace, 'foldersOf'> }) {
@@ -25,30 +25,32 @@ export class ReadyRoots {
     this.#userNamespace = parts.userNamespace;
   }
 
-  /** Makes the folder, and removes what an earlier runtime left in it. */
+  /** Makes the folder, and removes what an earlier runtime left in it. Where that cannot be, as on a full disk, there are none. */
   open(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    spreadFolders(this.#folder);
-    this.#trash.open();
-    for (const name of readdirSync(this.#folder))
-      if (name !== TRASH) this.#trash.tidy(join(this.#folder, name));
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      spreadFolders(this.#folder);
+      this.#trash.open();
+      for (const name of readdirSync(this.#folder))
+        if (name !== TRASH) this.#trash.tidy(join(this.#folder, name));
+      this.#isOpen = true;
+    } catch (error) {
+      console.error('No root file system is mounted in advance:', error);
+    }
   }
 
-  close(): void {
-    this.#closed = true;
+  /** Resolves when nothing is removed any more. What is left the next runtime removes. */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await this.#trash.emptied();
   }
 
   /** A container came up with this: the next one will want the same, mostly. */
   expect(spec: LaunchSpec): void {
-    if (!canHaveOne(spec)) return;
-    const { lower } = spec.rootfs;
+    if (!this.#isOpen || !canHaveOne(spec)) return;
     const lookups = [...PLACES, ...candidates(spec).filter((path) => path.startsWith('/'))];
-    const isMapped = spec.userNamespace;
     if (this.#expected && isSame(this.#expected, spec)) this.#expected.lookups = lookups;
-    else {
-      const mappedFolders = isMapped ? this.#userNamespace.foldersOf([...lower, this.#folder]) : [];
-      this.#expected = { lower, mappedFolders, lookups };
-    }
+    else this.#expected = this.#mapped(spec, lookups);
   }
 
   /** What was expected cannot be mounted, any more perhaps. */
@@ -64,10 +66,22 @@ export class ReadyRoots {
 
   /** Nobody will have it; or it became a container's, or did not in part. */
   discard({ upper, work }: ReadyRoot): void {
-    if (this.#closed) return;
+    if (!this.#isOpen) return;
     for (const path of [upper, work]) this.#trash.remove(path);
   }
+
+  #mapped({ rootfs: { lower }, userNamespace }: LaunchSpec, lookups: string[]): Expected | undefined {
+    if (!userNamespace) return { lower, mappedFolders: [], lookups };
+    try {
+      return { lower, mappedFolders: this.#userNamespace.foldersOf([...lower, this.#folder]), lookups };
+    } catch {
+      // Somebody has taken a folder away.
+      return undefined;
+    }
+  }
 }
+
+type Expected = Omit<ReadyRoot, 'upper' | 'work'>;
 
 /** Whether the container can have this root file system. */
 export function fits(root: ReadyRoot, spec: LaunchSpec): boolean {
@@ -78,7 +92,7 @@ function canHaveOne({ rootfs }: LaunchSpec): boolean {
   return !rootfs.disk && !rootfs.volatile;
 }
 
-function isSame({ lower, mappedFolders }: Omit<ReadyRoot, 'upper' | 'work'>, spec: LaunchSpec): boolean {
+function isSame({ lower, mappedFolders }: Expected, spec: LaunchSpec): boolean {
   const isMapped = mappedFolders.length > 0;
   return isMapped === spec.userNamespace && lower.join() === spec.rootfs.lower.join();
 }

@@ -86,14 +86,12 @@ export class Sandboxes {
   /** Lets go of what was made in advance; containers keep theirs. Resolves when nothing is being made any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#roots?.close();
-    await this.#pool.close();
+    await Promise.all([this.#roots?.close(), this.#pool.close()]);
   }
 
   /** Takes everything away that no container has: what was made in advance, and what `ensureSubnet` did. */
   async dismantle(): Promise<void> {
-    this.#roots?.close();
-    await this.#pool.close();
+    await Promise.all([this.#roots?.close(), this.#pool.close()]);
     await Promise.all(this.#addresses.interfaces().map((name) => this.#removeNetwork(name)));
     await this.#processes.run(planSubnetRemoval(this.#subnet));
   }
@@ -197,12 +195,11 @@ export class Sandboxes {
       return await this.#maker.make({ group, network, limits: this.#expectedLimits, isBounded: true, root });
     } catch (error) {
       this.#discardGroup(group);
-      if (!root) throw error;
-      this.discardRoot(root);
+      if (root) this.discardRoot(root);
+      // Its image may have been removed since, or the disk may be full: the next one does without.
+      this.#roots?.forget();
+      throw error;
     }
-    // Its image may have been removed since, or the disk may be full: what can do without it is not kept from it.
-    this.#roots?.forget();
-    return this.#make(network);
   }
 
   #discard(sandbox: Sandbox): void {
