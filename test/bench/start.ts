@@ -76,6 +76,9 @@ async function measureOurs(): Promise<Single> {
         '  the same of the shell of klibc, which needs a tenth of the processor time of Debian’s to start:',
       );
       await engine.useImage(shell);
+      await engine.settle();
+      console.log('  its first rush, in sandboxes that were made for the other image:');
+      await removeCrowd(engine, await startCrowd(engine, { meeting, count: COUNT }));
       await crowdAfterRush(engine, meeting);
     } else console.log('  the shell of klibc: skipped, klibc-utils is not installed');
     return single;
