@@ -12,6 +12,7 @@ import {
   planBinds,
   planEtcFiles,
   planFolder,
+  planPlaces,
   planRootChange,
   planRootDescriptor,
 } from './plan/mount-plan.ts';
@@ -69,6 +70,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...(ready ? [] : planRootfs(spec.rootfs, host, context.mappedFolders)),
     ...planSandboxEntry(),
     ...(ready ? [] : planRootfsPlacement()),
+    ...(ready?.hasPlaces ? [] : planPlaces()),
     ...planRootDescriptor(),
     ...planTmpfs(tmpfs.before, ownerOf),
     ...planBinds(context.binds),

@@ -71,9 +71,10 @@ export class ReadyRoots {
   }
 
   #mapped({ rootfs: { lower }, userNamespace }: LaunchSpec, lookups: string[]): Expected | undefined {
-    if (!userNamespace) return { lower, mappedFolders: [], lookups };
+    if (!userNamespace) return { lower, mappedFolders: [], hasPlaces: true, lookups };
     try {
-      return { lower, mappedFolders: this.#userNamespace.foldersOf([...lower, this.#folder]), lookups };
+      const mappedFolders = this.#userNamespace.foldersOf([...lower, this.#folder]);
+      return { lower, mappedFolders, hasPlaces: false, lookups };
     } catch {
       // Somebody has taken a folder away.
       return undefined;

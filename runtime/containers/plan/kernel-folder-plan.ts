@@ -7,12 +7,7 @@ import { planDevices, planSharedMemory, terminalGroup, USUAL_SHM_SIZE } from './
 
 /** The sandbox's /dev, /proc and /sys into the root file system, `{ result: 'root' }`. */
 export function planKernelFolders(spec: LaunchSpec): Operation[] {
-  return [
-    ...place(BASE.dev, 'dev'),
-    ...planOwnDevices(spec),
-    ...place(BASE.proc, 'proc'),
-    ...place(BASE.sys, 'sys'),
-  ];
+  return [...DEV, ...planOwnDevices(spec), ...PROC, ...SYS];
 }
 
 /** What is not as the sandbox has it, over that. What belongs to root in a user namespace is made anew, as its root. */
@@ -38,12 +33,6 @@ function planOwnDevices(spec: LaunchSpec): Operation[] {
 function place(from: string, name: string): Operation[] {
   return [
     {
-      call: 'mkdirat',
-      args: [{ result: 'root' }, name, 0o755],
-      purpose: `make the folder "/${name}"`,
-      tolerate: 'EEXIST',
-    },
-    {
       call: 'openat2',
       args: [
         { result: 'root' },
@@ -61,3 +50,5 @@ function place(from: string, name: string): Operation[] {
     },
   ];
 }
+
+const [DEV, PROC, SYS] = [place(BASE.dev, 'dev'), place(BASE.proc, 'proc'), place(BASE.sys, 'sys')];

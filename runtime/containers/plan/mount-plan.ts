@@ -51,6 +51,16 @@ export function planRootDescriptor(): Operation[] {
   ];
 }
 
+/** The folders of every root file system in which something of ours is mounted, made if missing. */
+export function planPlaces(): Operation[] {
+  return ['dev', 'proc', 'sys', 'etc'].map((name) => ({
+    call: 'mkdirat',
+    args: [AT.FDCWD, `${BASE.root}/${name}`, 0o755],
+    purpose: `make the folder "/${name}"`,
+    tolerate: 'EEXIST',
+  }));
+}
+
 /** Puts the binds into place. Throws `SetupError` for a target that hides a file system of ours. */
 export function planBinds(binds: Bind[]): Operation[] {
   return binds.flatMap((bind, index): Operation[] => {
@@ -85,7 +95,6 @@ export function planFolder(path: string): Operation[] {
 export function planEtcFiles(files: Record<string, string>): Operation[] {
   const names = Object.keys(files);
   return [
-    ...planFolder('/etc'),
     ...names.flatMap((name): Operation[] => {
       const file = `${BASE.files}/${name}`;
       const purpose = `write "/etc/${name}"`;

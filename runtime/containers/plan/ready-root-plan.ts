@@ -3,6 +3,7 @@ import { AT } from '../../syscall/constants.ts';
 import type { LaunchSpec } from '../kernel.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
+import { planPlaces } from './mount-plan.ts';
 import { planRootfs, planRootfsPlacement, planUpper } from './rootfs-plan.ts';
 import { planHostRoot, planMappedRoot } from './user-namespace-plan.ts';
 
@@ -15,6 +16,8 @@ export interface ReadyRoot {
   work: string;
   /** For a container with a user namespace: the folders whose owners are mapped. */
   mappedFolders: string[];
+  /** Whether the folders are made in it in which something of ours is mounted: for a container with a user namespace its own root does that. */
+  hasPlaces: boolean;
   /** Absolute paths that a container looks for at its start: from then on the kernel knows where they are, or that they are not. */
   lookups: string[];
 }
@@ -34,14 +37,14 @@ export function planReadyRoot(root: ReadyRoot, host: HostFacts): Operation[] {
  * Places it in the sandbox's own mount namespace. There it stays, under the container's own, when it turns out that it is not the one: to let go of it would
  * take as long as bringing the whole disk that it is on up to date.
  */
-export function planReadyRootPlacement({ lookups }: ReadyRoot): Operation[] {
+export function planReadyRootPlacement(root: ReadyRoot): Operation[] {
   const lookUp = (path: string): Operation => ({
     call: 'faccessat',
     args: [AT.FDCWD, `${BASE.root}${path}`, 0],
     purpose: `look for "${path}"`,
     tolerate: 'any',
   });
-  return [...planRootfsPlacement(), ...lookups.map(lookUp)];
+  return [...planRootfsPlacement(), ...(root.hasPlaces ? planPlaces() : []), ...root.lookups.map(lookUp)];
 }
 
 /** Its folders become those of a container that has none; the overlay does not notice. In the host's mount namespace. */

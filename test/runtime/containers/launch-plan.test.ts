@@ -69,6 +69,7 @@ const READY: ReadyRoot = {
   lower: SPEC.rootfs.lower,
   ...{ upper: '/r/1.upper', work: '/r/1.work' },
   mappedFolders: [],
+  hasPlaces: true,
   lookups: ['/bin/node'],
 };
 
@@ -123,6 +124,7 @@ describe('planSandbox()', () => {
       'setns(base namespace, 131072)',
       'unshare(201457664)',
       'move_mount(rootfs, "", -100, "/m"',
+      'mkdirat(-100, "/m/etc", 493)',
       'faccessat(-100, "/m/bin/node", 0)',
       'setns(host’s mounts, 131072)',
     ]);
@@ -248,6 +250,10 @@ describe('planLaunch()', () => {
       'chroot(".")',
     ]);
     assert.ok(!plan.some(({ call, result }) => call === 'fsopen' || result === 'rootfs'));
+    const makesDev = ({ call, args }: Operation) => call === 'mkdirat' && args[1] === '/m/dev';
+    assert.ok(!plan.some(makesDev));
+    assert.ok(planLaunch(SPEC, { ...CONTEXT, ready: { ...READY, hasPlaces: false } }).some(makesDev));
+    assert.ok(planLaunch(SPEC, CONTEXT).some(makesDev));
   });
 
   it('enters a user namespace after everything that only root may do, and makes all files as its root', () => {
