@@ -18,7 +18,7 @@ import {
 } from './plan/mount-plan.ts';
 import { planPrivileges } from './plan/privilege-plan.ts';
 import { planOomScore, planResourceLimits, planSysctls } from './plan/process-limit-plan.ts';
-import { planRootTaking, type ReadyRoot } from './plan/ready-root-plan.ts';
+import { isMapped, planRootTaking, type ReadyRoot } from './plan/ready-root-plan.ts';
 import { planRootfs, planRootfsPlacement, planUpper } from './plan/rootfs-plan.ts';
 import { planSandboxEntry } from './plan/sandbox-plan.ts';
 import { aroundBinds, planReadOnlyRoot, planTmpfs } from './plan/tmpfs-plan.ts';
@@ -70,7 +70,7 @@ export function planLaunch(spec: LaunchSpec, context: LaunchContext): Operation[
     ...(ready ? [] : planRootfs(spec.rootfs, host, context.mappedFolders)),
     ...planSandboxEntry(),
     ...(ready ? [] : planRootfsPlacement()),
-    ...(ready?.hasPlaces ? [] : planPlaces()),
+    ...(ready && !isMapped(ready) ? [] : planPlaces()),
     ...planRootDescriptor(),
     ...planTmpfs(tmpfs.before, ownerOf),
     ...planBinds(context.binds),

@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { spreadFolders } from '../syscall/files.ts';
 import { type Execute, Trash } from '../trash.ts';
 import type { LaunchSpec } from './kernel.ts';
 import { candidates } from './plan/app-plan.ts';
-import type { ReadyRoot } from './plan/ready-root-plan.ts';
+import { isMapped, type ReadyRoot } from './plan/ready-root-plan.ts';
 import type { UserNamespace } from './user-namespace.ts';
 
 /**
@@ -58,9 +59,9 @@ export class ReadyRoots {
     this.#expected = undefined;
   }
 
-  /** One to be mounted; undefined: nobody knows of which image. `name` is no other's. */
-  begin(name: string): ReadyRoot | undefined {
-    const path = join(this.#folder, name);
+  /** One to be mounted; undefined: nobody knows of which image. */
+  begin(): ReadyRoot | undefined {
+    const path = join(this.#folder, randomBytes(16).toString('hex'));
     return this.#expected && { ...this.#expected, upper: `${path}.upper`, work: `${path}.work` };
   }
 
@@ -71,10 +72,9 @@ export class ReadyRoots {
   }
 
   #mapped({ rootfs: { lower }, userNamespace }: LaunchSpec, lookups: string[]): Expected | undefined {
-    if (!userNamespace) return { lower, mappedFolders: [], hasPlaces: true, lookups };
+    if (!userNamespace) return { lower, mappedFolders: [], lookups };
     try {
-      const mappedFolders = this.#userNamespace.foldersOf([...lower, this.#folder]);
-      return { lower, mappedFolders, hasPlaces: false, lookups };
+      return { lower, mappedFolders: this.#userNamespace.foldersOf([...lower, this.#folder]), lookups };
     } catch {
       // Somebody has taken a folder away.
       return undefined;
@@ -93,9 +93,8 @@ function canHaveOne({ rootfs }: LaunchSpec): boolean {
   return !rootfs.disk && !rootfs.volatile;
 }
 
-function isSame({ lower, mappedFolders }: Expected, spec: LaunchSpec): boolean {
-  const isMapped = mappedFolders.length > 0;
-  return isMapped === spec.userNamespace && lower.join() === spec.rootfs.lower.join();
+function isSame(root: Expected, { rootfs, userNamespace }: LaunchSpec): boolean {
+  return isMapped(root) === userNamespace && root.lower.join() === rootfs.lower.join();
 }
 
 /** Where something is mounted in every container. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Cgroups } from '../cgroups/cgroups.ts';
 import type { ContainerNetwork } from '../network/network-plan.ts';
@@ -14,8 +15,6 @@ import type { UserNamespace } from './user-namespace.ts';
 
 /** What a sandbox has from the beginning. */
 export interface SandboxParts {
-  /** The name of its control group, which is no other's. */
-  group: string;
   network: ContainerNetwork | undefined;
   /** They must be `revocableLimits`. */
   limits: Limits;
@@ -44,15 +43,17 @@ export class SandboxMaker {
     this.#userNamespace = parts.userNamespace;
   }
 
-  /** Throws `SetupError`, and leaves nothing then but, perhaps, an empty group and folders of the root file system. */
-  async make(parts: SandboxParts): Promise<Sandbox> {
+  /** Throws `SetupError`, and leaves nothing then but, perhaps, an empty group for `discardGroup`, and folders of the root file system. */
+  async make(parts: SandboxParts, discardGroup: (name: string) => void): Promise<Sandbox> {
+    const group = randomBytes(16).toString('hex');
     const [socket, parking] = socketPair();
     try {
-      const { pid, pidfd } = await this.#park(parts, parking);
+      const { pid, pidfd } = await this.#park(group, { ...parts, parking });
       const startTime = processStartTime(pid) ?? '0';
-      return new Sandbox({ ...parts, pid, pidfd, startTime, socket });
+      return new Sandbox({ ...parts, pid, pidfd, startTime, group, socket });
     } catch (error) {
       closeSync(socket);
+      discardGroup(group);
       throw error;
     } finally {
       closeSync(parking);
@@ -60,8 +61,8 @@ export class SandboxMaker {
   }
 
   async #park(
-    { group, network, limits, isBounded, root }: SandboxParts,
-    parking: number,
+    group: string,
+    { network, limits, isBounded, root, parking }: SandboxParts & { parking: number },
   ): Promise<{ pid: number; pidfd: number }> {
     const userNamespace = this.#userNamespace.descriptor;
     const { pid, pidfd, ready } = await this.#processes.launch({

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { Cgroups } from '../cgroups/cgroups.ts';
@@ -15,7 +14,7 @@ import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
 import type { ReadyRoots } from './ready-roots.ts';
 import type { Sandbox } from './sandbox.ts';
-import { SandboxMaker } from './sandbox-maker.ts';
+import { SandboxMaker, type SandboxParts } from './sandbox-maker.ts';
 import { SandboxPool } from './sandbox-pool.ts';
 import type { UserNamespace } from './user-namespace.ts';
 
@@ -66,7 +65,7 @@ export class Sandboxes {
     this.#maker = new SandboxMaker(options);
     this.#pool = new SandboxPool({
       addresses: this.#addresses,
-      make: (network) => this.#make(network),
+      make: (network) => this.#makeInAdvance(network),
       discardNetwork: (name) => this.#discardNetwork(name),
       discard: (sandbox) => this.#discard(sandbox),
       bounds: poolBounds(totalmem(), this.#subnet.capacity),
@@ -172,34 +171,31 @@ export class Sandboxes {
     await Promise.all(leftover.map((name) => this.#removeNetwork(name)));
   }
 
-  async #makeApart(options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
-    const [network] = options.network ? this.#addresses.takeSome(1) : [];
-    const group = randomBytes(16).toString('hex');
-    try {
-      return await this.#maker.make({
-        ...{ group, network, limits: this.#expectedLimits },
-        ...{ isBounded: !options.keepsCapabilities, root: undefined },
-      });
-    } catch (error) {
-      this.#discardGroup(group);
-      if (network) this.#discardNetwork(network.name);
-      throw error;
-    }
-  }
-
   /** For the pool. */
-  async #make(network: ContainerNetwork): Promise<Sandbox> {
-    const group = randomBytes(16).toString('hex');
-    const root = this.#roots?.begin(group);
+  async #makeInAdvance(network: ContainerNetwork): Promise<Sandbox> {
+    const root = this.#roots?.begin();
     try {
-      return await this.#maker.make({ group, network, limits: this.#expectedLimits, isBounded: true, root });
+      return await this.#make({ network, isBounded: true, root });
     } catch (error) {
-      this.#discardGroup(group);
       if (root) this.discardRoot(root);
       // Its image may have been removed since, or the disk may be full: the next one does without.
       this.#roots?.forget();
       throw error;
     }
+  }
+
+  async #makeApart(options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
+    const network = options.network ? this.#addresses.take() : undefined;
+    try {
+      return await this.#make({ network, isBounded: !options.keepsCapabilities, root: undefined });
+    } catch (error) {
+      if (network) this.#discardNetwork(network.name);
+      throw error;
+    }
+  }
+
+  #make(parts: Omit<SandboxParts, 'limits'>): Promise<Sandbox> {
+    return this.#maker.make({ ...parts, limits: this.#expectedLimits }, (group) => this.#discardGroup(group));
   }
 
   #discard(sandbox: Sandbox): void {

@@ -93,23 +93,20 @@ export function planFolder(path: string): Operation[] {
 
 /** /etc/hosts, /etc/hostname, /etc/resolv.conf: files in memory over those of the image, which stays as it is. */
 export function planEtcFiles(files: Record<string, string>): Operation[] {
-  const names = Object.keys(files);
-  return [
-    ...names.flatMap((name): Operation[] => {
-      const file = `${BASE.files}/${name}`;
-      const purpose = `write "/etc/${name}"`;
-      return [
-        planFileWrite(file, files[name]!, { purpose, flags: OPEN.CREAT, mode: 0o644 }),
-        {
-          call: 'open_tree',
-          args: [AT.FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
-          purpose,
-          result: 'file',
-        },
-        ...placeInRoot({ result: 'file' }, `/etc/${name}`, false),
-      ];
-    }),
-  ];
+  return Object.entries(files).flatMap(([name, text]): Operation[] => {
+    const file = `${BASE.files}/${name}`;
+    const purpose = `write "/etc/${name}"`;
+    return [
+      planFileWrite(file, text, { purpose, flags: OPEN.CREAT, mode: 0o644 }),
+      {
+        call: 'open_tree',
+        args: [AT.FDCWD, file, OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC],
+        purpose,
+        result: 'file',
+      },
+      ...placeInRoot({ result: 'file' }, `/etc/${name}`, false),
+    ];
+  });
 }
 
 /** From here on there is no path to anything but the container's own. */

@@ -16,20 +16,22 @@ export interface ReadyRoot {
   work: string;
   /** For a container with a user namespace: the folders whose owners are mapped. */
   mappedFolders: string[];
-  /** Whether the folders are made in it in which something of ours is mounted: for a container with a user namespace its own root does that. */
-  hasPlaces: boolean;
   /** Absolute paths that a container looks for at its start: from then on the kernel knows where they are, or that they are not. */
   lookups: string[];
 }
 
+/** Whether it is for a container with a user namespace: then its folders are made by that container's root, at the start. */
+export function isMapped({ mappedFolders }: Pick<ReadyRoot, 'mappedFolders'>): boolean {
+  return mappedFolders.length > 0;
+}
+
 /** Stacks it, `{ result: 'rootfs' }`, in the host's mount namespace. */
 export function planReadyRoot(root: ReadyRoot, host: HostFacts): Operation[] {
-  const isMapped = root.mappedFolders.length > 0;
   return [
     ...planUpper(root),
-    ...(isMapped ? planMappedRoot(host.permitted) : []),
+    ...(isMapped(root) ? planMappedRoot(host.permitted) : []),
     ...planRootfs({ ...root, volatile: false }, host, root.mappedFolders),
-    ...(isMapped ? planHostRoot(host.permitted) : []),
+    ...(isMapped(root) ? planHostRoot(host.permitted) : []),
   ];
 }
 
@@ -44,7 +46,7 @@ export function planReadyRootPlacement(root: ReadyRoot): Operation[] {
     purpose: `look for "${path}"`,
     tolerate: 'any',
   });
-  return [...planRootfsPlacement(), ...(root.hasPlaces ? planPlaces() : []), ...root.lookups.map(lookUp)];
+  return [...planRootfsPlacement(), ...(isMapped(root) ? [] : planPlaces()), ...root.lookups.map(lookUp)];
 }
 
 /** Its folders become those of a container that has none; the overlay does not notice. In the host's mount namespace. */

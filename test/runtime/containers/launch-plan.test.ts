@@ -69,7 +69,6 @@ const READY: ReadyRoot = {
   lower: SPEC.rootfs.lower,
   ...{ upper: '/r/1.upper', work: '/r/1.work' },
   mappedFolders: [],
-  hasPlaces: true,
   lookups: ['/bin/node'],
 };
 
@@ -252,7 +251,7 @@ describe('planLaunch()', () => {
     assert.ok(!plan.some(({ call, result }) => call === 'fsopen' || result === 'rootfs'));
     const makesDev = ({ call, args }: Operation) => call === 'mkdirat' && args[1] === '/m/dev';
     assert.ok(!plan.some(makesDev));
-    assert.ok(planLaunch(SPEC, { ...CONTEXT, ready: { ...READY, hasPlaces: false } }).some(makesDev));
+    assert.ok(planLaunch(SPEC, { ...CONTEXT, ready: { ...READY, mappedFolders: ['/r'] } }).some(makesDev));
     assert.ok(planLaunch(SPEC, CONTEXT).some(makesDev));
   });
 
