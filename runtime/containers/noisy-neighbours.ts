@@ -7,6 +7,8 @@ import type { Kernel } from './kernel.ts';
 /** How often the processor time of all together is looked at, and that of each while they take much of it. */
 const CALM_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 100;
+/** While it is always the same ones that are noisy: ten looks a second, each 0.3 ms of a processor, were most of what a visitor noticed. */
+const STEADY_MILLISECONDS = 500;
 /** Looking at a thousand containers must take no more than one part in so many of a processor. */
 const PAUSE_PER_LOOK = 100;
 /** Asked once: to find out takes as long as looking at three containers. */
@@ -73,11 +75,15 @@ export class NoisyNeighbours {
     for (let pause = CALM_MILLISECONDS; ; ) {
       await sleep(pause, undefined, { signal, ref: false });
       const began = performance.now();
-      const isBusy = this.#areBusy() || this.#noisy.size > 0;
-      if (isBusy) await this.#look();
-      else this.#samples.clear();
+      if (!this.#areBusy() && this.#noisy.size === 0) {
+        this.#samples.clear();
+        pause = CALM_MILLISECONDS;
+        continue;
+      }
+      const isSteady = !(await this.#look()) && this.#noisy.size > 0;
       const took = performance.now() - began;
-      pause = isBusy ? Math.max(BUSY_MILLISECONDS, PAUSE_PER_LOOK * took) : CALM_MILLISECONDS;
+      const wanted = isSteady ? Math.min(2 * pause, STEADY_MILLISECONDS) : BUSY_MILLISECONDS;
+      pause = Math.max(wanted, PAUSE_PER_LOOK * took);
     }
   }
 
@@ -89,14 +95,15 @@ export class NoisyNeighbours {
     return rate > PROCESSORS * BUSY_PART;
   }
 
-  async #look(): Promise<void> {
+  /** Whether anybody is noisy who was not, or the other way round. */
+  async #look(): Promise<boolean> {
     const rates = await this.#measure();
     const noisy = noisyOf(rates, { processors: PROCESSORS, before: this.#noisy });
-    for (const id of [...this.#noisy, ...noisy]) {
-      if (this.#noisy.has(id) === noisy.has(id)) continue;
-      this.#setWay(id, noisy.has(id));
-    }
+    const either = new Set([...this.#noisy, ...noisy]);
+    const changed = [...either].filter((id) => this.#noisy.has(id) !== noisy.has(id));
+    for (const id of changed) this.#setWay(id, noisy.has(id));
     this.#noisy = noisy;
+    return changed.length > 0;
   }
 
   /** Processors that each has used since it was last looked at. */

@@ -1,6 +1,6 @@
 // What an app's visitors notice of a neighbour that wants everything: p99 and errors before and during each attack, in containers of ours and
 // of Docker's.
-//   sudo npm run bench neighbours [-- --seconds 2] [--rounds 3] [--rate 300] [--attack TEXT]
+//   sudo npm run bench neighbours [-- --seconds 2] [--rounds 5] [--rate 300] [--attack TEXT]
 // By turns without and with the attack, as other load on the machine comes and goes.
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { DockerDaemon } from './peers/docker-daemon.ts';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
     rate: { type: 'string', default: '300' },
     attack: { type: 'string', default: '' },
   },
@@ -105,7 +105,7 @@ function inWords({ name, before, during }: Subject): string {
   ];
   const errors = during.flatMap((visitor) => visitor.errors).length;
   return (
-    `${name} p99 ${p99.toFixed(1)} ms without, ${p99During.toFixed(1)} ms during (${(p99During / p99).toFixed(1)} times), ` +
+    `${name} p99 ${p99.toFixed(2)} ms without, ${p99During.toFixed(2)} ms during (${(p99During / p99).toFixed(1)} times), ` +
     `${errors} errors in ${timesOf(during).length} requests`
   );
 }

@@ -41,7 +41,7 @@ describe('a container that takes much processor time', function () {
     assert.equal(await control(asked, 'cpu.idle'), '0');
     await loop.update({ CpuShares: 256 });
     // Longer than it takes to be looked at again.
-    await sleep(500);
+    await sleep(1000);
     assert.deepEqual(
       [
         await control(asked, 'cpu.idle'),
