@@ -9,8 +9,9 @@ const CALM_MILLISECONDS = 200;
 const BUSY_MILLISECONDS = 100;
 /** While it is always the same ones that are noisy: ten looks a second, each 0.3 ms of a processor, were most of what a visitor noticed. */
 const STEADY_MILLISECONDS = 500;
-/** Looking at a thousand containers must take no more than one part in so many of a processor. */
+/** Looking at a thousand containers must take no more than one part in so many of a processor, but nobody goes unnoticed for long. */
 const PAUSE_PER_LOOK = 100;
+const LONGEST_MILLISECONDS = 2000;
 /** Asked once: to find out takes as long as looking at three containers. */
 const PROCESSORS = availableParallelism();
 
@@ -74,16 +75,15 @@ export class NoisyNeighbours {
     const { signal } = this.#end;
     for (let pause = CALM_MILLISECONDS; ; ) {
       await sleep(pause, undefined, { signal, ref: false });
-      const began = performance.now();
       if (!this.#areBusy() && this.#noisy.size === 0) {
         this.#samples.clear();
         pause = CALM_MILLISECONDS;
         continue;
       }
-      const isSteady = !(await this.#look()) && this.#noisy.size > 0;
-      const took = performance.now() - began;
+      const { took, changed } = await this.#look();
+      const isSteady = !changed && this.#noisy.size > 0;
       const wanted = isSteady ? Math.min(2 * pause, STEADY_MILLISECONDS) : BUSY_MILLISECONDS;
-      pause = Math.max(wanted, PAUSE_PER_LOOK * took);
+      pause = Math.max(wanted, Math.min(PAUSE_PER_LOOK * took, LONGEST_MILLISECONDS));
     }
   }
 
@@ -95,23 +95,26 @@ export class NoisyNeighbours {
     return rate > PROCESSORS * BUSY_PART;
   }
 
-  /** Whether anybody is noisy who was not, or the other way round. */
-  async #look(): Promise<boolean> {
-    const rates = await this.#measure();
+  /** `changed`: whether anybody is noisy who was not, or the other way round; `took`: milliseconds of work. */
+  async #look(): Promise<{ changed: boolean; took: number }> {
+    const { rates, took } = await this.#measure();
     const noisy = noisyOf(rates, { processors: PROCESSORS, before: this.#noisy });
     const either = new Set([...this.#noisy, ...noisy]);
     const changed = [...either].filter((id) => this.#noisy.has(id) !== noisy.has(id));
     for (const id of changed) this.#setWay(id, noisy.has(id));
     this.#noisy = noisy;
-    return changed.length > 0;
+    return { changed: changed.length > 0, took };
   }
 
-  /** Processors that each has used since it was last looked at. */
-  async #measure(): Promise<Map<string, number>> {
+  /** Processors that each has used since it was last looked at; `took` without what else went on meanwhile. */
+  async #measure(): Promise<{ rates: Map<string, number>; took: number }> {
     const rates = new Map<string, number>();
+    let took = 0;
     for (const { id } of this.#candidates()) {
       await turns.next();
+      const began = performance.now();
       const now = { used: this.#options.kernel.processorTime(id), at: performance.now() };
+      took += now.at - began;
       const last = this.#samples.get(id);
       this.#samples.set(id, now);
       if (last) rates.set(id, processors(last, now));
@@ -120,7 +123,7 @@ export class NoisyNeighbours {
     const left = new Set(this.#candidates().map(({ id }) => id));
     for (const id of this.#samples.keys()) if (!left.has(id)) this.#samples.delete(id);
     for (const id of rates.keys()) if (!left.has(id)) rates.delete(id);
-    return rates;
+    return { rates, took };
   }
 
   #candidates(): Container[] {
