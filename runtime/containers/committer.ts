@@ -169,6 +169,8 @@ export class Committer {
     const upper = join(store.folder(container.id), 'upper');
     if (container.config.host.DiskSize > 0) await this.#copyOffDisk(container, upper);
     if (!existsSync(upper)) return;
+    // It belongs to the upper folder: without that a start takes the container for one that has no files.
+    store.discard(container.id, 'work');
     const layer = layers.adopt(upper);
     container.config = { ...container.config, layers: [...container.config.layers, layer] };
     store.saveConfig(container.config);
