@@ -270,7 +270,9 @@ export class Engine {
     const ofImages = new Set(this.images.layers());
     if (layers.every((layer) => ofImages.has(layer))) return;
     const used = this.#usedLayers();
-    if (layers.some((layer) => !used.has(layer))) this.layers.removeUnused(used);
+    if (layers.every((layer) => used.has(layer))) return;
+    this.layers.removeUnused(used);
+    this.#options.kernel.forgetMissingLayers();
   }
 
   /** The containers that were made from this image. */

@@ -51,6 +51,8 @@ export interface Kernel {
   execute(args: string[]): Promise<void>;
   /** What a running container sees as its root folder; undefined: it does not run. */
   openRoot(id: string): RootView | undefined;
+  /** Layers were removed from the disk: what it has of them for containers to come keeps their files there. */
+  forgetMissingLayers(): void;
   /** Mounts the root file system of a container that does not run, for the runtime alone. */
   openView(spec: ViewSpec): Promise<RootView>;
   /** Removes cgroups, veths and addresses of containers that are not in `known`. */

@@ -33,7 +33,6 @@ import { claimOutputFolder } from './output-folder.ts';
 import { openPipesOf } from './output-pipes.ts';
 import { planTrim } from './plan/disk-plan.ts';
 import { type HostFacts, readHostFacts } from './plan/host-facts.ts';
-import { keptCapabilities } from './plan/privilege-plan.ts';
 import { ProcessMaker } from './process-maker.ts';
 import { fits, ReadyRoots } from './ready-roots.ts';
 import { mountView, openRootOf } from './root-view.ts';
@@ -137,11 +136,7 @@ export class LinuxKernel implements Kernel {
   async start(spec: LaunchSpec): Promise<StartedProcess> {
     try {
       const decided = this.#userNamespace.decide(spec);
-      const sandbox = await this.#sandboxes.take(spec.id, {
-        network: spec.network === 'nat',
-        keepsCapabilities: !decided.spec.userNamespace && keptCapabilities(spec) > 0n,
-      });
-      return await this.#startIn(sandbox, decided);
+      return await this.#startIn(await this.#sandboxes.take(decided.spec), decided);
     } catch (error) {
       await this.release(spec.id);
       throw error;
@@ -216,6 +211,10 @@ export class LinuxKernel implements Kernel {
     } finally {
       closeSync(root);
     }
+  }
+
+  forgetMissingLayers(): void {
+    this.#sandboxes.forgetMissingLayers();
   }
 
   openRoot(id: string): RootView | undefined {

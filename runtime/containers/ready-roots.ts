@@ -46,17 +46,26 @@ export class ReadyRoots {
     await this.#trash.emptied();
   }
 
-  /** A container came up with this: the next one will want the same, mostly. */
+  /** A container came up with this: the next one will want the same, mostly, or can have none either. */
   expect(spec: LaunchSpec): void {
-    if (!this.#isOpen || !canHaveOne(spec)) return;
-    const lookups = [...PLACES, ...candidates(spec).filter((path) => path.startsWith('/'))];
-    if (this.#expected && isSame(this.#expected, spec)) this.#expected.lookups = lookups;
-    else this.#expected = this.#mapped(spec, lookups);
+    if (!this.#isOpen || !canHaveOne(spec)) {
+      this.forget();
+      return;
+    }
+    const lookups = [...PLACES, ...programsOf(spec)];
+    const mappedFolders =
+      this.#expected && isSame(this.#expected, spec) ? this.#expected.mappedFolders : this.#mapped(spec);
+    this.#expected = mappedFolders && { lower: spec.rootfs.lower, mappedFolders, lookups };
   }
 
-  /** What was expected cannot be mounted, any more perhaps. */
+  /** What was expected cannot be mounted, any more perhaps, or nobody wants it. */
   forget(): void {
     this.#expected = undefined;
+  }
+
+  /** Layers were removed: what was expected may be gone with them. */
+  forgetMissing(): void {
+    if (this.#expected && isMissing(this.#expected)) this.forget();
   }
 
   /** One to be mounted; undefined: nobody knows of which image. */
@@ -71,10 +80,11 @@ export class ReadyRoots {
     for (const path of [upper, work]) this.#trash.remove(path);
   }
 
-  #mapped({ rootfs: { lower }, userNamespace }: LaunchSpec, lookups: string[]): Expected | undefined {
-    if (!userNamespace) return { lower, mappedFolders: [], lookups };
+  /** The folders whose owners are mapped for it; undefined: that cannot be. */
+  #mapped({ rootfs: { lower }, userNamespace }: LaunchSpec): string[] | undefined {
+    if (!userNamespace) return [];
     try {
-      return { lower, mappedFolders: this.#userNamespace.foldersOf([...lower, this.#folder]), lookups };
+      return this.#userNamespace.foldersOf([...lower, this.#folder]);
     } catch {
       // Somebody has taken a folder away.
       return undefined;
@@ -86,7 +96,20 @@ type Expected = Omit<ReadyRoot, 'upper' | 'work'>;
 
 /** Whether the container can have this root file system. */
 export function fits(root: ReadyRoot, spec: LaunchSpec): boolean {
-  return canHaveOne(spec) && isSame(root, spec) && !existsSync(spec.rootfs.upper);
+  return suits(root, spec) && !existsSync(spec.rootfs.upper);
+}
+
+/**
+ * Whether a sandbox with this root file system, or without any, is the one for such a container. One that it does not use stays mounted as long as the
+ * container runs, holds the files of its image, and at the end brings the whole disk that it is on up to date.
+ */
+export function suits(root: ReadyRoot | undefined, spec: LaunchSpec): boolean {
+  return root ? canHaveOne(spec) && isSame(root, spec) : !canHaveOne(spec);
+}
+
+/** Whether a layer of it has been removed. */
+export function isMissing({ lower }: Pick<ReadyRoot, 'lower'>): boolean {
+  return !lower.every((folder) => existsSync(folder));
 }
 
 function canHaveOne({ rootfs }: LaunchSpec): boolean {
@@ -94,9 +117,22 @@ function canHaveOne({ rootfs }: LaunchSpec): boolean {
 }
 
 function isSame(root: Expected, { rootfs, userNamespace }: LaunchSpec): boolean {
-  return isMapped(root) === userNamespace && root.lower.join() === rootfs.lower.join();
+  const { lower } = rootfs;
+  return (
+    isMapped(root) === userNamespace &&
+    root.lower.length === lower.length &&
+    root.lower.every((folder, at) => folder === lower[at])
+  );
+}
+
+/** Where its program may be; of a long PATH the first ones: whoever wrote it does not pay for the sandboxes of others. */
+function programsOf(spec: LaunchSpec): string[] {
+  return candidates(spec)
+    .slice(0, MOST_PROGRAMS)
+    .filter((path) => path.startsWith('/'));
 }
 
 /** Where something is mounted in every container. */
 const PLACES = ['/dev', '/proc', '/sys', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf'];
+const MOST_PROGRAMS = 16;
 const TRASH = 'trash';

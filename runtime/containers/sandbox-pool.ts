@@ -33,10 +33,10 @@ export class SandboxPool {
     this.#refill = new Refill(options.bounds, () => this.fill());
   }
 
-  /** One for a new container. Rejects with what kept it from being made. */
-  take(): Promise<Sandbox> {
+  /** One for a new container, such a one if there is any. Rejects with what kept it from being made. */
+  take(suits: (sandbox: Sandbox) => boolean): Promise<Sandbox> {
     this.#refill.note();
-    for (let ready = this.#ready.shift(); ready; ready = this.#ready.shift()) {
+    for (let ready = this.#pick(suits); ready; ready = this.#pick(suits)) {
       this.#refill.checkIn(this.#ready.length < FEW ? 'soon' : 'calm');
       if (ready.alive) return Promise.resolve(ready);
       this.#options.discard(ready);
@@ -45,6 +45,15 @@ export class SandboxPool {
     this.#waiting.push(waiter);
     this.fill();
     return waiter.promise;
+  }
+
+  /** Lets go of those that nobody should get any more, and makes others. */
+  drop(isWrong: (sandbox: Sandbox) => boolean): void {
+    for (const sandbox of this.#ready.splice(0)) {
+      if (isWrong(sandbox)) this.#options.discard(sandbox);
+      else this.#ready.push(sandbox);
+    }
+    if (!this.#closed) this.#refill.checkIn('calm');
   }
 
   /** Something goes on that needs the processors more than what is made in advance. */
@@ -79,6 +88,11 @@ export class SandboxPool {
     }
     this.#shrink(this.#refill.target);
     if (this.#ready.length > this.#options.bounds.least) this.#refill.checkIn('later');
+  }
+
+  #pick(suits: (sandbox: Sandbox) => boolean): Sandbox | undefined {
+    const [picked] = this.#ready.splice(Math.max(0, this.#ready.findIndex(suits)), 1);
+    return picked;
   }
 
   get #isPostponed(): boolean {

@@ -10,9 +10,10 @@ import { GroupRemoval } from './group-removal.ts';
 import { InterfaceRemoval } from './interface-removal.ts';
 import type { LaunchSpec, Limits } from './kernel.ts';
 import type { HostFacts } from './plan/host-facts.ts';
+import { keptCapabilities } from './plan/privilege-plan.ts';
 import type { ReadyRoot } from './plan/ready-root-plan.ts';
 import type { ProcessMaker } from './process-maker.ts';
-import type { ReadyRoots } from './ready-roots.ts';
+import { isMissing, type ReadyRoots, suits } from './ready-roots.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SandboxMaker, type SandboxParts } from './sandbox-maker.ts';
 import { SandboxPool } from './sandbox-pool.ts';
@@ -95,24 +96,27 @@ export class Sandboxes {
     await this.#processes.run(planSubnetRemoval(this.#subnet));
   }
 
-  /**
-   * One for a new container, with an address or with loopback alone; made now for those that keep capabilities which they have outside of a user namespace,
-   * too. Rejects when all addresses are taken.
-   */
-  async take(id: string, options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
-    const sandbox =
-      options.network && !options.keepsCapabilities
-        ? await this.#pool.take()
-        : await this.#makeApart(options);
-    this.#groupOf.set(id, sandbox.group);
-    if (sandbox.network) this.#networkOf.set(id, sandbox.network.name);
+  /** One for a new container, with an address or with loopback alone. Rejects when all addresses are taken. */
+  async take(spec: LaunchSpec): Promise<Sandbox> {
+    const sandbox = isMadeApart(spec)
+      ? await this.#makeApart(spec)
+      : await this.#pool.take(({ root }) => suits(root, spec));
+    this.#groupOf.set(spec.id, sandbox.group);
+    if (sandbox.network) this.#networkOf.set(spec.id, sandbox.network.name);
     return sandbox;
   }
 
   /** A container came up with this. */
   expect(spec: LaunchSpec): void {
+    if (isMadeApart(spec)) return;
     this.#expectedLimits = revocableLimits(spec.limits);
     this.#roots?.expect(spec);
+  }
+
+  /** Layers were removed from the disk: lets go of what was mounted of them in advance, which holds their files. */
+  forgetMissingLayers(): void {
+    this.#roots?.forgetMissing();
+    this.#pool.drop(({ root }) => root !== undefined && isMissing(root));
   }
 
   /** What a sandbox had mounted in advance is no root file system of a container's. */
@@ -184,10 +188,10 @@ export class Sandboxes {
     }
   }
 
-  async #makeApart(options: { network: boolean; keepsCapabilities: boolean }): Promise<Sandbox> {
-    const network = options.network ? this.#addresses.take() : undefined;
+  async #makeApart(spec: LaunchSpec): Promise<Sandbox> {
+    const network = hasNetwork(spec) ? this.#addresses.take() : undefined;
     try {
-      return await this.#make({ network, isBounded: !options.keepsCapabilities, root: undefined });
+      return await this.#make({ network, isBounded: !keepsCapabilities(spec), root: undefined });
     } catch (error) {
       if (network) this.#discardNetwork(network.name);
       throw error;
@@ -224,6 +228,20 @@ export class Sandboxes {
     await this.#interfaces.remove(name);
     this.#addresses.free(name);
   }
+}
+
+/** Whether its sandbox is made at its start, and none in advance is like it. */
+function isMadeApart(spec: LaunchSpec): boolean {
+  return !hasNetwork(spec) || keepsCapabilities(spec);
+}
+
+function hasNetwork({ network }: LaunchSpec): boolean {
+  return network === 'nat';
+}
+
+/** Outside of a user namespace. */
+function keepsCapabilities(spec: LaunchSpec): boolean {
+  return !spec.userNamespace && keptCapabilities(spec) > 0n;
 }
 
 /**

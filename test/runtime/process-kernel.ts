@@ -39,6 +39,8 @@ export class ProcessKernel implements Kernel {
 
   async changeTraffic(..._: Parameters<Kernel['changeTraffic']>): Promise<void> {}
 
+  forgetMissingLayers(): void {}
+
   async forward(): Promise<[]> {
     return [];
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import type { LaunchSpec } from '../../../runtime/containers/kernel.ts';
-import { fits, ReadyRoots } from '../../../runtime/containers/ready-roots.ts';
+import { fits, isMissing, ReadyRoots, suits } from '../../../runtime/containers/ready-roots.ts';
 
 describe('ReadyRoots', () => {
   let root: string;
@@ -50,6 +50,46 @@ describe('ReadyRoots', () => {
     assert.deepEqual(roots.begin()?.lower, ['/other']);
     roots.forget();
     assert.equal(roots.begin(), undefined);
+    for (const other of [{ volatile: true }, { disk: { image: '/d', folder: '/f' } }]) {
+      roots.expect(container());
+      roots.expect(container(other));
+      assert.equal(roots.begin(), undefined);
+    }
+  });
+
+  it('look for the program in the first folders of its PATH alone', () => {
+    roots.open();
+    const folders = Array.from({ length: 100 }, (_, at) => `/folder-${at}`);
+    roots.expect({ ...container(), env: [`PATH=${folders.join(':')}`] });
+    const { lookups } = roots.begin()!;
+    assert.ok(lookups.includes('/folder-0/app'));
+    assert.ok(lookups.length < 30);
+  });
+
+  it('are not expected any more when a layer is gone', () => {
+    roots.open();
+    const lower = [join(root, 'top'), join(root, 'base')];
+    for (const folder of lower) mkdirSync(folder);
+    roots.expect(container({ lower }));
+    roots.forgetMissing();
+    const ready = roots.begin()!;
+    assert.equal(isMissing(ready), false);
+    rmSync(lower[1]!, { recursive: true });
+    assert.equal(isMissing(ready), true);
+    roots.forgetMissing();
+    assert.equal(roots.begin(), undefined);
+  });
+
+  it('are for containers that can have them, and none for the others', () => {
+    roots.open();
+    roots.expect(container());
+    const ready = roots.begin()!;
+    const sized = container({ disk: { image: '/d', folder: '/f' } });
+    assert.equal(suits(ready, container()), true);
+    assert.equal(suits(ready, container({ lower: ['/other'] })), false);
+    assert.equal(suits(undefined, container()), false);
+    assert.equal(suits(ready, sized), false);
+    assert.equal(suits(undefined, sized), true);
   });
 
   it('fit a container of the same image that has no files yet, with a user namespace or without as they were made', () => {
