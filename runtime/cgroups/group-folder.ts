@@ -16,6 +16,8 @@ import type { ControlWrite } from './limit-plan.ts';
 
 /** One group of one hierarchy: a folder whose files are its settings and figures. */
 export class GroupFolder {
+  /** What `#short` has just read, at once a text: one for all. */
+  static readonly #read = Buffer.alloc(64);
   readonly path: string;
 
   constructor(path: string) {
@@ -72,7 +74,7 @@ export class GroupFolder {
     let fd: number | undefined;
     try {
       fd = openSync(join(this.path, file), 'r');
-      return SHORT.toString('latin1', 0, readSync(fd, SHORT));
+      return GroupFolder.#read.toString('latin1', 0, readSync(fd, GroupFolder.#read));
     } catch {
       return '';
     } finally {
@@ -125,8 +127,6 @@ export class GroupFolder {
     }
   }
 }
-
-const SHORT = Buffer.alloc(64);
 
 function killIfThere(pid: number): void {
   try {

@@ -7,7 +7,7 @@ import type { Trash } from '../trash.ts';
 import { Refill } from './refill.ts';
 
 /**
- * Containers' folders made in advance, with what every start needs in them (`exit`), and the files of their raw output. They are made off the event loop.
+ * Containers' folders made in advance, with what the first start needs in them (`exit`), and the files of their raw output. They are made off the event loop.
  * What an earlier process made is not used: it may be half done.
  */
 export class ReadyFolders {

@@ -73,7 +73,8 @@ export class SandboxMaker {
         { call: 'park', args: [{ descriptor: 'parking' }], purpose: 'wait for a container' },
       ],
       descriptors: {
-        ...{ 'base namespace': this.#processes.baseNamespace, parking },
+        'base namespace': this.#processes.baseNamespace,
+        parking,
         ...(userNamespace !== undefined && { 'user namespace': userNamespace }),
       },
     });

@@ -38,12 +38,9 @@ function isMadeAhead(folder: string): boolean {
 
 /** Whether a container's folder was made in advance, or is being made, and nothing has begun in it; or it is gone meanwhile. */
 function isReady(folder: string): boolean {
-  const isEmpty = (name: string) =>
-    name === 'exit'
-      ? statSync(join(folder, name)).size === 0
-      : ['upper', 'work'].includes(name) && readdirSync(join(folder, name)).length === 0;
+  const isNew = (name: string) => name === 'exit' && statSync(join(folder, name)).size === 0;
   try {
-    return readdirSync(folder).every(isEmpty);
+    return readdirSync(folder).every(isNew);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return true;

@@ -51,4 +51,5 @@ function place(from: string, name: string): Operation[] {
   ];
 }
 
+/** The same at each start. */
 const [DEV, PROC, SYS] = [place(BASE.dev, 'dev'), place(BASE.proc, 'proc'), place(BASE.sys, 'sys')];

@@ -54,7 +54,7 @@ export function planRootTaking(root: ReadyRoot, { upper, work }: LaunchSpec['roo
   const move = (from: string, to: string): Operation => ({
     call: 'renameat',
     args: [AT.FDCWD, from, AT.FDCWD, to],
-    purpose: `make "${from}" to "${to}"`,
+    purpose: `rename "${from}" to "${to}"`,
     onDataDisk: true,
   });
   return [move(root.upper, upper), move(root.work, work)];
