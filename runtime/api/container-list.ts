@@ -4,6 +4,7 @@ import { EngineError } from '../engine-error.ts';
 import { containerMounts, listViews } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
 import { Filters } from './filters.ts';
+import { publishedPorts } from './network-view.ts';
 
 /** Every value that a filter of this name may have. */
 const KNOWN_VALUES: Record<string, string[]> = {
@@ -68,7 +69,7 @@ function fitting(
       since.every((time) => config.created > time) &&
       filters.some('network', (name) => isIn(engine, container, name)) &&
       filters.some('volume', (name) => hasMount(container, { name, volumes })) &&
-      filters.some('publish', (ports) => hasPort(Object.keys(config.host.PortBindings), ports)) &&
+      filters.some('publish', (ports) => hasPort(hostPorts(container), ports)) &&
       filters.some('expose', (ports) => hasPort(Object.keys(config.process.ExposedPorts), ports))
     );
   };
@@ -88,13 +89,18 @@ function isIn(engine: Engine, container: Container, reference: string): boolean 
     .some(([network]) => network.name === reference || network.id.startsWith(reference));
 }
 
+/** The host's, also those that were chosen for it: only of one that runs. */
+function hostPorts(container: Container): string[] {
+  return publishedPorts(container).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`);
+}
+
 interface PortRange {
   first: number;
   last: number;
   protocol: string;
 }
 
-/** `known`: ports of the container as `80/tcp`, or what else an image says there; `wanted`: as `80`, `80/udp` or `8000-8010/tcp`. */
+/** `known`: ports as `80/tcp`, or what else an image says there; `wanted`: as `80`, `80/udp` or `8000-8010/tcp`. */
 function hasPort(known: string[], wanted: string): boolean {
   const { first, last, protocol } = parsePorts(wanted);
   return known

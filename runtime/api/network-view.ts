@@ -93,7 +93,7 @@ export function networkInspectView(network: Network, members: Container[]): obje
 
 /** `Ports` of `GET /containers/json`. */
 export function portList(container: Container): object[] {
-  const published = portsOf(container);
+  const published = publishedPorts(container);
   const inside = exposedPorts(container)
     .map(splitPort)
     .filter(([port, type]) => !published.some((other) => other.port === port && other.protocol === type));
@@ -112,7 +112,7 @@ export function portList(container: Container): object[] {
 function portMap(container: Container): Record<string, object[] | null> {
   if (!addressOf(container)) return {};
   const inside = exposedPorts(container).map((port) => [port, null]);
-  const published = Map.groupBy(portsOf(container), ({ port, protocol }) => `${port}/${protocol}`);
+  const published = Map.groupBy(publishedPorts(container), ({ port, protocol }) => `${port}/${protocol}`);
   const outside = [...published].map(([port, list]) => [
     port,
     list.map(({ hostAddress, hostPort }) => ({ HostIp: hostAddress, HostPort: String(hostPort) })),
@@ -120,7 +120,8 @@ function portMap(container: Container): Record<string, object[] | null> {
   return Object.fromEntries([...inside, ...outside]);
 }
 
-function portsOf({ state }: Container): PublishedPort[] {
+/** The ports of the host that lead to it now. */
+export function publishedPorts({ state }: Container): PublishedPort[] {
   return ('process' in state && state.process.ports) || [];
 }
 

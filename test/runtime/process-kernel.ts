@@ -34,7 +34,12 @@ export class ProcessKernel implements Kernel {
       for (const listener of this.#listeners) listener(spec.id, exit);
     });
     const startTime = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(' ')[21]!;
-    return { pid: child.pid!, startTime, address: undefined, exitFile: spec.exitFile };
+    // Nothing leads there, but somebody may ask which they are.
+    const ports = spec.traffic.publish.map(({ hostPorts: [first], ...request }) => ({
+      ...request,
+      hostPort: first || 49_000 + request.port,
+    }));
+    return { pid: child.pid!, startTime, address: undefined, exitFile: spec.exitFile, ports };
   }
 
   async changeTraffic(..._: Parameters<Kernel['changeTraffic']>): Promise<void> {}

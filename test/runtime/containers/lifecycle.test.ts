@@ -349,12 +349,17 @@ describe('Lifecycle, through the API', () => {
       assert.deepEqual(await names({}, { limit: 1 }), ['third']);
     });
 
-    it('filters by the ports that it publishes and exposes', async () => {
+    it('filters by the ports of the host that lead to it, and by those that it exposes', async () => {
       const more = { name: 'web', ExposedPorts: { '9000/udp': {} } };
-      await create('true', { PortBindings: { '8080/tcp': [{ HostPort: '' }] } }, more);
-      for (const publish of ['8080', '8080/tcp', '8000-8080/tcp'])
+      const PortBindings = { '80/tcp': [{ HostPort: '8080' }], '81/tcp': [{ HostPort: '' }] };
+      const web = await create('sleep 99', { PortBindings }, more);
+      assert.deepEqual(await names({ publish: ['8080'] }), [], 'it does not run');
+      await web.start();
+      const [{ Ports }] = (await docker.listContainers()) as [Docker.ContainerInfo];
+      const chosen = Ports.find(({ PrivatePort }) => PrivatePort === 81)?.PublicPort;
+      for (const publish of ['8080', '8080/tcp', '8000-8080/tcp', String(chosen)])
         assert.deepEqual(await names({ publish: [publish] }), ['web'], publish);
-      for (const publish of ['8081', '8080/udp', '9000/udp'])
+      for (const publish of ['80', '81', '8081', '8080/udp', '9000/udp'])
         assert.deepEqual(await names({ publish: [publish] }), [], publish);
       assert.deepEqual(await names({ expose: ['8999-9001/udp'] }), ['web']);
       assert.deepEqual(await names({ expose: ['9000'] }), []);
