@@ -32,10 +32,7 @@ export function volumeRoutes(parts: VolumeParts): Route[] {
     {
       method: 'DELETE',
       pattern: '/volumes/{name}',
-      handler: (exchange) => {
-        remove(parts, find(exchange));
-        exchange.send(204);
-      },
+      handler: (exchange) => remove(parts, exchange),
     },
   ];
 }
@@ -89,13 +86,23 @@ async function create({ volumes }: VolumeParts, exchange: Exchange): Promise<voi
   exchange.send(201, volumeView(volume, volumes));
 }
 
-function remove({ engine, volumes }: VolumeParts, volume: Volume): void {
-  const users = engine.usersOfVolume(volume.name);
-  if (users.length > 0) {
-    const ids = users.map(({ id }) => id).join(', ');
-    throw new EngineError('conflict', `remove ${volume.name}: volume is in use - [${ids}]`);
+/** By force there need be none; one in use stays all the same. */
+function remove({ engine, volumes }: VolumeParts, exchange: Exchange): void {
+  const name = exchange.params.name!;
+  const isThere = volumes.list(exchange.access).some((volume) => volume.name === name);
+  if (isThere || !exchange.flag('force')) {
+    const volume = volumes.find(name, exchange.access);
+    refuseUsed(volume, engine);
+    volumes.remove(volume);
   }
-  volumes.remove(volume);
+  exchange.send(204);
+}
+
+function refuseUsed({ name }: Volume, engine: Engine): void {
+  const users = engine.usersOfVolume(name);
+  if (users.length === 0) return;
+  const ids = users.map(({ id }) => id).join(', ');
+  throw new EngineError('conflict', `remove ${name}: volume is in use - [${ids}]`);
 }
 
 /** Those without a name that somebody gave them, or all with the filter `all`. Each socket removes only what was made through it. */

@@ -39,7 +39,8 @@ describe('volumes with the docker client', function () {
       'cat /data/file; echo x > /data/file',
     );
     assert.equal((await engine.client('logs', 'user')).stdout, 'kept\n');
-    assert.match((await engine.client('volume', 'rm', 'data')).stderr, /volume is in use/);
+    for (const force of [[], ['-f']])
+      assert.match((await engine.client('volume', 'rm', ...force, 'data')).stderr, /volume is in use/);
     const [inspected] = JSON.parse(await docker('volume', 'inspect', 'data'));
     assert.deepEqual([inspected.Labels, inspected.Driver], [{ a: 'b' }, 'local']);
     assert.equal(fs.readFileSync(join(inspected.Mountpoint, 'file'), 'utf8'), 'kept\n');
@@ -54,6 +55,8 @@ describe('volumes with the docker client', function () {
     await docker('rm', 'user');
     await docker('volume', 'rm', 'data');
     assert.deepEqual(await volumes(), []);
+    assert.match((await engine.client('volume', 'rm', 'data')).stderr, /no such volume/);
+    assert.equal(await docker('volume', 'rm', '-f', 'data'), 'data\n');
   });
 
   it('a new volume gets the files of the image with their owners and modes, and only once', async () => {
