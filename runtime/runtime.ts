@@ -97,12 +97,13 @@ export async function startRuntime(
   });
   const saver = new ImageSaver(layers, worker);
   const files = new ContainerFiles({ kernel: parts.kernel, store, layers, launcher: engine.launcher });
+  const execs = new Execs(engine, parts.descriptors);
   const routes = [
     ...systemRoutes(engine, { version: parts.version, root: paths.root }),
-    ...containerRoutes(engine, paths.volumes),
+    ...containerRoutes({ engine, execs, volumes: paths.volumes }),
     ...containerStreamRoutes(engine),
     ...resourceRoutes(engine, paths.volumes),
-    ...execRoutes(engine, new Execs(engine, parts.descriptors)),
+    ...execRoutes(engine, execs),
     ...imageRoutes(engine, saver),
     ...networkRoutes(engine),
     ...forwardRoutes(engine),

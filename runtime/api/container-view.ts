@@ -6,9 +6,13 @@ import { mountsOf } from '../containers/mount-points.ts';
 import { endpointViews, networkSettings, portList } from './network-view.ts';
 import { restartCount, stateView, statusText } from './state-view.ts';
 
-/** The answer to `GET /containers/{id}/json`. */
-export function inspectView(container: Container, volumes: string, networks: ContainerNetworks): object {
+/** The answer to `GET /containers/{id}/json`; `execs`: the ids of those that have not ended. */
+export function inspectView(
+  container: Container,
+  context: { volumes: string; networks: ContainerNetworks; execs: string[] },
+): object {
   const { config } = container;
+  const { volumes, networks, execs } = context;
   const args = [...config.process.Entrypoint, ...config.process.Cmd];
   return {
     Id: config.id,
@@ -28,7 +32,7 @@ export function inspectView(container: Container, volumes: string, networks: Con
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: execs.length > 0 ? execs : null,
     HostConfig: hostView(container),
     GraphDriver: { Name: 'overlay', Data: null },
     Mounts: containerMounts(container, volumes),

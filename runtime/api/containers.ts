@@ -1,6 +1,6 @@
 import type { Container, WaitCondition } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
-import { parseSize } from '../containers/execs.ts';
+import { type Execs, parseSize } from '../containers/execs.ts';
 import type { StopOptions } from '../containers/lifecycle.ts';
 import { EngineError } from '../engine-error.ts';
 import { listContainers } from './container-list.ts';
@@ -9,8 +9,16 @@ import type { Exchange } from './exchange.ts';
 import { refuseUnsafeContainer } from './policy.ts';
 import type { Route } from './router.ts';
 
+interface ContainerParts {
+  engine: Engine;
+  execs: Execs;
+  /** Folder of volumes. */
+  volumes: string;
+}
+
 /** Containers: create, look at, start, end, remove. */
-export function containerRoutes(engine: Engine, volumes: string): Route[] {
+export function containerRoutes(parts: ContainerParts): Route[] {
+  const { engine, volumes } = parts;
   const find = (exchange: Exchange) => engine.find(exchange.params.id!, exchange.access);
   return [
     {
@@ -21,12 +29,12 @@ export function containerRoutes(engine: Engine, volumes: string): Route[] {
     {
       method: 'POST',
       pattern: '/containers/create',
-      handler: (exchange) => create(engine, volumes, exchange),
+      handler: (exchange) => create(parts, exchange),
     },
     {
       method: 'GET',
       pattern: '/containers/{id}/json',
-      handler: (exchange) => inspect(engine, volumes, exchange),
+      handler: (exchange) => inspect(parts, exchange),
     },
     {
       method: 'POST',
@@ -112,15 +120,15 @@ export function sizeOf(exchange: Exchange): { rows: number; columns: number } {
   return size;
 }
 
-async function inspect(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {
+async function inspect({ engine, execs, volumes }: ContainerParts, exchange: Exchange): Promise<void> {
   const container = engine.find(exchange.params.id!, exchange.access);
   exchange.send(200, {
-    ...inspectView(container, volumes, engine.networks),
+    ...inspectView(container, { volumes, networks: engine.networks, execs: execs.idsOf(container) }),
     ...(exchange.flag('size') ? await engine.size(container) : {}),
   });
 }
 
-async function create(engine: Engine, volumes: string, exchange: Exchange): Promise<void> {
+async function create({ engine, volumes }: ContainerParts, exchange: Exchange): Promise<void> {
   const body = await exchange.json();
   if (exchange.access === 'platform') refuseUnsafeContainer(body, { volumes });
   const { container, warnings } = engine.create(body, {

@@ -111,6 +111,13 @@ export class Execs {
     return exec;
   }
 
+  /** Those of the container that have not ended. */
+  idsOf(container: Container): string[] {
+    if (!container.running) return [];
+    const live = [...this.#execs.values()].filter((exec) => exec.state !== 'exited');
+    return live.filter((exec) => exec.container === container).map(({ id }) => id);
+  }
+
   /** Starts it; `connect` is called once it runs and says where its streams go (undefined: nowhere). */
   async start(exec: Exec, connect: () => ExecStreams | undefined): Promise<void> {
     if (exec.state !== 'created')

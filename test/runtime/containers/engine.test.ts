@@ -229,11 +229,15 @@ describe('Engine, through its API', () => {
       AttachStdout: true,
       AttachStderr: true,
     });
+    const execs = async () => (await container.inspect()).ExecIDs;
+    assert.deepEqual(await execs(), [exec.id]);
     const stream = await exec.start({ hijack: true, stdin: true });
+    assert.deepEqual(await execs(), [exec.id]);
     const { stdout, stderr } = demultiplex(stream);
     stream.end('input');
     assert.deepEqual(await Promise.all([text(stdout), text(stderr)]), ['input', 'problem\n']);
     const { ExitCode, Running } = await exec.inspect();
+    assert.equal(await execs(), null);
     assert.deepEqual([ExitCode, Running], [4, false]);
   });
 
