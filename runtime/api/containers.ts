@@ -2,7 +2,9 @@ import type { Container, WaitCondition } from '../containers/container.ts';
 import type { Engine } from '../containers/engine.ts';
 import { type Execs, parseSize } from '../containers/execs.ts';
 import type { StopOptions } from '../containers/lifecycle.ts';
+import { RequestFields } from '../containers/request-fields.ts';
 import { EngineError } from '../engine-error.ts';
+import { isOwnPlatform, PLATFORM } from '../images/platform.ts';
 import { listContainers } from './container-list.ts';
 import { inspectView } from './container-view.ts';
 import type { Exchange } from './exchange.ts';
@@ -131,11 +133,23 @@ async function inspect({ engine, execs, volumes }: ContainerParts, exchange: Exc
 async function create({ engine, volumes }: ContainerParts, exchange: Exchange): Promise<void> {
   const body = await exchange.json();
   if (exchange.access === 'platform') refuseUnsafeContainer(body, { volumes });
+  refuseOtherPlatform(engine, body, exchange.query.get('platform'));
   const { container, warnings } = engine.create(body, {
     name: exchange.query.get('name') || undefined,
     access: exchange.access,
   });
   exchange.send(201, { Id: container.id, Warnings: warnings });
+}
+
+/** As an image that is not there, whose client may try to pull it. Throws `not_found`, `invalid`. */
+function refuseOtherPlatform(engine: Engine, body: unknown, platform: string | null): void {
+  if (!platform || isOwnPlatform(platform)) return;
+  const name = new RequestFields(body).string('Image');
+  engine.images.find(name);
+  throw new EngineError(
+    'not_found',
+    `image with reference ${name} was found but its platform (${PLATFORM}) does not match the specified platform (${platform})`,
+  );
 }
 
 function stopOptions(exchange: Exchange): StopOptions {

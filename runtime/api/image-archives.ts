@@ -5,7 +5,7 @@ import { mergeConfig } from '../images/image.ts';
 import type { ImageLoader } from '../images/image-loader.ts';
 import type { ImageSaver, Saved } from '../images/image-saver.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { ARCHITECTURE } from '../images/oci-config.ts';
+import { isOwnPlatform, PLATFORM } from '../images/platform.ts';
 import { normalizeReference, repositoryOf } from '../images/reference.ts';
 import type { Exchange } from './exchange.ts';
 import { publishImageEvent, referenceOf } from './images.ts';
@@ -74,7 +74,9 @@ async function load({ engine, loader }: ArchiveParts, exchange: Exchange): Promi
 async function create({ engine, loader }: ArchiveParts, exchange: Exchange): Promise<void> {
   const { query, access: origin, signal } = exchange;
   if (query.get('fromImage')) {
-    throw new EngineError('unsupported', `"${query.get('fromImage')}" cannot be pulled: ${NO_REGISTRY}`);
+    const what = `"${query.get('fromImage')}" cannot be pulled`;
+    const platform = query.get('platform');
+    throw new EngineError('unsupported', `${what}${platform ? ` for ${platform}` : ''}: ${NO_REGISTRY}`);
   }
   if (query.get('fromSrc') !== '-') {
     throw new EngineError(
@@ -97,11 +99,8 @@ async function create({ engine, loader }: ArchiveParts, exchange: Exchange): Pro
 const NOTHING = { Env: [], Cmd: [], Entrypoint: [], WorkingDir: '', User: '', Labels: {}, ExposedPorts: {} };
 
 function refuseOtherPlatform(platform: string | null): void {
-  if (!platform || /^linux(\/|$)/.test(platform)) {
-    const [, architecture = ARCHITECTURE] = platform?.split('/') ?? [];
-    if (architecture === ARCHITECTURE) return;
-  }
-  throw new EngineError('invalid', `The platform "${platform}" is not linux/${ARCHITECTURE}.`);
+  if (!platform || isOwnPlatform(platform)) return;
+  throw new EngineError('invalid', `The platform "${platform}" is not ${PLATFORM}.`);
 }
 
 function referenceOrNothing(name: string): string | undefined {

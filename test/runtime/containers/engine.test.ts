@@ -6,6 +6,8 @@ import { PassThrough, type Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { ARCHITECTURE } from '../../../runtime/images/oci-config.ts';
+import { PLATFORM } from '../../../runtime/images/platform.ts';
 import { runtimePaths } from '../../../runtime/settings.ts';
 import { BASE, createEngineFixture, type EngineFixture } from '../engine-fixture.ts';
 import { ProcessKernel } from '../process-kernel.ts';
@@ -218,6 +220,19 @@ describe('Engine, through its API', () => {
     await container.start();
     await removed;
     await assert.rejects(container.inspect(), { statusCode: 404 });
+  });
+
+  it('has images for its own platform alone', async () => {
+    const asked = (platform: string, Image = BASE) => docker.createContainer({ Image, platform });
+    for (const platform of ['linux', PLATFORM, `${PLATFORM}/v1`, ARCHITECTURE]) await asked(platform);
+    if (ARCHITECTURE === 'amd64') await asked('linux/x86_64');
+    for (const platform of ['linux/s390x', 'windows', 's390x', `windows/${ARCHITECTURE}`])
+      await assert.rejects(asked(platform), {
+        statusCode: 404,
+        message: new RegExp(`platform \\(${PLATFORM}\\) does not match .* \\(${platform}\\)`),
+      });
+    await assert.rejects(asked('linux/s390x', 'nope'), { statusCode: 404, message: /No such image: nope/ });
+    await assert.rejects(asked('none'), { statusCode: 400 });
   });
 
   it('runs further processes, with stdin, stdout, stderr and exit code apart', async () => {
