@@ -20,8 +20,8 @@ export function etcFiles(container: {
 function hostsFile({ hostname, domainName, address, extraHosts }: Parameters<typeof etcFiles>[0]): string {
   const lines = [
     '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    `${address ?? '127.0.1.1'}\t${domainName && `${hostname}.${domainName} `}${hostname}`,
+    ...IPV6,
+    `${address ?? '127.0.1.1'}\t${ownNames(hostname, domainName)}`,
     ...extraHosts.map((entry) => {
       const colon = entry.indexOf(':');
       const address = entry.slice(colon + 1);
@@ -29,4 +29,20 @@ function hostsFile({ hostname, domainName, address, extraHosts }: Parameters<typ
     }),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** As Docker writes them (moby, libnetwork/etchosts). */
+const IPV6 = [
+  '::1\tlocalhost ip6-localhost ip6-loopback',
+  'fe00::\tip6-localnet',
+  'ff00::\tip6-mcastprefix',
+  'ff02::1\tip6-allnodes',
+  'ff02::2\tip6-allrouters',
+];
+
+/** The whole name, and its first label: the domain can be part of the host's name, too. */
+function ownNames(hostname: string, domainName: string): string {
+  const whole = domainName ? `${hostname}.${domainName}` : hostname;
+  const [first = ''] = whole.split('.');
+  return first === whole ? whole : `${whole} ${first}`;
 }
