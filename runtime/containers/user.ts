@@ -14,21 +14,23 @@ export type ReadDatabase = (name: 'passwd' | 'group') => string | undefined;
 
 const APP: User = { uid: 70000, gid: 70000, groups: [], home: '/app' };
 const ROOT: User = { uid: 0, gid: 0, groups: [], home: '/root' };
-/** uid_t is 32 bits; the last value means "no change" to setuid(2). */
-const MAX_ID = 0xffff_fffe;
+/** As in Docker (moby/sys/user). The kernel takes twice as many, but for the last, which means "no change" to setuid(2). */
+const MAX_ID = 0x7fff_ffff;
+const USER = /^([A-Za-z_][A-Za-z0-9_.-]{0,31}|\d{1,10})?(?::([A-Za-z_][A-Za-z0-9_.-]{0,31}|\d{1,10}))?$/;
 
 /**
- * `''` → app; `app`, `root`, `NAME`, `UID`, each with or without `:GROUP` or `:GID`. A UID that the image does not
- * know gets the same number as its group (never 0). Throws `invalid` for anything else, or a name that the image does not know.
+ * `''` → app; `app`, `root`, `NAME`, `UID`, each with or without `:GROUP` or `:GID`, which alone means root in that group. A UID that the
+ * image does not know is in group 0, for which images prepare their files; the app's own is in its group. Throws `invalid` for anything
+ * else, or a name that the image does not know.
  */
 export function resolveUser(text: string, read: ReadDatabase): User {
   if (text === '' || text === 'app') return APP;
   if (text === 'root' || text === '0' || text === '0:0' || text === 'root:root') return ROOT;
-  const match = /^([a-z_][a-z0-9_-]{0,31}|\d{1,10})(?::([a-z_][a-z0-9_-]{0,31}|\d{1,10}))?$/.exec(text);
+  const match = USER.exec(text);
   if (!match) throw new EngineError('invalid', `"${text}" is not a user, e.g. app, 1000 or 1000:1000.`);
-  const user = findUser(match[1]!, read);
-  if (match[2] === undefined) return user;
-  return { ...user, gid: findGroup(match[2], read), groups: [] };
+  const [, name, group] = match;
+  const user = name === undefined ? ROOT : findUser(name, read);
+  return group === undefined ? user : { ...user, gid: findGroup(group, read), groups: [] };
 }
 
 function findUser(name: string, read: ReadDatabase): User {
@@ -37,7 +39,7 @@ function findUser(name: string, read: ReadDatabase): User {
   if (entry) return knownUser(entry, read);
   if (!numeric) throw new EngineError('invalid', `The image has no user "${name}".`);
   const uid = parseId(name);
-  return { uid, gid: uid, groups: [], home: '/' };
+  return { uid, gid: uid === APP.uid ? APP.gid : 0, groups: [], home: '/' };
 }
 
 function knownUser(entry: string[], read: ReadDatabase): User {
