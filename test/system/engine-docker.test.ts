@@ -38,6 +38,20 @@ describe('the docker client against our engine', function () {
     assert.match(refused.stderr, /"a b" is not a domain name/);
   });
 
+  it('docker run --cap-add ALL gives root all capabilities but those that are dropped, and an unknown one is refused', async () => {
+    const look = ['sh', '-c', 'grep ^CapEff /proc/self/status'];
+    const asked = ['-u', 'root', '--cap-add', 'ALL', '--cap-drop', 'NET_RAW'];
+    const [, effective] = (await engine.output('run', '--rm', ...asked, BASE, ...look)).split(/\s+/);
+    const NET_RAW = 13n;
+    assert.equal((BigInt(`0x${effective}`) | (1n << NET_RAW)).toString(2).replace(/1/g, ''), '');
+    assert.equal((BigInt(`0x${effective}`) >> NET_RAW) & 1n, 0n);
+    for (const flag of ['--cap-add', '--cap-drop']) {
+      const refused = await engine.client('run', '--rm', flag, 'FOO', BASE, 'true');
+      assert.equal(refused.code, 125);
+      assert.match(refused.stderr, /unknown capability: "CAP_FOO"/);
+    }
+  });
+
   it('docker run -i passes stdin on', async () => {
     const env = { ...process.env, DOCKER_HOST: `unix://${join(engine.root, 'run', 'docker.sock')}` };
     const client = spawn('docker', ['run', '-i', '--rm', BASE, 'sh', '-c', 'cat; echo end'], { env });

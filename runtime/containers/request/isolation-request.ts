@@ -1,4 +1,5 @@
 import { EngineError } from '../../engine-error.ts';
+import { CAPABILITIES } from '../capabilities.ts';
 import type { IsolationConfig } from '../container-config.ts';
 import type { RequestFields } from '../request-fields.ts';
 
@@ -26,7 +27,7 @@ export function parseIsolation(fields: RequestFields): IsolationConfig {
   requireOneOf(fields, 'Runtime', ['', 'paas']);
   refuseLoosening(fields.strings('SecurityOpt'));
   return {
-    CapAdd: fields.strings('CapAdd').map(parseCapability),
+    CapAdd: addedCapabilities(fields),
     UsernsMode: fields.string('UsernsMode') === 'host' ? 'host' : '',
   };
 }
@@ -37,11 +38,26 @@ function refuseLoosening(options: string[]): void {
   throw new EngineError('invalid', `This runtime does not support HostConfig.SecurityOpt "${refused}".`);
 }
 
-function parseCapability(name: string): string {
-  const upper = name.toUpperCase();
-  if (!/^[A-Z_]{1,40}$/.test(upper))
-    throw new EngineError('invalid', `"${name}" is not a capability, e.g. CHOWN.`);
-  return upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+/** There are none that need be dropped but of `ALL`: what is added by its name stays, as in Docker (moby, oci/caps). */
+function addedCapabilities(fields: RequestFields): string[] {
+  const [added, dropped] = ['CapAdd', 'CapDrop'].map((field) =>
+    fields.strings(field).map((name) => parseCapability(name, field)),
+  ) as [string[], string[]];
+  if (!added.includes('ALL')) return added;
+  if (fields.string('UsernsMode') === 'host')
+    throw new EngineError(
+      'invalid',
+      'CapAdd "ALL" would be all of the machine with UsernsMode "host": name those that are needed.',
+    );
+  return CAPABILITIES.filter((name) => !dropped.includes(name));
+}
+
+function parseCapability(text: string, field: string): string {
+  const upper = text.toUpperCase();
+  if (upper === 'ALL') return upper;
+  const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  if (CAPABILITIES.includes(name)) return name;
+  throw new EngineError('invalid', `invalid ${field}: unknown capability: "${name}"`);
 }
 
 function requireOneOf(fields: RequestFields, name: string, values: string[]): void {

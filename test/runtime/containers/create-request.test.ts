@@ -39,6 +39,24 @@ describe('parseCreateRequest()', () => {
     assert.deepEqual(host.CapAdd, ['CAP_CHOWN', 'CAP_KILL']);
   });
 
+  it('parseCreateRequest() takes all capabilities but those that are dropped', () => {
+    const added = (HostConfig: object) => parseCreateRequest({ HostConfig }, IMAGE).host.CapAdd;
+    const all = added({ CapAdd: ['all'] });
+    assert.ok(all.length > 40 && all.includes('CAP_NET_RAW'), String(all));
+    const without = all.filter((name) => name !== 'CAP_NET_RAW');
+    assert.deepEqual(added({ CapAdd: ['ALL'], CapDrop: ['net_raw'] }), without);
+    assert.deepEqual(added({ CapAdd: ['CHOWN'], CapDrop: ['ALL', 'CHOWN'] }), ['CAP_CHOWN']);
+  });
+
+  it('parseCreateRequest() refuses capabilities that there are not', () => {
+    for (const field of ['CapAdd', 'CapDrop'])
+      for (const name of ['FOO', 'CAP_ALL', '', 'a b']) {
+        const body = { User: 'app', HostConfig: { [field]: [name] } };
+        const message = new RegExp(`invalid ${field}: unknown capability: "CAP_`);
+        assert.throws(() => parseCreateRequest(body, IMAGE), { code: 'invalid', message });
+      }
+  });
+
   it('parseCreateRequest() takes what the docker client says without a wish behind it', () => {
     const HostConfig = {
       ...{ Binds: null, NetworkMode: 'default', RestartPolicy: { Name: 'no', MaximumRetryCount: 0 } },
@@ -62,6 +80,7 @@ describe('parseCreateRequest()', () => {
     ["another container's pid namespace", { PidMode: 'container:x' }],
     ['devices', { Devices: [{ PathOnHost: '/dev/sda' }] }],
     ['restart policies that there are not', { RestartPolicy: { Name: 'sometimes' } }],
+    ['all capabilities of the machine', { CapAdd: ['ALL'], UsernsMode: 'host' }],
     ['loosened security', { SecurityOpt: ['seccomp=unconfined'] }],
     ['relative binds', { Binds: ['../x:/y'] }],
     ['binds over the root', { Binds: ['/x:/'] }],
