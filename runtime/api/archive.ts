@@ -4,7 +4,7 @@ import type { Engine } from '../containers/engine.ts';
 import type { RootView } from '../containers/kernel.ts';
 import { EngineError } from '../engine-error.ts';
 import type { FileWorker } from '../files/file-worker.ts';
-import { bytesOf, type PathFacts, pathFacts } from '../files/path-facts.ts';
+import { bytesOf, mountFacts, type PathFacts, pathFacts } from '../files/path-facts.ts';
 import { budgetFor } from '../images/layer-maker.ts';
 import type { Exchange } from './exchange.ts';
 import type { Route } from './router.ts';
@@ -57,6 +57,7 @@ async function copyIn(parts: ArchiveParts, container: Container, exchange: Excha
   await parts.files.use(container, { writes: true }, async (view) => {
     const facts = factsOf(view, `${path}/.`);
     if (!facts.isFolder) throw new EngineError('invalid', `"${path}" in the container is not a folder.`);
+    refuseReadOnly(container, mountFacts(view.folder, facts.path));
     const job = {
       ...{ layer: false, path: bytesOf(facts.path), ownersFrom: view.ownersFrom },
       owner: exchange.flag('copyUIDGID') ? parts.engine.userOf(container) : undefined,
@@ -66,6 +67,13 @@ async function copyIn(parts: ArchiveParts, container: Container, exchange: Excha
     await parts.worker.unpack(job, { root: view.folder, input: exchange.request, signal: exchange.signal });
   });
   exchange.send(200);
+}
+
+/** Before anything is written; what is mounted further down says so itself. One that does not run has its root file system writable for us. */
+function refuseReadOnly({ config }: Container, at: ReturnType<typeof mountFacts>): void {
+  if (at?.mounted === false && config.host.ReadonlyRootfs)
+    throw new EngineError('invalid', 'container rootfs is marked read-only');
+  if (at?.readOnly) throw new EngineError('invalid', 'mounted volume is marked read-only');
 }
 
 /** Without what is mounted into it: that is not the container's own. */

@@ -128,7 +128,8 @@ function resultOf(told: string): unknown {
   if (told === '') throw new EngineError('unavailable', 'The work with the files was broken off.');
   const outcome = JSON.parse(told) as Outcome;
   if ('result' in outcome) return outcome.result;
-  throw new EngineError(codeOf(outcome.code), outcome.error);
+  const message = outcome.code === 'EROFS' ? 'What is mounted there is read-only.' : outcome.error;
+  throw new EngineError(codeOf(outcome.code), message);
 }
 
 const CODES: Record<string, EngineErrorCode> = {

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, type Stats } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
-import { openAnything, openFolder, readLink } from '../syscall/folder.ts';
+import { isMounted, openAnything, openFolder, readLink } from '../syscall/folder.ts';
 
 /** What is at a path of a container, as the API's `X-Docker-Container-Path-Stat` tells it, and how a job gets there. */
 export interface PathFacts {
@@ -26,17 +26,44 @@ export interface PathFacts {
 export function pathFacts(root: number, asked: string): PathFacts | undefined {
   const path = posix.join('/', asked).replace(/^\/+|\/+$/g, '');
   const follow = path === '' || /\/\.?$/.test(asked);
-  try {
+  return ifThere(() => {
     const fd = follow ? openFolder(root, bytesOf(path)) : openAnything(root, bytesOf(path));
     try {
       return { path, follow, name: nameOf(asked, path), ...factsOf(fd, path) };
     } finally {
       closeSync(fd);
     }
+  });
+}
+
+/** Whether a folder of the root's tree is in something that is mounted there, and whether it can be written to at all; undefined: it is gone. */
+export function mountFacts(root: number, path: string): { mounted: boolean; readOnly: boolean } | undefined {
+  return ifThere(() => {
+    const fd = openFolder(root, bytesOf(path));
+    try {
+      return { mounted: isMounted(root, bytesOf(path)), readOnly: isReadOnly(fd) };
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(code)) return undefined;
     throw error;
+  }
+}
+
+function isReadOnly(fd: number): boolean {
+  try {
+    accessSync(`/proc/self/fd/${fd}`, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS';
   }
 }
 

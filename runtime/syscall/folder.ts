@@ -25,6 +25,15 @@ export function openFolder(root: number, path: string): number {
   return openAt2(root, cBytes(path || '.'), { flags: OPEN.PATH | OPEN.DIRECTORY, resolve: CONFINED });
 }
 
+/** Whether the way to a folder of the root's tree leads over something that is mounted there. */
+export function isMounted(root: number, path: string): boolean {
+  const resolve = CONFINED | RESOLVE.NO_XDEV;
+  const options = { flags: OPEN.PATH | OPEN.DIRECTORY, resolve };
+  const fd = tolerate(['EXDEV'], () => openAt2(root, cBytes(path || '.'), options));
+  if (fd !== undefined) closeSync(fd);
+  return fd === undefined;
+}
+
 /** Whether something is, or may be, at the path below a folder: a symbolic link on the way is not followed, so nobody knows. */
 export function mayBeBelow(folder: string, path: string): boolean {
   const root = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);

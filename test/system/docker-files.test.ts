@@ -159,6 +159,29 @@ describe('images and files with the docker client', function () {
     assert.ok(!exported.some(({ name }) => name === 'etc/motd'));
   });
 
+  it('docker cp into what is read-only says so, whether the container runs or not', async () => {
+    const mounts = ['-v', 'sealed:/opt/sealed:ro', '-v', 'open:/opt/open', '--tmpfs', '/run'];
+    await docker('create', '--read-only', '--name', 'sealed', ...mounts, BASE, 'sleep', '100');
+    fs.mkdirSync(at('deep/sealed'), { recursive: true });
+    fs.writeFileSync(at('deep/sealed/x'), 'x');
+    const said = async (from: string, to: string) =>
+      (await engine.client('cp', from, `sealed:${to}`)).stderr.split(': ').at(-1)!.trim();
+    for (const state of ['created', 'running']) {
+      if (state === 'running') await docker('start', 'sealed');
+      assert.equal(await said(at('file'), '/opt'), 'container rootfs is marked read-only', state);
+      assert.equal(await said(at('file'), '/opt/sealed'), 'mounted volume is marked read-only', state);
+      await docker('cp', at('file'), 'sealed:/opt/open');
+    }
+    await docker('cp', at('file'), 'sealed:/run');
+    assert.equal(
+      await docker('exec', 'sealed', 'ls', '/opt/open', '/run'),
+      '/opt/open:\nfile\n\n/run:\nfile\n',
+    );
+    await docker('create', '--name', 'half', ...mounts, BASE, 'true');
+    const { stderr } = await engine.client('cp', `${at('deep')}/.`, 'half:/opt');
+    assert.match(stderr, /What is mounted there is read-only/);
+  });
+
   it('docker commit copies what a running container has written, and it goes on', async () => {
     const script =
       'mkdir /opt/d; echo 1 > /opt/d/one; rm -r /etc/motd /media; mkdir /media; while :; do echo x >> /opt/d/log; sleep 0.01; done';
