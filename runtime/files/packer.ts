@@ -8,9 +8,10 @@ import {
   readAttributes,
   readLink,
 } from '../syscall/folder.ts';
+import { capabilityInside } from './file-capability.ts';
 import type { TarEntry, TarEntryType } from './tar-format.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar-writer.ts';
-import { isKeptAttribute } from './unpacker.ts';
+import { CAPABILITY, isKeptAttribute } from './unpacker.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
@@ -151,7 +152,10 @@ export class Packer {
   #header(entry: TarEntry): void {
     const { ownersFrom, write } = this.#options;
     const inside = (id: number) => (id >= ownersFrom ? id - ownersFrom : NOBODY);
-    write(tarHeader({ ...entry, uid: inside(entry.uid), gid: inside(entry.gid) }));
+    const attributes = { ...entry.attributes };
+    const capability = attributes[CAPABILITY];
+    if (capability !== undefined) attributes[CAPABILITY] = capabilityInside(capability, ownersFrom);
+    write(tarHeader({ ...entry, uid: inside(entry.uid), gid: inside(entry.gid), attributes }));
   }
 
   #mark(path: string): void {

@@ -13,12 +13,14 @@ import {
   openName,
   writeAttribute,
 } from '../syscall/folder.ts';
+import { capabilityOutside } from './file-capability.ts';
 import { memberPath, splitPath } from './member-path.ts';
 import { readable, type TarEntry } from './tar-format.ts';
 import type { TarListener } from './tar-reader.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
+export const CAPABILITY = 'security.capability';
 
 export interface UnpackOptions {
   /** A layer: `.wh.NAME` hides what lower layers have, in overlay's own way. */
@@ -248,7 +250,17 @@ export class Unpacker implements TarListener {
     fs.fchownSync(fd, uid, gid);
     fs.fchmodSync(fd, entry.mode);
     for (const [name, value] of Object.entries(entry.attributes)) {
-      if (isKeptAttribute(name)) writeAttribute(fd, name, value);
+      if (name === CAPABILITY) this.#allow(fd, value);
+      else if (isKeptAttribute(name)) writeAttribute(fd, name, value);
+    }
+  }
+
+  /** What the kernel takes for no capabilities gives none: a file is better without it than not there. */
+  #allow(fd: number, value: string): void {
+    try {
+      writeAttribute(fd, CAPABILITY, capabilityOutside(value, this.#options.ownersFrom));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
     }
   }
 
@@ -261,7 +273,7 @@ export class Unpacker implements TarListener {
 
 /** Others say something to the kernel of this machine (`trusted.overlay.…`, `security.selinux`, `system.posix_acl_…`). */
 export function isKeptAttribute(name: string): boolean {
-  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
+  return name === CAPABILITY || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
 }
 
 function openIfFolder(root: number, path: string): number | undefined {

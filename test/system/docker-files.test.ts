@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { after, before, describe, it } from 'mocha';
 import { TarReader } from '../../runtime/files/tar-reader.ts';
@@ -221,6 +222,25 @@ describe('images and files with the docker client', function () {
     await docker('cp', '-a', at('mine'), 'root:/root/again');
   });
 
+  it('a file’s capabilities come into a running container and out again, whoever is root there', async () => {
+    const attributes = { 'security.capability': '\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0' };
+    fs.writeFileSync(at('ping.tar'), tarOf({ name: 'opt/ping', mode: 0o755, attributes }));
+    fs.writeFileSync(at('odd.tar'), tarOf({ name: 'opt/odd', attributes: { 'security.capability': 'x' } }));
+    for (const user of ['root', 'app']) {
+      await docker('run', '-d', '--name', user, '-u', user, BASE, 'sleep', '100');
+      const container = engine.docker.getContainer(user);
+      await container.putArchive(at('ping.tar'), { path: '/' });
+      const out = await container.getArchive({ path: '/opt/ping' });
+      assert.deepEqual(attributesIn(await buffer(out)), [attributes], user);
+      await docker('commit', user, 'capable:v1');
+      const committed = await engine.docker.createContainer({ Image: 'capable:v1' });
+      const copy = await committed.getArchive({ path: '/opt/ping' });
+      assert.deepEqual(attributesIn(await buffer(copy)), [attributes], `${user}, committed`);
+      await container.putArchive(at('odd.tar'), { path: '/' });
+      assert.deepEqual(attributesIn(await buffer(await container.getArchive({ path: '/opt/odd' }))), [{}]);
+    }
+  });
+
   it('nothing of the host is read or written while a container swaps what is copied', async () => {
     fs.writeFileSync(at('marker'), 'of the host');
     // Not in /tmp itself: where fs.protected_symlinks is set, nobody follows another's link in a sticky folder.
@@ -306,6 +326,19 @@ describe('images and files with the docker client', function () {
     assert.equal(layers().length, before.length + 1);
   });
 });
+
+/** Of each member of a tar. */
+function attributesIn(archive: Buffer): Record<string, string>[] {
+  const found: Record<string, string>[] = [];
+  const reader = new TarReader({
+    entry: ({ attributes }) => found.push(attributes),
+    data: () => {},
+    end: () => {},
+  });
+  reader.push(archive);
+  reader.finish();
+  return found;
+}
 
 function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
