@@ -3,6 +3,54 @@ import { describe, it } from 'mocha';
 import { BASE } from './engine-process.ts';
 import { DOCKER, engineSuite } from './engine-suite.ts';
 
+const RANGE = ['--subnet', '10.9.0.0/24', '--gateway', '10.9.0.1', '--ip-range', '10.9.0.0/28'];
+
+const REFUSED = [
+  ['--privileged'],
+  ...['host', 'container:x'].flatMap((mode) => [
+    ['--network', mode],
+    ['--pid', mode],
+    ['--ipc', mode],
+  ]),
+  ['--ipc', 'shareable'],
+  ['--uts', 'host'],
+  ['--cgroupns', 'host'],
+  ['--volumes-from', 'x'],
+  ['--group-add', '5'],
+  ['--device', '/dev/null'],
+  ['--device-cgroup-rule', 'c 1:3 r'],
+  ['--gpus', 'all'],
+  ['--device-read-bps', '/dev/sda:1mb'],
+  ['--blkio-weight-device', '/dev/sda:100'],
+  ['--cgroup-parent', '/x'],
+  ['--oom-kill-disable'],
+  ['--cpu-rt-runtime', '1000'],
+  ['--cpu-rt-period', '1000'],
+  ['--runtime', 'runc'],
+  ['--security-opt', 'seccomp=unconfined'],
+  ['--security-opt', 'no-new-privileges=false'],
+  ['--ip', '10.9.0.9'],
+  ['--network', 'own', '--ip', '10.9.0.9'],
+  ['--network', 'own', '--ip6', 'fd00::9'],
+  ['--network', 'own', '--link-local-ip', '169.254.9.9'],
+  ['--mac-address', '02:42:ac:11:00:09'],
+  ['--link', 'x'],
+  ['--volume-driver', 'nfs'],
+  ['-p', '80/sctp'],
+  ['-p', '[::1]::80'],
+];
+
+const ACCEPTED = [
+  ['--init'],
+  ['--annotation', 'a=b'],
+  ['--memory-swappiness', '10'],
+  ['--isolation', 'default'],
+  ['--security-opt', 'systempaths=unconfined'],
+  ['--runtime', 'paas'],
+  ['--network', 'name=own,driver-opt=a=b,gw-priority=1'],
+  ['--network', 'own', '--link', 'x:y'],
+];
+
 describe('looking at containers, with the docker client', function () {
   this.timeout(90_000);
   const engine = engineSuite([DOCKER]);
@@ -25,6 +73,20 @@ describe('looking at containers, with the docker client', function () {
     const during = (await docker('top', 'web', '-o', 'args')).split('\n').slice(1);
     assert.equal(during.length, commands.length + 1, during.join('; '));
     await exec;
+  });
+
+  it('docker run refuses what docs/docker-api.md says, and accepts what has no effect', async () => {
+    await docker('network', 'create', '-o', 'com.docker.network.driver.mtu=1400', ...RANGE, 'own');
+    const tried = async (flags: string[]) => {
+      const { code, stderr } = await engine.client('run', '--rm', ...flags, BASE, 'true');
+      return [code, /Error response from daemon/.test(stderr)];
+    };
+    for (const flags of REFUSED) assert.deepEqual(await tried(flags), [125, true], flags.join(' '));
+    for (const flags of ACCEPTED) assert.deepEqual(await tried(flags), [0, false], flags.join(' '));
+    const look = 'cat /sys/class/net/eth0/mtu; ls /.dockerenv 2>&1';
+    const { stdout } = await engine.client('run', '--rm', '--network', 'own', BASE, 'sh', '-c', look);
+    assert.match(stdout, /^1500\n.*No such file/);
+    await docker('network', 'rm', 'own');
   });
 
   it('docker top runs nothing of the container', async () => {
