@@ -49,10 +49,7 @@ export class SandboxPool {
 
   /** Lets go of those that nobody should get any more, and makes others. */
   drop(isWrong: (sandbox: Sandbox) => boolean): void {
-    for (const sandbox of this.#ready.splice(0)) {
-      if (isWrong(sandbox)) this.#options.discard(sandbox);
-      else this.#ready.push(sandbox);
-    }
+    this.#discard(isWrong);
     if (!this.#closed) this.#refill.checkIn('calm');
   }
 
@@ -79,6 +76,8 @@ export class SandboxPool {
   }
 
   async #fillUp(): Promise<void> {
+    // Those would count as ready until they are picked.
+    this.#discard(({ alive }) => !alive);
     for (let failures = 0; !this.#closed && this.#missing() > 0; ) {
       if (this.#isPostponed) return this.#refill.checkIn('calm');
       const results = await this.#make(Math.min(this.#missing(), BATCH));
@@ -134,6 +133,13 @@ export class SandboxPool {
   #giveUp(error: unknown): void {
     if (this.#waiting.length === 0) console.error('Could not make sandboxes in advance:', error);
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
+  }
+
+  #discard(isWrong: (sandbox: Sandbox) => boolean): void {
+    for (const sandbox of this.#ready.splice(0)) {
+      if (isWrong(sandbox)) this.#options.discard(sandbox);
+      else this.#ready.push(sandbox);
+    }
   }
 
   #shrink(size: number): void {

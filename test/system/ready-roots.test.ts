@@ -129,6 +129,9 @@ describe('root file systems mounted in advance', function () {
   });
 
   it('are left to those that can have them', async () => {
+    // Whose reserve does not shrink meanwhile, as after all that was started before.
+    await engine.end('SIGTERM');
+    await engine.start();
     await startAll(BASE);
     await start('sized', BASE, '--storage-opt', 'size=32M');
     // From now on none is made, and the next one with a disk gets the one that has none.
@@ -157,7 +160,7 @@ describe('root file systems mounted in advance', function () {
     await startAll(BASE);
     const before = roots().length;
     await start('sized', BASE, '--storage-opt', 'size=32M');
-    await until(() => roots().length === before - 2);
+    await until(() => roots().length <= before - 2);
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       await startAll(BASE);
       await engine.end(signal);
