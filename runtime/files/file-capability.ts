@@ -1,7 +1,10 @@
 /*
- * The attribute security.capability: `struct vfs_cap_data` of linux/capability.h. Version 3 says for which user namespace it counts, by the
+ * An attribute's value: `struct vfs_cap_data` of linux/capability.h. Version 3 says for which user namespace it counts, by the
  * user who is root there; version 2 is for the one that reads or writes it, which is ours, not the container's. See capabilities(7).
  */
+
+/** The attribute's name. */
+export const CAPABILITY = 'security.capability';
 
 const VERSION_2 = { magic: 0x02, size: 20 };
 const VERSION_3 = { magic: 0x03, size: 24 };

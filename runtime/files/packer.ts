@@ -8,10 +8,10 @@ import {
   readAttributes,
   readLink,
 } from '../syscall/folder.ts';
-import { capabilityInside } from './file-capability.ts';
+import { CAPABILITY, capabilityInside } from './file-capability.ts';
 import type { TarEntry, TarEntryType } from './tar-format.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar-writer.ts';
-import { CAPABILITY, isKeptAttribute } from './unpacker.ts';
+import { isKeptAttribute } from './unpacker.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';

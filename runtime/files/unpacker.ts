@@ -13,14 +13,13 @@ import {
   openName,
   writeAttribute,
 } from '../syscall/folder.ts';
-import { capabilityOutside } from './file-capability.ts';
+import { CAPABILITY, capabilityOutside } from './file-capability.ts';
 import { memberPath, splitPath } from './member-path.ts';
 import { readable, type TarEntry } from './tar-format.ts';
 import type { TarListener } from './tar-reader.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
-export const CAPABILITY = 'security.capability';
 
 export interface UnpackOptions {
   /** A layer: `.wh.NAME` hides what lower layers have, in overlay's own way. */
