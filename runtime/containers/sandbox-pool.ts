@@ -76,8 +76,8 @@ export class SandboxPool {
   }
 
   async #fillUp(): Promise<void> {
-    // Those would count as ready until they are picked.
-    this.#discard(({ alive }) => !alive);
+    // Those would count as ready until they are picked. To ask a thousand takes milliseconds, which a rush has not.
+    if (!this.#isPostponed) this.#discard(({ alive }) => !alive);
     for (let failures = 0; !this.#closed && this.#missing() > 0; ) {
       if (this.#isPostponed) return this.#refill.checkIn('calm');
       const results = await this.#make(Math.min(this.#missing(), BATCH));
