@@ -51,6 +51,8 @@ export interface LinuxKernelOptions {
   subnet: string;
   /** Where on the host containers reach the platform itself. */
   publicAddresses?: FirewallOptions['publicAddresses'];
+  /** For tests; see `FirewallOptions`. */
+  connectionsPerSecond?: number;
   /** Folder of raw output, to be kept in bounds while no runtime reads it. */
   output?: string;
   /** Folder of root file systems that are mounted in advance, on the disk of the containers; undefined: none is. */

@@ -1,4 +1,5 @@
 import { interfacePrefix } from './address-pool.ts';
+import { CONNECTIONS_PER_SECOND } from './connection-room.ts';
 import { GATEWAY } from './container-network.ts';
 
 /** What an instance's rules depend on. */
@@ -10,6 +11,8 @@ export interface FirewallOptions {
   dnsPort: number;
   /** Where the platform is to be had by everybody, so by containers too. */
   publicAddresses?: { host: string; port: number }[] | undefined;
+  /** Of one container, for longer than a moment. Default: its share of the host's. */
+  connectionsPerSecond?: number | undefined;
 }
 
 /** The table's name in nftables. */
@@ -36,12 +39,18 @@ const METADATA = ['169.254.0.0/16', '100.100.100.200', '192.0.0.192', '168.63.12
 /** Of one container; more of them never reach the runtime's process. */
 const QUERIES_PER_SECOND = 500;
 
+/** A container may open at once what it may in so many seconds. */
+const BURST_SECONDS = 4;
+
 /**
  * The table of an instance, as nft(8) reads it, without anything that belongs to a single container: that is in the sets and
  * maps (firewall-members.ts), so that a packet costs the same however many containers there are.
  *
  * Containers reach the world, and nothing near: no container that shares no network, no service of the host but our name
  * server and the platform's public port, no cloud's metadata service. The host reaches every container. The answers come back.
+ *
+ * A container opens no more connections than its share, and what it opened is soon forgotten (connection-room.ts). The chain for
+ * that is one of nat's as such a chain sees the first packet of each connection alone.
  *
  *   peers         source address → the chain of its networks, which accepts what goes to their members
  *   inside        addresses that do not reach the world
@@ -50,7 +59,8 @@ const QUERIES_PER_SECOND = 500;
  *   selves        a container that publishes ports, twice: reaches itself by them only under the host's address
  */
 export function firewallTable(options: FirewallOptions): string {
-  const { tag, subnet, dnsPort } = options;
+  const { tag, subnet, dnsPort, connectionsPerSecond = CONNECTIONS_PER_SECOND } = options;
+  const burst = BURST_SECONDS * connectionsPerSecond;
   const containers = containerInterfaces(tag);
   const nameServer = `ip daddr ${GATEWAY} meta l4proto { tcp, udp } th dport`;
   return `table inet ${tableName(tag)} {
@@ -61,12 +71,30 @@ export function firewallTable(options: FirewallOptions): string {
   set selves { type ipv4_addr . ipv4_addr; }
   map forwards { type inet_proto . inet_service : verdict; }
   set forwarded { type ipv4_addr . ipv4_addr; }
+  ct timeout tcp_of_containers {
+    protocol tcp
+    l3proto ip
+    policy = { syn_sent : 30, fin_wait : 30, last_ack : 10, time_wait : 10 }
+  }
+  ct timeout udp_of_containers {
+    protocol udp
+    l3proto ip
+    policy = { unreplied : 30, replied : 60 }
+  }
+  set openers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
   set askers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
   chain spoofed {
     type filter hook prerouting priority raw; policy accept;
     iifname ${containers} fib saddr . iif oif missing drop
     iifname ${containers} meta nfproto ipv6 drop
     iifname ${containers} ip daddr 127.0.0.0/8 drop
+  }
+  chain opened {
+    type nat hook prerouting priority dstnat - 10; policy accept;
+    iifname != ${containers} accept
+    update @openers { ip saddr limit rate over ${connectionsPerSecond}/second burst ${burst} packets } drop
+    meta l4proto tcp ct timeout set "tcp_of_containers"
+    meta l4proto udp ct timeout set "udp_of_containers"
   }
   chain to_published {
     type nat hook prerouting priority dstnat; policy accept;
@@ -113,6 +141,7 @@ export function firewallTable(options: FirewallOptions): string {
   }
   chain to_world {
     type nat hook postrouting priority srcnat; policy accept;
+    oifname ${containers} meta l4proto tcp ct timeout set "tcp_of_containers"
     ip saddr ${subnet} oifname != ${containers} masquerade
     oifname ${containers} ip saddr 127.0.0.0/8 snat ip to ${GATEWAY}
     oifname ${containers} ip saddr . ip daddr @selves snat ip to ${GATEWAY}

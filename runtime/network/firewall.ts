@@ -1,5 +1,6 @@
 import { writeControl } from '../syscall/files.ts';
 import { type NftablesChange, watchNftables } from '../syscall/nftables-events.ts';
+import { raiseConnectionRoom } from './connection-room.ts';
 import { FirewallForwards, type ForwardRule } from './firewall-forwards.ts';
 import { FirewallMembers } from './firewall-members.ts';
 import {
@@ -39,10 +40,14 @@ export class Firewall {
     this.#forwards = new FirewallForwards(options.tag);
   }
 
-  /** Lets the host forward; puts the table in place if there is none. One that is there may hold what containers need. */
+  /**
+   * Lets the host forward, with room for containers' connections; puts the table in place if there is none. One that is there may
+   * hold what containers need.
+   */
   async open(): Promise<void> {
     writeControl('/proc/sys/net/ipv4/ip_forward', '1');
     if (!(await this.#isThere())) await this.#nft.change(firewallTable(this.#options));
+    raiseConnectionRoom();
   }
 
   /** Resolves when the kernel knows what a container's address may do; undefined: nothing beyond what all may. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +26,15 @@ const RECEIVER =
 const SPOOFER =
   'use Socket; socket(S, AF_INET, SOCK_RAW, 255) or die $!; $p = pack("CCnnnCCna4a4nnnna2", 0x45, 0, 30, 1, 0, 64, 17, 0, inet_aton($ARGV[0]), inet_aton($ARGV[1]), 99, 99, 10, 0, "hi"); send(S, $p, 0, pack_sockaddr_in(0, inet_aton($ARGV[1]))) or die $!; print "sent\\n"';
 
+/** Opens so many connections at once; tells after a moment how many stand. */
+const OPENER =
+  'use Socket; use Fcntl; my ($host, $port, $count) = @ARGV; for (1..$count) { socket(my $s, AF_INET, SOCK_STREAM, 0) or die $!; fcntl($s, F_SETFL, O_NONBLOCK); connect($s, pack_sockaddr_in($port, inet_aton($host))); push @s, $s } select(undef, undef, undef, 0.5); print scalar grep { getpeername($_) } @s';
+
+/** What a container may open in a second; four times as many at once. */
+const CONNECTIONS_PER_SECOND = 25;
+
+const CONNECTIONS = '/proc/net/nf_conntrack';
+
 const IFF_UP = 1;
 const IFF_MULTICAST = 0x1000;
 
@@ -40,6 +49,7 @@ describe('LinuxKernel network', () => {
     [server, publicServer] = await Promise.all([listen(), listen()]);
     port = portOf(server);
     containers.options.publicAddresses = [{ host: '0.0.0.0', port: portOf(publicServer) }];
+    containers.options.connectionsPerSecond = CONNECTIONS_PER_SECOND;
     await containers.open();
   });
   after(async () => {
@@ -97,20 +107,14 @@ describe('LinuxKernel network', () => {
   });
 
   it('keeps containers from services of the host', async () => {
-    const own = Object.values(networkInterfaces())
-      .flat()
-      .find((entry) => entry?.family === 'IPv4' && !entry.internal);
-    for (const host of ['169.254.1.1', own!.address]) {
+    for (const host of ['169.254.1.1', ownAddress()]) {
       assert.equal(await fromContainer(host, port), 'unreachable');
       assert.match(await containers.withoutFirewall(() => fromContainer(host, port)), /hello from the host/);
     }
   });
 
   it('lets containers reach the platform’s own port, but not by a loopback address', async () => {
-    const own = Object.values(networkInterfaces())
-      .flat()
-      .find((entry) => entry?.family === 'IPv4' && !entry.internal);
-    assert.equal(await fromContainer(own!.address, portOf(publicServer)), 'hello from the host');
+    assert.equal(await fromContainer(ownAddress(), portOf(publicServer)), 'hello from the host');
     assert.equal(await fromContainer('127.0.0.1', portOf(publicServer)), 'unreachable');
   });
 
@@ -128,6 +132,34 @@ describe('LinuxKernel network', () => {
 
   it('keeps containers from the cloud’s metadata service', async () => {
     assert.equal(await fromContainer('169.254.169.254', 80), 'unreachable');
+  });
+
+  it('lets a container open no more connections than its share of what the kernel has room for', async () => {
+    const opened = async (count: number) => {
+      const args = ['perl', '-e', OPENER, ownAddress(), String(portOf(publicServer)), String(count)];
+      return Number((await containers.run(args, { network: 'nat' })).output);
+    };
+    const atOnce = 4 * CONNECTIONS_PER_SECOND;
+    const [greedy, other] = await Promise.all([opened(4 * atOnce), opened(atOnce)]);
+    assert.ok(greedy >= atOnce && greedy < 3 * atOnce, `${greedy} at once`);
+    assert.equal(other, atOnce);
+    assert.equal(await containers.withoutFirewall(() => opened(4 * atOnce)), 4 * atOnce);
+  });
+
+  it('lets the kernel forget soon what a container has closed', async function () {
+    // Not every kernel tells.
+    if (!existsSync(CONNECTIONS)) return this.skip();
+    const script = `exec 3<>/dev/tcp/${ownAddress()}/${portOf(publicServer)}; cat <&3; exec 3>&-; sleep 100`;
+    const spec = containers.spec(['bash', '-c', script], { network: 'nat' });
+    await containers.during(spec, async ({ address }) => {
+      let closed: RegExpExecArray | null = null;
+      const line = new RegExp(` tcp +6 (\\d+) TIME_WAIT src=${address} `);
+      for (let tries = 0; !closed && tries < 100; tries++) {
+        await sleep(20);
+        closed = line.exec(readFileSync(CONNECTIONS, 'latin1'));
+      }
+      assert.ok(Number(closed?.[1]) <= 10, `${closed?.[0]} seconds`);
+    });
   });
 
   it('has no IPv6 beyond loopback', async () => {
@@ -215,9 +247,16 @@ describe('LinuxKernel network', () => {
 });
 
 async function listen(): Promise<Server> {
-  const server = createServer((socket) => socket.end('hello from the host\n'));
+  // Not every client waits for the end.
+  const server = createServer((socket) => socket.on('error', () => {}).end('hello from the host\n'));
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
   return server;
+}
+
+/** An address of this machine. */
+function ownAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flat();
+  return addresses.find((entry) => entry?.family === 'IPv4' && !entry.internal)!.address;
 }
 
 function portOf(server: Server): number {

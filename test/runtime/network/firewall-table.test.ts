@@ -16,6 +16,12 @@ describe('firewallTable()', () => {
     assert.match(chain('between'), /ip saddr vmap @peers\s+drop\s*$/);
   });
 
+  it('sees each new connection of a container once, as nat does, before anybody may send it elsewhere', () => {
+    assert.match(chain('opened'), /type nat hook prerouting priority dstnat - 10;/);
+    const table = firewallTable({ ...options, connectionsPerSecond: 500 });
+    assert.match(chain('opened', table), /limit rate over 500\/second burst 2000 packets \} drop/);
+  });
+
   it('lets containers reach the platform where everybody does', () => {
     const publicAddresses = [
       { host: '0.0.0.0', port: 80 },
