@@ -9,7 +9,7 @@ import type { Cgroups } from './cgroups.ts';
 import { frozenWithin } from './freezing.ts';
 import { GroupFolder } from './group-folder.ts';
 import { type LateEntry, planControl, planGroup, planJoining, planLateEntry } from './group-plan.ts';
-import { type ControlWriteV1, memoryOf, planLimitsV1, withoutKnown } from './limit-plan.ts';
+import { type ControlWriteV1, memoryOf, planLimitsV1, SOCKETS_V1, withoutKnown } from './limit-plan.ts';
 import { cgroupMounts } from './mounts.ts';
 import { favourQuickMoves } from './quick-moves.ts';
 
@@ -43,6 +43,7 @@ export class CgroupsV1 implements Cgroups {
     this.#mounts = findMounts();
     this.#quickMoves = favourQuickMoves();
     for (const controller of this.#controllers()) this.#group(controller).ensure();
+    this.#countSockets();
     this.features = {
       swap: this.#group('memory').has('memory.memsw.limit_in_bytes'),
       cpuset: this.#mounts.has('cpuset'),
@@ -201,6 +202,12 @@ export class CgroupsV1 implements Cgroups {
   async removeAll(): Promise<void> {
     for (const id of this.list()) await this.remove(id);
     for (const controller of this.#controllers()) await this.#group(controller).remove();
+  }
+
+  /** Some group counts from now on, so that the kernel need not rewrite its code at the start of each first and the end of each last one. */
+  #countSockets(): void {
+    const memory = this.#group('memory');
+    if (memory.has(SOCKETS_V1)) memory.set(SOCKETS_V1, -1);
   }
 
   #isFrozen(id: string): boolean {

@@ -47,6 +47,9 @@ function swapAlone(limits: Limits): number | undefined {
 /** The hierarchies of cgroup v1 of which a container's group has limits. */
 export type LimitingController = 'memory' | 'pids' | 'cpu' | 'cpuset' | 'blkio';
 
+/** Bytes in buffers of sockets of all kinds, whatever the name says; counted from the first time that it is written. */
+export const SOCKETS_V1 = 'memory.kmem.tcp.limit_in_bytes';
+
 /** A write in one of the hierarchies of cgroup v1. */
 export type ControlWriteV1 = ControlWrite & { controller: LimitingController };
 
@@ -83,6 +86,14 @@ export function memoryOf(limits: Limits): MemoryNow {
   };
 }
 
+/**
+ * What sockets hold v1 does not count with the memory, and v2 does: without a limit of its own, an app without memory takes
+ * gigabytes of the host's by sending itself what it does not read.
+ */
+function socketMemory(memory: string | number): number {
+  return typeof memory === 'number' && memory > 0 ? Math.floor(memory / 4) : -1;
+}
+
 /** A group without limits is left as it is. */
 function planMemoryV1(limits: Limits, now: MemoryNow): ControlWriteV1[] {
   const { memory: wanted, memoryAndSwap: wantedBoth } = memoryOf(limits);
@@ -96,7 +107,15 @@ function planMemoryV1(limits: Limits, now: MemoryNow): ControlWriteV1[] {
   const reservation = given(limits.memoryReservation, (value) =>
     inV1('memory', 'memory.soft_limit_in_bytes', value),
   );
-  return [...(wantedBoth > now.memoryAndSwap ? [...both, ...memory] : [...memory, ...both]), ...reservation];
+  const sockets = memory.map(({ value }) => ({
+    ...inV1('memory', SOCKETS_V1, socketMemory(value)),
+    optional: true,
+  }));
+  return [
+    ...(wantedBoth > now.memoryAndSwap ? [...both, ...memory] : [...memory, ...both]),
+    ...sockets,
+    ...reservation,
+  ];
 }
 
 function inV1(controller: LimitingController, file: string, value: string | number): ControlWriteV1 {

@@ -69,6 +69,7 @@ describe('planLimitsV1()', () => {
     assert.deepEqual(writes, [
       'memory: memory.limit_in_bytes 100',
       'memory: memory.memsw.limit_in_bytes 150',
+      'memory: memory.kmem.tcp.limit_in_bytes 25',
       'memory: memory.soft_limit_in_bytes 50',
       'pids: pids.max 7',
       'cpu: cpu.cfs_period_us 50000',
@@ -86,14 +87,17 @@ describe('planLimitsV1()', () => {
     assert.deepEqual(memory(more, { memory: 100, memoryAndSwap: 200 }), [
       'memory.memsw.limit_in_bytes 600',
       'memory.limit_in_bytes 300',
+      'memory.kmem.tcp.limit_in_bytes 75',
     ]);
     assert.deepEqual(memory(less, { memory: 300, memoryAndSwap: 600 }), [
       'memory.limit_in_bytes 100',
       'memory.memsw.limit_in_bytes 200',
+      'memory.kmem.tcp.limit_in_bytes 25',
     ]);
     assert.deepEqual(memory({}, { memory: 300, memoryAndSwap: 600 }), [
       'memory.memsw.limit_in_bytes -1',
       'memory.limit_in_bytes -1',
+      'memory.kmem.tcp.limit_in_bytes -1',
     ]);
   });
 

@@ -9,8 +9,19 @@ import { isolationSuite } from './isolation-suite.ts';
 
 const PRINTK = '/proc/sys/kernel/printk';
 const INOTIFY_INIT = 253;
+const IO_SETUP = 206;
 /** What the kernel gives to each user unless told otherwise. */
 const INSTANCES = 128;
+const AIO_EVENTS = 65_536;
+
+const MB = 1 << 20;
+/** Sends itself 120 MB that it does not read, 2 MB a socket, and says so. */
+const UNREAD = `perl -e 'use Socket; $| = 1; my $piece = "x" x 60000; socket(my $from, PF_INET, SOCK_DGRAM, 0);
+  for (1..60) {
+    socket(my $to, PF_INET, SOCK_DGRAM, 0); setsockopt($to, SOL_SOCKET, SO_RCVBUF, 4 << 20); bind($to, sockaddr_in(0, INADDR_LOOPBACK)); push @kept, $to;
+    for (1..35) { send($from, $piece, 0, getsockname($to)) }
+  }
+  print "sent"; sleep 99'`;
 
 /** Takes up to `count` of a thing, says how many it got, and keeps them for a while. */
 const taking = (count: number, one: string) =>
@@ -33,6 +44,26 @@ describe('what the kernel counts for each user or for all', () => {
     const { got, other } = await greedy(1000, `(syscall(${INOTIFY_INIT}) > 0)`);
     assert.ok(got > INSTANCES, `only ${got}: with the kernel's own limit others had none`);
     assert.equal(other, 10);
+  });
+
+  it('an app that wants to read and write beside its work without end leaves others that (io_setup)', async () => {
+    const one = `(syscall(${IO_SETUP}, 128, my $context = pack("Q", 0)) == 0)`;
+    const { got, other } = await greedy(1000, one);
+    assert.ok(128 * got > AIO_EVENTS, `only ${got}: with the kernel's own limit others had none`);
+    assert.equal(other, 10);
+  });
+
+  it('an app that sends itself what it does not read has no more memory than others (sockets)', async () => {
+    const held = async (memory: number | undefined) => {
+      const spec = containers.spec(UNREAD, { limits: { ...containers.spec('true').limits, memory } });
+      const before = memoryOfDatagrams();
+      return containers.during(spec, async () => {
+        for (let tries = 0; containers.output(spec) === '' && tries < 200; tries++) await sleep(50);
+        return memoryOfDatagrams() - before;
+      });
+    };
+    assert.ok((await held(64 * MB)) < 64 * MB);
+    assert.ok((await held(undefined)) > 100 * MB);
   });
 
   it(`an app that takes all terminals has ${MAX_TERMINALS}, and others have theirs`, async () => {
@@ -60,3 +91,9 @@ describe('what the kernel counts for each user or for all', () => {
     writeFileSync(PRINTK, '3');
   });
 });
+
+/** Bytes that all UDP sockets of the machine hold. */
+function memoryOfDatagrams(): number {
+  const pages = /^UDP: .* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'latin1'))![1];
+  return Number(pages) * 4096;
+}
