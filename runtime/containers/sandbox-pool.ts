@@ -26,6 +26,8 @@ export class SandboxPool {
   readonly #ready: Sandbox[] = [];
   readonly #waiting: PromiseWithResolvers<Sandbox>[] = [];
   #filling: Promise<void> | undefined;
+  /** Which of those that are being made nobody should get any more. */
+  #isWrong: ((sandbox: Sandbox) => boolean) | undefined;
   #closed = false;
 
   constructor(options: SandboxPoolOptions) {
@@ -47,8 +49,9 @@ export class SandboxPool {
     return waiter.promise;
   }
 
-  /** Lets go of those that nobody should get any more, and makes others. */
+  /** Lets go of those that nobody should get any more, also of what is being made, and makes others. */
   drop(isWrong: (sandbox: Sandbox) => boolean): void {
+    this.#isWrong = isWrong;
     this.#discard(isWrong);
     if (!this.#closed) this.#refill.checkIn('calm');
   }
@@ -105,6 +108,8 @@ export class SandboxPool {
   }
 
   async #make(count: number): Promise<PromiseSettledResult<void>[]> {
+    // What was wrong so far is in none that begins now.
+    this.#isWrong = undefined;
     try {
       const networks = this.#options.addresses.takeSome(count);
       return await Promise.allSettled(networks.map((network) => this.#makeOne(network)));
@@ -124,9 +129,10 @@ export class SandboxPool {
   }
 
   #give(made: Sandbox): void {
-    const waiter = this.#waiting.shift();
+    const isWrong = this.#isWrong?.(made) ?? false;
+    const waiter = isWrong ? undefined : this.#waiting.shift();
     if (waiter) waiter.resolve(made);
-    else if (this.#closed) this.#options.discard(made);
+    else if (isWrong || this.#closed) this.#options.discard(made);
     else this.#ready.push(made);
   }
 
