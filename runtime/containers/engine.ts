@@ -12,6 +12,7 @@ import { turns } from '../turns.ts';
 import type { VolumeFiller } from '../volumes/volume-filler.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import { type CommitOptions, Committer } from './committer.ts';
+import { ConnectionWatch } from './connection-watch.ts';
 import { Container } from './container.ts';
 import type { Access, ContainerConfig } from './container-config.ts';
 import { publishContainerEvent } from './container-events.ts';
@@ -78,6 +79,7 @@ export class Engine {
   readonly #committer: Committer;
   readonly #containers = new ContainerIndex();
   readonly #neighbours: NoisyNeighbours;
+  readonly #connections: ConnectionWatch;
   readonly #trimmer: DiskTrimmer;
   readonly #machine = readMachine();
 
@@ -92,6 +94,10 @@ export class Engine {
     this.launcher = new Launcher({ ...options, networks: this.networks });
     this.#committer = new Committer(options);
     this.#neighbours = new NoisyNeighbours({
+      kernel: options.kernel,
+      containers: () => this.#containers.all(),
+    });
+    this.#connections = new ConnectionWatch({
       kernel: options.kernel,
       containers: () => this.#containers.all(),
     });
@@ -128,6 +134,7 @@ export class Engine {
     this.#tidyUp();
     this.lifecycle.open(this.#containers.all());
     this.#neighbours.open();
+    this.#connections.open();
     this.#trimmer.open();
   }
 
@@ -135,6 +142,7 @@ export class Engine {
   close(): void {
     this.lifecycle.close();
     this.#neighbours.close();
+    this.#connections.close();
     this.#trimmer.close();
   }
 

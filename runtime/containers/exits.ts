@@ -19,6 +19,8 @@ export class Exits {
   readonly #watched = new Map<string, WatchedProcess & { giveUp: () => void }>();
   /** Containers that are being killed for good. */
   readonly #expected = new Set<string>();
+  /** Those that are being killed as they take memory that the kernel does not count as theirs. */
+  readonly #blamed = new Set<string>();
 
   /** `oomKills`: how many processes of a container the kernel has killed for want of memory. */
   constructor(oomKills: (id: string) => number) {
@@ -43,6 +45,11 @@ export class Exits {
   /** It is killed for good: nothing is read of how it ended, which takes long while a crowd ends. */
   expect(id: string): void {
     if (this.#watched.has(id)) this.#expected.add(id);
+  }
+
+  /** It is killed for want of memory, though not by the kernel. */
+  blameMemory(id: string): void {
+    if (this.#watched.has(id)) this.#blamed.add(id);
   }
 
   /** Whether this process of a container is ending: nothing can be done in it some milliseconds before it is seen to have ended. */
@@ -70,9 +77,11 @@ export class Exits {
     if (!process) return;
     this.#watched.delete(id);
     closeSync(process.pidfd);
-    const exit = this.#expected.delete(id)
-      ? { code: KILLED, oomKilled: false }
-      : this.exitOf(id, process.exitFile);
+    const oomKilled = this.#blamed.delete(id);
+    const exit =
+      this.#expected.delete(id) || oomKilled
+        ? { code: KILLED, oomKilled }
+        : this.exitOf(id, process.exitFile);
     for (const listener of this.#listeners) listener(id, exit);
   }
 }

@@ -21,6 +21,8 @@ export interface Kernel {
   kill(id: string, signal: number): void;
   /** Kills all at once in a container that nobody will ask how it ended: it is told as killed, whatever else had happened. */
   end(id: string): void;
+  /** Kills all at once, and tells the container as killed for want of memory. */
+  killForMemory(id: string): void;
   /** Called once per container (started or adopted) when its last process is gone. */
   onExit(listener: (id: string, exit: ContainerExit) => void): void;
   /** Removes what a stopped container still has in the kernel (cgroup, veth, address). Idempotent. */

@@ -247,6 +247,11 @@ export class LinuxKernel implements Kernel {
     this.kill(id, SIGKILL);
   }
 
+  killForMemory(id: string): void {
+    this.#exits.blameMemory(id);
+    this.kill(id, SIGKILL);
+  }
+
   onExit(listener: (id: string, exit: ContainerExit) => void): void {
     this.#exits.onExit(listener);
   }

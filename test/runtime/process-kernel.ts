@@ -88,6 +88,10 @@ export class ProcessKernel implements Kernel {
     this.kill(id, 9);
   }
 
+  killForMemory(id: string): void {
+    this.kill(id, 9);
+  }
+
   onExit(listener: (id: string, exit: ContainerExit) => void): void {
     this.#listeners.push(listener);
   }

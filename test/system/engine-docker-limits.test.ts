@@ -8,6 +8,10 @@ import { DOCKER, engineSuite } from './engine-suite.ts';
 const ALLOCATE =
   'my @all; $| = 1; while (<STDIN>) { push @all, "x" x (20 << 20); print "has ", scalar @all, "\\n" }';
 
+/** Connects to itself so many thousand times, and accepts nothing. */
+const UNACCEPTED =
+  'use Socket; $| = 1; for (1..$ARGV[0]) { socket(my $l, AF_INET, SOCK_STREAM, 0); bind($l, sockaddr_in(0, INADDR_LOOPBACK)); listen($l, 1000); push @kept, $l; for (1..1000) { socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, getsockname($l)) } } print "done\\n"; sleep 99';
+
 describe('limits of containers, with the docker client', function () {
   this.timeout(90_000);
   const engine = engineSuite([DOCKER]);
@@ -91,6 +95,20 @@ describe('limits of containers, with the docker client', function () {
       const allowed = 'for f in /proc/[0-9]*/status; do grep Cpus_allowed_list $f; done | sort -u';
       assert.match(await docker('exec', 'web', 'sh', '-c', allowed), /^Cpus_allowed_list:\t0$/);
     });
+  });
+
+  it('a container that accepts none of many thousand connections is killed, as one that has no memory left', async () => {
+    const start = (name: string, thousands: number) =>
+      docker('run', '-d', '--name', name, '-m', '256m', BASE, 'perl', '-e', UNACCEPTED, String(thousands));
+    await start('other', 8);
+    while ((await docker('logs', 'other')) !== 'done')
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    await start('web', 25);
+    assert.equal(await docker('wait', 'web'), '137');
+    assert.equal(await inspect('{{.State.OOMKilled}}'), 'true');
+    // Those connections were enough for all to be looked at.
+    assert.equal(await docker('inspect', '-f', '{{.State.Status}}', 'other'), 'running');
+    await docker('rm', '-f', 'other');
   });
 
   it('leaves no control group of memory behind that the kernel keeps for what it saw of the disk', async () => {
