@@ -39,7 +39,7 @@ const METADATA = ['169.254.0.0/16', '100.100.100.200', '192.0.0.192', '168.63.12
 /** Of one container; more of them never reach the runtime's process. */
 const QUERIES_PER_SECOND = 500;
 
-/** A container may open at once what it may in so many seconds. */
+/** A container may open at once what it may in so many seconds; after as many without any it may again. */
 const BURST_SECONDS = 4;
 
 /**
@@ -81,7 +81,7 @@ export function firewallTable(options: FirewallOptions): string {
     l3proto ip
     policy = { unreplied : 30, replied : 60 }
   }
-  set openers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
+  set openers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout ${BURST_SECONDS}s; }
   set askers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
   chain spoofed {
     type filter hook prerouting priority raw; policy accept;
