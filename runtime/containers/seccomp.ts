@@ -49,6 +49,15 @@ const TCP_ULP = 31;
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and "tell the current one", as Docker. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffff_ffff];
 
+/**
+ * Attributes of files, of less than 4096 bytes. ext4 takes none of that length, but files in memory do, and the kernel counts a list of
+ * who may use a file (system.posix_acl_access) as nobody's memory: 64 KB with each empty file. Above 4 GB the kernel refuses them.
+ */
+const SHORT_ATTRIBUTES: ArgumentRules = {
+  tests: [{ argument: 3, is: { anyBit: 0xffff_f000 }, verdict: 'E2BIG' }],
+  otherwise: 'allow',
+};
+
 const SPECIAL_RULES: Record<string, Verdict | ArgumentRules> = {
   /** CVE-2022-0185 and its like need a user namespace first. Its flags are behind a pointer: glibc falls back to clone. */
   clone3: 'ENOSYS',
@@ -81,6 +90,11 @@ const SPECIAL_RULES: Record<string, Verdict | ArgumentRules> = {
     tests: [{ argument: 1, is: { equal: [TIO.STI, TIO.LINUX] }, verdict: 'EPERM' }],
     otherwise: 'allow',
   },
+  setxattr: SHORT_ATTRIBUTES,
+  lsetxattr: SHORT_ATTRIBUTES,
+  fsetxattr: SHORT_ATTRIBUTES,
+  /** The length is behind a pointer. */
+  setxattrat: 'ENOSYS',
   personality: {
     tests: [{ argument: 0, is: { equal: PERSONALITIES }, verdict: 'allow' }],
     otherwise: 'EPERM',

@@ -2,6 +2,7 @@ import type { Operation } from '../../init/operation-list.ts';
 import { type ContainerNetwork, planNetworkSettings, planOwnNetwork } from '../../network/network-plan.ts';
 import { AT, CLONE, MOUNT, OPEN } from '../../syscall/constants.ts';
 import { MAX_TERMINALS } from '../../syscall/terminals.ts';
+import { mostFiles } from '../tmpfs.ts';
 import { BASE } from './base-namespace.ts';
 import type { HostFacts } from './host-facts.ts';
 import { mount } from './mount-call.ts';
@@ -84,7 +85,8 @@ function planTerminals(dev: string, group: number): Operation {
 }
 
 export function planSharedMemory(dev: string, size: number): Operation {
-  return mount('shm', `${dev}/shm`, 'tmpfs', { flags: NOTHING_SPECIAL, options: `mode=1777,size=${size}` });
+  const options = `mode=1777,size=${size},nr_inodes=${mostFiles(size)}`;
+  return mount('shm', `${dev}/shm`, 'tmpfs', { flags: NOTHING_SPECIAL, options });
 }
 
 function planMessageQueues(dev: string): Operation {
@@ -98,7 +100,7 @@ function planFilesInMemory(): Operation[] {
   return [
     mount('shm', BASE.files, 'tmpfs', {
       flags: NOTHING_SPECIAL,
-      options: `mode=755,size=${USUAL_SHM_SIZE}`,
+      options: `mode=755,size=${USUAL_SHM_SIZE},nr_inodes=${mostFiles(USUAL_SHM_SIZE)}`,
     }),
     { call: 'mkdirat', args: [AT.FDCWD, shm, 0], purpose },
     { call: 'fchmodat', args: [AT.FDCWD, shm, 0o1777], purpose },

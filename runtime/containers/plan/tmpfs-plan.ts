@@ -1,6 +1,6 @@
 import type { Operation } from '../../init/operation-list.ts';
 import { AT, FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTRIBUTE } from '../../syscall/constants.ts';
-import type { TmpfsMount } from '../tmpfs.ts';
+import { mostFiles, type TmpfsMount } from '../tmpfs.ts';
 import { BASE } from './base-namespace.ts';
 import { placeInRoot, planFolder } from './mount-plan.ts';
 
@@ -41,6 +41,7 @@ function planTmpfsMount(mount: TmpfsMount, ownerOf: (id: number) => number): Ope
   const options = {
     source: 'tmpfs',
     size: String(mount.size),
+    nr_inodes: String(mostFiles(mount.size)),
     mode: mount.mode,
     uid: String(ownerOf(mount.uid)),
     gid: String(ownerOf(mount.gid)),

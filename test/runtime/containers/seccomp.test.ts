@@ -41,7 +41,7 @@ describe('compileFilter()', () => {
     assert.equal(run(filter, 0xffff_ffff), 'ENOSYS');
   });
 
-  it('looks at the arguments of clone, socket, setsockopt, ioctl and personality', () => {
+  it('looks at the arguments of clone, socket, setsockopt, ioctl, setxattr and personality', () => {
     const verdict = (name: string, ...args: number[]) => run(filter, systemCallNumber(name), args);
     const THREAD = 0x003d_0f00;
     assert.equal(verdict('clone', THREAD), 'allow');
@@ -62,6 +62,12 @@ describe('compileFilter()', () => {
     assert.equal(verdict('ioctl', 0, 0x5412), 'EPERM');
     assert.equal(verdict('ioctl', 0, 0x541c), 'EPERM');
     assert.equal(verdict('ioctl', 0, 0x5413), 'allow');
+    for (const name of ['setxattr', 'lsetxattr', 'fsetxattr']) {
+      assert.equal(verdict(name, 0, 0, 0, 4095), 'allow');
+      assert.equal(verdict(name, 0, 0, 0, 4096), 'E2BIG');
+      assert.equal(verdict(name, 0, 0, 0, 0x1_0000), 'E2BIG');
+    }
+    assert.equal(verdict('setxattrat'), 'ENOSYS');
     assert.equal(verdict('personality', 0xffff_ffff), 'allow');
     assert.equal(verdict('personality', 0x0040000), 'EPERM');
   });
@@ -128,6 +134,6 @@ function run(program: Buffer, number: number, args: number[] = [], arch = X86_64
 function describeAction(action: number): string {
   if (action === 0x7fff_0000) return 'allow';
   if (action === 0x8000_0000) return 'kill';
-  const names = ['EPERM', 'ENOSYS', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'];
+  const names = ['EPERM', 'E2BIG', 'ENOSYS', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'];
   return names.find((name) => 0x0005_0000 + errnoNumber(name) === action) ?? `action ${action}`;
 }

@@ -6,10 +6,13 @@ import { keepErrorsOffConsole } from '../../../runtime/containers/kernel-message
 import type { Operation } from '../../../runtime/init/operation-list.ts';
 import { MAX_TERMINALS } from '../../../runtime/syscall/terminals.ts';
 import { isolationSuite } from './isolation-suite.ts';
+import { ALLOW_ALL } from './weakened.ts';
 
 const PRINTK = '/proc/sys/kernel/printk';
 const INOTIFY_INIT = 253;
 const IO_SETUP = 206;
+const SETXATTR = 188;
+const E2BIG = 7;
 /** What the kernel gives to each user unless told otherwise. */
 const INSTANCES = 128;
 const AIO_EVENTS = 65_536;
@@ -64,6 +67,20 @@ describe('what the kernel counts for each user or for all', () => {
     };
     assert.ok((await held(64 * MB)) < 64 * MB);
     assert.ok((await held(undefined)) > 100 * MB);
+  });
+
+  it('an app that gives empty files in memory long lists of who may use them has hardly any memory by that', async () => {
+    // A list of 511 users has 4100 bytes, and needs four entries more.
+    const listed = (users: number) =>
+      `perl -e '$list = pack("L(SSL)*", 2, 1, 7, -1, (map { (2, 7, $_) } 1..${users}), 4, 7, -1, 16, 7, -1, 32, 7, -1);
+        ($path, $name) = ("/dev/shm/x", "system.posix_acl_access"); open(F, ">", $path);
+        print syscall(${SETXATTR}, $path, $name, $list, length($list), 0) ? 0 + $! : "done"'`;
+    assert.equal((await containers.run(listed(500))).output, 'done');
+    assert.equal((await containers.run(listed(511))).output, String(E2BIG));
+    assert.equal((await weakened.run(listed(511), { filter: ALLOW_ALL })).output, 'done');
+    const files = `perl -e '$n = 0; $n++ while open(F, ">", "/dev/shm/$n"); print $n'`;
+    const { output } = await containers.run(files, { shmSize: 8 * MB });
+    assert.ok(Number(output) < 2048 && Number(output) > 2000, `${output} files`);
   });
 
   it(`an app that takes all terminals has ${MAX_TERMINALS}, and others have theirs`, async () => {
