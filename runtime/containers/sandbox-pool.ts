@@ -51,7 +51,8 @@ export class SandboxPool {
 
   /** Lets go of those that nobody should get any more, also of what is being made, and makes others. */
   drop(isWrong: (sandbox: Sandbox) => boolean): void {
-    this.#isWrong = isWrong;
+    const before = this.#isWrong;
+    this.#isWrong = (sandbox) => isWrong(sandbox) || (before?.(sandbox) ?? false);
     this.#discard(isWrong);
     if (!this.#closed) this.#refill.checkIn('calm');
   }
