@@ -155,17 +155,21 @@ async function checkNftables(): Promise<Check> {
   await tryProgram(['modprobe', 'nf_tables']);
   // Before nft itself is installed: the kernel's netlink family answers by this file (nf_tables, with or without modules).
   if (!existsSync('/usr/sbin/nft')) return check('nftables', true, 'checked after the installation of nft');
-  const listed = await tryProgram(['/usr/sbin/nft', 'list', 'tables']);
+  const tried = await tryProgram(['/usr/sbin/nft', '--check', TRIAL_RULES]);
   return check(
     'nftables',
-    listed.status === 0,
-    listed.status === 0 ? 'answers' : `cannot be used (${listed.stderr})`,
+    tried.status === 0,
+    tried.status === 0 ? 'answers' : `cannot be used (${tried.stderr})`,
     {
       remedy:
-        'Use a kernel with nf_tables (every kernel of Debian and Ubuntu has it; a new one needs a reboot first).',
+        'Use a kernel with nf_tables and CONFIG_NF_CONNTRACK_TIMEOUT (every kernel of Debian and Ubuntu has both; a new one needs a reboot first).',
     },
   );
 }
+
+/** What not every kernel knows of what the runtime's table has (runtime/network/firewall-table.ts). */
+const TRIAL_RULES =
+  'add table inet paas_check; add ct timeout inet paas_check brief { protocol tcp; policy = { time_wait : 10 }; }';
 
 function checkInstalled(config: Config): Check[] {
   const distribution = parseOsRelease(readIfThere('/etc/os-release')).ID ?? '';
