@@ -18,11 +18,11 @@ const DEFAULT_SIZE = 64 * 1024 * 1024;
 const LEAST_FILES = 1024;
 
 /**
- * How many files fit in: one for each page. The kernel's own bound is half of the pages of the machine, and what some attributes of a
- * file hold is nobody's memory to it.
+ * How many files and folders fit in: two for each page. The kernel's own bound is half of the pages of the machine, and what some
+ * attributes of a file hold is nobody's memory to it.
  */
 export function mostFiles(size: number): number {
-  return Math.max(LEAST_FILES, Math.ceil(size / 4096));
+  return Math.max(LEAST_FILES, Math.ceil(size / 2048));
 }
 
 const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
