@@ -1,26 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countSockets, countWaiting } from '../network/waiting-connections.ts';
-import { turns } from '../turns.ts';
+import { countSockets, countSocketsOf, countWaiting } from '../network/waiting-connections.ts';
 import type { Container } from './container.ts';
 import type { Kernel } from './kernel.ts';
 
 const EVERY_MILLISECONDS = 1000;
-/** Looking at a thousand containers must take no more than one part in so many of a processor, but nobody goes unnoticed for long. */
-const PAUSE_PER_LOOK = 100;
-const LONGEST_MILLISECONDS = 2000;
 /** In one container; a socket that listens holds 4096 at most. Each is some 4 KB. */
 const MOST_WAITING = 16_384;
 
 export interface ConnectionWatchOptions {
-  kernel: Pick<Kernel, 'killForMemory'>;
+  kernel: Pick<Kernel, 'killForMemory' | 'connectionHogs'>;
   /** All containers. */
   containers: () => Container[];
 }
 
 /**
- * A connection that nobody has accepted yet is nobody's memory to the kernel: it counts from accept(2) on (net/ipv4/inet_connection_sock.c), so that a
- * container that connects to itself and accepts nothing takes all of the host's memory, whatever its limit. It is killed, as if it had
- * none left. One without a limit is left alone.
+ * Kills a container, as if it had no memory left, whose connections take of the host what no limit bounds:
+ *
+ * - Those that nobody has accepted yet are nobody's memory to the kernel: they count from accept(2) on (net/ipv4/inet_connection_sock.c), so that
+ *   one that connects to itself and accepts nothing takes all of the host's memory. One without a limit is left alone.
+ * - Those that the kernel remembers, when others have none left soon.
  */
 export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
@@ -32,10 +30,7 @@ export class ConnectionWatch {
 
   /** Looks from now on. */
   open(): void {
-    this.#watch().catch((error) => {
-      if (!this.#end.signal.aborted)
-        console.error('Connections that nobody accepts are not counted any more:', error);
-    });
+    this.#watch().catch(() => {});
   }
 
   close(): void {
@@ -43,34 +38,36 @@ export class ConnectionWatch {
   }
 
   async #watch(): Promise<void> {
-    for (let pause = EVERY_MILLISECONDS; ; ) {
-      await sleep(pause, undefined, { signal: this.#end.signal, ref: false });
-      const took = countSockets() > MOST_WAITING ? await this.#look() : 0;
-      pause = Math.max(EVERY_MILLISECONDS, Math.min(PAUSE_PER_LOOK * took, LONGEST_MILLISECONDS));
+    for (;;) {
+      await sleep(EVERY_MILLISECONDS, undefined, { signal: this.#end.signal, ref: false });
+      try {
+        if ((await countSockets()) > MOST_WAITING) await this.#endThoseThatAcceptNothing();
+        await this.#endHogs();
+      } catch (error) {
+        console.error('The connections of containers cannot be counted:', error);
+      }
     }
   }
 
-  /** Resolves with how many milliseconds it worked. */
-  async #look(): Promise<number> {
-    let took = 0;
-    for (const container of this.#options.containers()) {
-      await turns.next();
-      const began = performance.now();
-      this.#lookAt(container);
-      took += performance.now() - began;
+  /** One after the other: where there are many containers a look takes longer, and nobody waits for it. */
+  async #endThoseThatAcceptNothing(): Promise<void> {
+    for (const { id, config, state } of this.#options.containers()) {
+      if (!('process' in state) || !config.host.Memory) continue;
+      const { pid } = state.process;
+      if ((await countSocketsOf(pid)) <= MOST_WAITING) continue;
+      if ((await countWaiting(pid, MOST_WAITING)) > MOST_WAITING)
+        this.#kill(id, `leaves more than ${MOST_WAITING} connections waiting`);
     }
-    return took;
   }
 
-  #lookAt({ id, config, state }: Container): void {
-    if (!('process' in state) || !config.host.Memory) return;
-    const { pid } = state.process;
-    if (countSockets(pid) <= MOST_WAITING) return;
-    const waiting = countWaiting(pid, MOST_WAITING);
-    if (waiting <= MOST_WAITING) return;
-    console.error(
-      `Container ${id} is killed: it accepts none of ${waiting} connections, which are memory of the host’s.`,
-    );
+  async #endHogs(): Promise<void> {
+    for (const id of await this.#options.kernel.connectionHogs())
+      this.#kill(id, 'takes most of the connections that the kernel has room for');
+  }
+
+  #kill(id: string, because: string): void {
+    if (this.#end.signal.aborted) return;
+    console.error(`Container ${id} is killed: it ${because}.`);
     this.#options.kernel.killForMemory(id);
   }
 }

@@ -23,6 +23,8 @@ export interface Kernel {
   end(id: string): void;
   /** Kills all at once, and tells the container as killed for want of memory. */
   killForMemory(id: string): void;
+  /** Running containers that take so much of what the kernel remembers connections in that others have none left. */
+  connectionHogs(): Promise<string[]>;
   /** Called once per container (started or adopted) when its last process is gone. */
   onExit(listener: (id: string, exit: ContainerExit) => void): void;
   /** Removes what a stopped container still has in the kernel (cgroup, veth, address). Idempotent. */

@@ -248,8 +248,12 @@ export class LinuxKernel implements Kernel {
   }
 
   killForMemory(id: string): void {
-    this.#exits.blameMemory(id);
     this.kill(id, SIGKILL);
+    this.#exits.blameMemory(id);
+  }
+
+  connectionHogs(): Promise<string[]> {
+    return this.#traffic.connectionHogs();
   }
 
   onExit(listener: (id: string, exit: ContainerExit) => void): void {

@@ -5,23 +5,31 @@ import { writeControl } from '../syscall/files.ts';
 /**
  * The kernel remembers each connection that passes a firewall, of all containers and of the host itself in one table; when it
  * is full, new ones are dropped, whoever's they are. So there is room for more than containers have memory for (an open
- * connection costs the container 4 KB or so, and 320 bytes here), and each container's share of what is remembered of closed ones
+ * connection costs the container 4 KB or so, and 384 bytes here), and each container's share of what is remembered of closed ones
  * is bounded. See Documentation/networking/nf_conntrack-sysctl.rst.
  */
 const ROOM = Math.floor(totalmem() / 8192);
 
-/**
- * How many connections one container may open in a second, for longer than a moment: none of them is remembered for much more than a
- * minute after it has ended (firewall-table.ts), so that a container that opens nothing but such ones takes a quarter of the room.
- */
-export const CONNECTIONS_PER_SECOND = Math.ceil(ROOM / 256);
+/** On a small machine: more than ordinary apps open, and less than fills the room. */
+const LEAST_PER_SECOND = 500;
 
 /**
- * What there is room for, at least, on the whole machine. The second is for addresses in the host's own networks that nobody has:
- * the kernel asks three times, a second apart, and knows no new neighbour of the host's while there are too many (arp(7)).
+ * How many connections one container may open in a second, for longer than a moment. Most are forgotten ten seconds after their end, a
+ * UDP exchange after two minutes (firewall-table.ts): a container that opens nothing but such ones takes half of the room.
+ */
+export const CONNECTIONS_PER_SECOND = Math.max(LEAST_PER_SECOND, Math.ceil(ROOM / 256));
+
+const CONNTRACK = '/proc/sys/net/netfilter/nf_conntrack';
+
+/**
+ * What there is room for, at least, on the whole machine. Chains that are too long are as good as full. What a container has closed before
+ * all was sent is an orphan, of which the kernel keeps so many for all. The last is for addresses in the host's own networks that nobody has: the
+ * kernel asks three times, a second apart, and knows no new neighbour of the host's while there are too many (arp(7)).
  */
 const SETTINGS: Record<string, number> = {
-  '/proc/sys/net/netfilter/nf_conntrack_max': ROOM,
+  [`${CONNTRACK}_max`]: ROOM,
+  [`${CONNTRACK}_buckets`]: Math.ceil(ROOM / 4),
+  '/proc/sys/net/ipv4/tcp_max_orphans': ROOM,
   '/proc/sys/net/ipv4/neigh/default/gc_thresh3': 16 * CONNECTIONS_PER_SECOND,
 };
 
@@ -29,9 +37,22 @@ const SETTINGS: Record<string, number> = {
 export function raiseConnectionRoom(): void {
   for (const [path, room] of Object.entries(SETTINGS)) {
     try {
-      if (Number(readFileSync(path, 'latin1')) < room) writeControl(path, String(room));
+      if (readNumber(path) < room) writeControl(path, String(room));
     } catch (error) {
       console.error(`Containers and the host share what is in "${path}": ${(error as Error).message}`);
     }
   }
+}
+
+/** Which part of the room for connections is taken; 0 where the kernel does not tell. */
+export function partOfRoomTaken(): number {
+  try {
+    return readNumber(`${CONNTRACK}_count`) / readNumber(`${CONNTRACK}_max`);
+  } catch {
+    return 0;
+  }
+}
+
+function readNumber(path: string): number {
+  return Number(readFileSync(path, 'latin1'));
 }

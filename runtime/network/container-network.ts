@@ -48,7 +48,7 @@ export function containerRequests(network: ContainerNetwork): NetlinkBatch {
   return new NetlinkBatch()
     .add(linkUp(LOOPBACK))
     .add(withoutIpv6(CONTAINER_INDEX))
-    .add(linkUp(CONTAINER_INDEX))
+    .add(linkUp(CONTAINER_INDEX, { on: IFF_NOARP }))
     .add(newAddress(CONTAINER_INDEX, network.address))
     .add(newRoute(CONTAINER_INDEX, { to: GATEWAY }))
     .add(newNeighbour(CONTAINER_INDEX, { address: GATEWAY, mac: GATEWAY_MAC }))
@@ -126,6 +126,8 @@ const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFF_UP = 1;
 /** Services of the host that ask all neighbours (systemd-resolved, avahi) do so on every interface that has it: apps would see what they look for. */
 const IFF_MULTICAST = 0x1000;
+/** Its one neighbour is known: a container that sends to others as if they were near (MSG_DONTROUTE) would fill the table of all of the machine's. */
+const IFF_NOARP = 0x80;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PREFSRC: 7, METRICS: 8 };
@@ -180,8 +182,9 @@ function withoutIpv6(index: number): Request {
 }
 
 /** `off`: flags that it has no more. */
-function linkUp(index: number, { off = 0 } = {}): Request {
-  return { type: RTM.NEWLINK, flags: CHANGE, fixed: interfaceInfo(index, IFF_UP, IFF_UP | off) };
+function linkUp(index: number, { on = 0, off = 0 } = {}): Request {
+  const fixed = interfaceInfo(index, IFF_UP | on, IFF_UP | on | off);
+  return { type: RTM.NEWLINK, flags: CHANGE, fixed };
 }
 
 /** `struct ifaddrmsg`. */

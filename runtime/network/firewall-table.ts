@@ -49,8 +49,8 @@ const BURST_SECONDS = 4;
  * Containers reach the world, and nothing near: no container that shares no network, no service of the host but our name
  * server and the platform's public port, no cloud's metadata service. The host reaches every container. The answers come back.
  *
- * A container opens no more connections than its share, and what it opened is soon forgotten (connection-room.ts). The chain for
- * that is one of nat's as such a chain sees the first packet of each connection alone.
+ * A container opens no more connections than its share, and what it opened is soon forgotten (connection-room.ts); one that nothing passes
+ * through after two hours, as RFC 5382 wants. The chain for that is one of nat's as such a chain sees the first packet of each connection alone.
  *
  *   peers         source address → the chain of its networks, which accepts what goes to their members
  *   inside        addresses that do not reach the world
@@ -74,12 +74,7 @@ export function firewallTable(options: FirewallOptions): string {
   ct timeout tcp_of_containers {
     protocol tcp
     l3proto ip
-    policy = { syn_sent : 30, fin_wait : 30, last_ack : 10, time_wait : 10 }
-  }
-  ct timeout udp_of_containers {
-    protocol udp
-    l3proto ip
-    policy = { unreplied : 30, replied : 60 }
+    policy = { syn_sent : 30, established : 7440, fin_wait : 30, last_ack : 10, time_wait : 10 }
   }
   set openers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout ${BURST_SECONDS}s; }
   set askers { type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s; }
@@ -92,9 +87,9 @@ export function firewallTable(options: FirewallOptions): string {
   chain opened {
     type nat hook prerouting priority dstnat - 10; policy accept;
     iifname != ${containers} accept
-    update @openers { ip saddr limit rate over ${connectionsPerSecond}/second burst ${burst} packets } drop
     meta l4proto tcp ct timeout set "tcp_of_containers"
-    meta l4proto udp ct timeout set "udp_of_containers"
+    ${nameServer} 53 accept
+    update @openers { ip saddr limit rate over ${connectionsPerSecond}/second burst ${burst} packets } drop
   }
   chain to_published {
     type nat hook prerouting priority dstnat; policy accept;

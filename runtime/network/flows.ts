@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { AF, SOCK } from '../syscall/constants.ts';
 import { systemCall, systemCallAsync } from '../syscall/system-call.ts';
+import { turns } from '../turns.ts';
 import { attribute, attribute8, attribute32 } from './netlink-batch.ts';
 
 /**
@@ -8,11 +9,58 @@ import { attribute, attribute8, attribute32 } from './netlink-batch.ts';
  * without this, a client that goes on asking would never reach the container that has the port now (conntrack's
  * include/uapi/linux/netfilter/nfnetlink_conntrack.h).
  */
-export async function forgetDatagramFlows(port: number): Promise<void> {
+export function forgetDatagramFlows(port: number): Promise<void> {
+  const wanted = attribute(
+    CTA_TUPLE.PROTO | NESTED,
+    attribute8(CTA_PROTO.NUM, UDP),
+    attribute(CTA_PROTO.DST_PORT, Buffer.from([port >> 8, port & 0xff])),
+  );
+  return forget({ wanted, by: FILTER_BY.PROTO_NUM | FILTER_BY.PROTO_DST_PORT });
+}
+
+/** Has the kernel forget all connections that this address has opened. */
+export function forgetFlowsFrom(address: string): Promise<void> {
+  const source = attribute(CTA_IP_V4_SRC, Buffer.from(address.split('.').map(Number)));
+  return forget({ wanted: attribute(CTA_TUPLE.IP | NESTED, source), by: FILTER_BY.IP_SRC });
+}
+
+/** How many of the first `most` connections of the kernel's table each address has opened: they are in no order, so a sample. */
+export async function sampleSources(most: number): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  let seen = 0;
+  await withSocket((socket) =>
+    list(socket, [], (flow) => {
+      const source = sourceOf(flow);
+      if (source) counts.set(source, (counts.get(source) ?? 0) + 1);
+      return ++seen < most;
+    }),
+  );
+  return counts;
+}
+
+/** Part of a connection's first direction, and which fields of it. */
+interface Pattern {
+  wanted: Buffer;
+  by: number;
+}
+
+async function forget({ wanted, by }: Pattern): Promise<void> {
+  await withSocket(async (socket) => {
+    const filter = attribute32(CTA_FILTER_ORIG_FLAGS, by);
+    const flows: Buffer[] = [];
+    const attributes = [attribute(CTA.TUPLE_ORIG | NESTED, wanted), attribute(CTA.FILTER | NESTED, filter)];
+    await list(socket, attributes, (flow) => flows.push(Buffer.from(flow)) > 0);
+    for (const flow of flows) {
+      await turns.next();
+      send(socket, { type: CT_DELETE, flags: REQUEST, attributes: [flow] });
+    }
+  });
+}
+
+async function withSocket(action: (socket: number) => Promise<void>): Promise<void> {
   const socket = systemCall('socket', AF.NETLINK, SOCK.RAW | SOCK.CLOEXEC, NETLINK_NETFILTER);
   try {
-    const flows = await list(socket, port);
-    for (const flow of flows) send(socket, { type: CT_DELETE, flags: REQUEST, attributes: [flow] });
+    await action(socket);
   } finally {
     closeSync(socket);
   }
@@ -28,36 +76,29 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NESTED = 0x8000;
 const CTA = { TUPLE_ORIG: 1, FILTER: 25 };
-const CTA_TUPLE_PROTO = 2;
+const CTA_TUPLE = { IP: 1, PROTO: 2 };
+const CTA_IP_V4_SRC = 1;
 const CTA_PROTO = { NUM: 1, DST_PORT: 3 };
 const CTA_FILTER_ORIG_FLAGS = 1;
-const FILTER_BY = { PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 };
+const FILTER_BY = { IP_SRC: 1 << 0, PROTO_NUM: 1 << 3, PROTO_DST_PORT: 1 << 5 };
 const UDP = 17;
 const HEADER = 16;
 const NFGENMSG = 4;
+const ATTRIBUTE_HEADER = 4;
 const BUFFER = 1 << 16;
 
-/** The first directions of all flows to the port, as attributes that name them. */
-async function list(socket: number, port: number): Promise<Buffer[]> {
-  const portBytes = Buffer.from([port >> 8, port & 0xff]);
-  const wanted = attribute(
-    CTA_TUPLE_PROTO | NESTED,
-    attribute8(CTA_PROTO.NUM, UDP),
-    attribute(CTA_PROTO.DST_PORT, portBytes),
-  );
-  const filter = attribute32(CTA_FILTER_ORIG_FLAGS, FILTER_BY.PROTO_NUM | FILTER_BY.PROTO_DST_PORT);
-  const attributes = [attribute(CTA.TUPLE_ORIG | NESTED, wanted), attribute(CTA.FILTER | NESTED, filter)];
+/** Calls `onFlow` with the first direction of each flow, as the attribute that names it, until it returns false. */
+async function list(socket: number, attributes: Buffer[], onFlow: (flow: Buffer) => boolean): Promise<void> {
   send(socket, { type: CT_GET, flags: REQUEST | DUMP, attributes });
-  const flows: Buffer[] = [];
   const bytes = Buffer.alloc(BUFFER);
   for (;;) {
     const length = await systemCallAsync('recvfrom', socket, bytes, BUFFER, 0);
     for (let at = 0; at + HEADER <= length; ) {
       const size = bytes.readUInt32LE(at);
       const type = bytes.readUInt16LE(at + 4);
-      if (type === NLMSG_DONE || type === NLMSG_ERROR || size < HEADER) return flows;
-      const flow = firstDirection(bytes.subarray(at + HEADER + NFGENMSG, at + size));
-      if (flow) flows.push(Buffer.from(flow));
+      if (type === NLMSG_DONE || type === NLMSG_ERROR || size < HEADER) return;
+      const flow = findAttribute(bytes.subarray(at + HEADER + NFGENMSG, at + size), CTA.TUPLE_ORIG);
+      if (flow && !onFlow(flow)) return;
       at += (size + 3) & ~3;
     }
   }
@@ -76,12 +117,19 @@ function send(
   systemCall('sendto', socket, message, message.length, 0, null, 0);
 }
 
-function firstDirection(attributes: Buffer): Buffer | undefined {
-  for (let at = 0; at + 4 <= attributes.length; ) {
+/** IPv4; undefined: it is of another kind. */
+function sourceOf(flow: Buffer): string | undefined {
+  const addresses = findAttribute(flow.subarray(ATTRIBUTE_HEADER), CTA_TUPLE.IP);
+  const source = addresses && findAttribute(addresses.subarray(ATTRIBUTE_HEADER), CTA_IP_V4_SRC);
+  return source?.subarray(ATTRIBUTE_HEADER).join('.');
+}
+
+/** With its header. */
+function findAttribute(attributes: Buffer, type: number): Buffer | undefined {
+  for (let at = 0; at + ATTRIBUTE_HEADER <= attributes.length; ) {
     const size = attributes.readUInt16LE(at);
-    if ((attributes.readUInt16LE(at + 2) & ~NESTED) === CTA.TUPLE_ORIG)
-      return attributes.subarray(at, at + size);
-    at += Math.max(4, (size + 3) & ~3);
+    if ((attributes.readUInt16LE(at + 2) & ~NESTED) === type) return attributes.subarray(at, at + size);
+    at += Math.max(ATTRIBUTE_HEADER, (size + 3) & ~3);
   }
   return undefined;
 }

@@ -1,8 +1,8 @@
 import { EngineError } from '../engine-error.ts';
 import { writeControl } from '../syscall/files.ts';
-import { forgetDatagramFlows } from './datagram-flows.ts';
 import type { Firewall } from './firewall.ts';
 import type { ForwardRule } from './firewall-forwards.ts';
+import { forgetDatagramFlows } from './flows.ts';
 import type { HostPorts } from './host-ports.ts';
 import type { Protocol } from './traffic.ts';
 

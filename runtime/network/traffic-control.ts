@@ -1,17 +1,25 @@
 import { writeControl } from '../syscall/files.ts';
 import { interfacePrefix } from './address-pool.ts';
+import { partOfRoomTaken } from './connection-room.ts';
 import { type ContainerNetwork, GATEWAY } from './container-network.ts';
-import { forgetDatagramFlows } from './datagram-flows.ts';
 import { NameServer } from './dns/name-server.ts';
 import { containerResolvConf, HostResolvConf } from './dns/resolv-conf.ts';
 import { resolver } from './dns/resolver.ts';
 import { Firewall } from './firewall.ts';
 import type { FirewallOptions } from './firewall-table.ts';
+import { forgetDatagramFlows, forgetFlowsFrom, sampleSources } from './flows.ts';
 import { HostPorts } from './host-ports.ts';
 import { NameDirectory } from './name-directory.ts';
 import { type Forward, PortForwards, type RefusedForward } from './port-forwards.ts';
 import { Subnet } from './subnet.ts';
 import type { DnsOptions, PublishedPort, Traffic, TrafficRequest } from './traffic.ts';
+
+/** Parts of the room for connections. */
+const MANY = 1 / 8;
+const HOGS_PART = 1 / 4;
+const CROWDED = 1 / 2;
+/** Connections that are looked at to know whose most are. */
+const SAMPLE = 16_384;
 
 export type TrafficControlOptions = Omit<FirewallOptions, 'dnsPort'>;
 
@@ -107,7 +115,21 @@ export class TrafficControl {
     await Promise.all([
       isOrdinary(traffic) ? undefined : this.#firewall.set(address, undefined),
       this.#forwards.forget(id),
+      this.#forgetFlows(address),
     ]);
+  }
+
+  /**
+   * Containers that hold more than a quarter of all connections that the kernel has room for, where half of the room is taken: one can have its
+   * connections end in a way that the kernel does not see (SO_DONTROUTE, then SO_LINGER), and that costs it nothing.
+   */
+  async connectionHogs(): Promise<string[]> {
+    const taken = partOfRoomTaken();
+    if (taken < CROWDED) return [];
+    const sources = await sampleSources(SAMPLE);
+    const seen = sources.values().reduce((sum, of) => sum + of, 0);
+    const partOf = (address: string) => (taken * (sources.get(address) ?? 0)) / seen;
+    return [...this.#addresses].filter(([, address]) => partOf(address) > HOGS_PART).map(([id]) => id);
   }
 
   /** Lets exactly those in that are known, and begins to answer their questions. */
@@ -134,6 +156,11 @@ export class TrafficControl {
   async dismantle(): Promise<void> {
     this.close();
     await this.#firewall.dismantle();
+  }
+
+  /** Nobody will end them. As long as there are few of them that does no harm, and to look for them takes milliseconds. */
+  async #forgetFlows(address: string): Promise<void> {
+    if (partOfRoomTaken() > MANY) await forgetFlowsFrom(address);
   }
 
   #keep(address: string, traffic: Traffic): void {

@@ -92,6 +92,10 @@ export class ProcessKernel implements Kernel {
     this.kill(id, 9);
   }
 
+  async connectionHogs(): Promise<string[]> {
+    return [];
+  }
+
   onExit(listener: (id: string, exit: ContainerExit) => void): void {
     this.#listeners.push(listener);
   }

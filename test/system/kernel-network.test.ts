@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'mocha';
 import { instanceTag } from '../../runtime/containers/instance-tag.ts';
 import type { LaunchSpec } from '../../runtime/containers/kernel.ts';
+import { sampleSources } from '../../runtime/network/flows.ts';
 import { ORDINARY_TRAFFIC } from '../../runtime/network/traffic.ts';
 import { openFiles } from '../fixtures/open-files.ts';
 import { interfaceNumber, KernelFixture, whyNot } from './kernel-fixture.ts';
@@ -34,6 +35,13 @@ const OPENER =
 const CONNECTIONS_PER_SECOND = 25;
 
 const CONNECTIONS = '/proc/net/nf_conntrack';
+const ROOM = '/proc/sys/net/netfilter/nf_conntrack_max';
+const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
+const NEIGHBOURS_ROOM = '/proc/sys/net/ipv4/neigh/default/gc_thresh3';
+
+/** Sends to 2000 addresses as if they were near (SO_BINDTODEVICE, MSG_DONTROUTE). */
+const DIRECT_SENDER =
+  'use Socket; for $host (1..200) { socket(S, AF_INET, SOCK_DGRAM, 0); setsockopt(S, SOL_SOCKET, 25, "eth0"); for (1..10) { send(S, "x", 4, pack_sockaddr_in(9, inet_aton("198.18.$host.$_"))) } push @kept, *S{IO} }';
 
 const IFF_UP = 1;
 const IFF_MULTICAST = 0x1000;
@@ -143,7 +151,62 @@ describe('LinuxKernel network', () => {
     const [greedy, other] = await Promise.all([opened(4 * atOnce), opened(atOnce)]);
     assert.ok(greedy >= atOnce && greedy < 3 * atOnce, `${greedy} at once`);
     assert.equal(other, atOnce);
-    assert.equal(await containers.withoutFirewall(() => opened(4 * atOnce)), 4 * atOnce);
+    await haveShare(100 * CONNECTIONS_PER_SECOND);
+    assert.equal(await opened(4 * atOnce), 4 * atOnce);
+    await haveShare(CONNECTIONS_PER_SECOND);
+  });
+
+  /** From now on. */
+  async function haveShare(connectionsPerSecond: number): Promise<void> {
+    containers.options.connectionsPerSecond = connectionsPerSecond;
+    await containers.reopen();
+    await containers.kernel.cleanUp(new Set());
+  }
+
+  it('finds who takes most of the connections that there is room for, and has them forgotten with it', async () => {
+    await haveShare(100 * CONNECTIONS_PER_SECOND);
+    const args = [ownAddress(), String(portOf(publicServer)), '400'];
+    const hog = containers.spec(['perl', '-e', `${OPENER}; sleep 99`, ...args], { network: 'nat' });
+    const quiet = containers.spec(['sleep', '99'], { network: 'nat' });
+    const room = readFileSync(ROOM, 'latin1');
+    try {
+      const address = await containers.during(quiet, () =>
+        containers.during(hog, async ({ address }) => {
+          for (let tries = 0; containers.output(hog) === '' && tries < 200; tries++) await sleep(50);
+          assert.deepEqual(await containers.kernel.connectionHogs(), []);
+          assert.ok((await sampleSources(100_000)).get(address!)! >= 400);
+          writeFileSync(ROOM, String(Math.floor(1.9 * Number(readFileSync(COUNT, 'latin1')))));
+          assert.deepEqual(await containers.kernel.connectionHogs(), [hog.id]);
+          return address!;
+        }),
+      );
+      assert.equal((await sampleSources(100_000)).get(address), undefined);
+    } finally {
+      writeFileSync(ROOM, room);
+      await haveShare(CONNECTIONS_PER_SECOND);
+    }
+  });
+
+  it('keeps a container from filling the table in which the machine’s neighbours are', async () => {
+    const room = readFileSync(NEIGHBOURS_ROOM, 'latin1');
+    const refusals = async (prepare: (pid: number) => void) => {
+      const spec = containers.spec(['sleep', '99'], { network: 'nat' });
+      return containers.during(spec, async ({ pid }) => {
+        prepare(pid);
+        const before = neighbourTable();
+        writeFileSync(NEIGHBOURS_ROOM, String(before.entries + 1000));
+        await containers.exec(spec, `perl -e '${DIRECT_SENDER}'`);
+        return neighbourTable().fulls - before.fulls;
+      });
+    };
+    const asks = (pid: number) =>
+      execFileSync('nsenter', ['-t', String(pid), '-n', 'ip', 'link', 'set', 'eth0', 'arp', 'on']);
+    try {
+      assert.equal(await refusals(() => {}), 0);
+      assert.ok((await refusals(asks)) > 100);
+    } finally {
+      writeFileSync(NEIGHBOURS_ROOM, room);
+    }
   });
 
   it('lets the kernel forget soon what a container has closed', async function () {
@@ -251,6 +314,19 @@ async function listen(): Promise<Server> {
   const server = createServer((socket) => socket.on('error', () => {}).end('hello from the host\n'));
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
   return server;
+}
+
+/** How many neighbours all network namespaces have, and how often there was no room for one. */
+function neighbourTable(): { entries: number; fulls: number } {
+  const [names, ...rows] = readFileSync('/proc/net/stat/arp_cache', 'latin1').trim().split('\n');
+  const column = names!.trim().split(/\s+/).indexOf('table_fulls');
+  const numbers = rows.map((row) =>
+    row
+      .trim()
+      .split(/\s+/)
+      .map((text) => Number.parseInt(text, 16)),
+  );
+  return { entries: numbers[0]![0]!, fulls: numbers.reduce((sum, row) => sum + row[column]!, 0) };
 }
 
 /** An address of this machine. */

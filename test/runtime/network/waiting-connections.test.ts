@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'mocha';
-import { countSockets, countWaiting, sumWaiting } from '../../../runtime/network/waiting-connections.ts';
+import {
+  countSockets,
+  countSocketsOf,
+  countWaiting,
+  sumWaiting,
+} from '../../../runtime/network/waiting-connections.ts';
+
+/** Has so many sockets that listen, each with a connection that waits. */
+const LISTENER =
+  'use Socket; $| = 1; for (1..$ARGV[0]) { socket(my $l, AF_INET, SOCK_STREAM, 0); bind($l, sockaddr_in(0, INADDR_LOOPBACK)); listen($l, 9); socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, getsockname($l)); push @kept, $l, $s } print "ready\\n"; sleep 99';
 
 const HEAD =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
@@ -20,18 +31,32 @@ describe('waiting connections', () => {
     assert.deepEqual(sumWaiting([HEAD]), { waiting: 0, isLast: false });
   });
 
-  it('countSockets() counts those of a process’s network, and of the machine', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
+  it('countSocketsOf() counts those of a process’s network, with either version of IP', async () => {
+    const before = await countSocketsOf(process.pid);
+    const servers = ['127.0.0.1', '::1'].map((host) => createServer().listen(0, host));
+    await Promise.all(servers.map((server) => once(server, 'listening')));
     try {
-      assert.ok(countSockets(process.pid) >= 1);
-      assert.ok(countSockets() >= 1);
-      assert.equal(countSockets(2 ** 30), 0);
+      assert.ok((await countSocketsOf(process.pid)) >= before + 2);
+      assert.ok((await countSockets()) >= 2);
+      assert.equal(await countSocketsOf(2 ** 30), 0);
     } finally {
-      server.close();
+      for (const server of servers) server.close();
     }
   });
 
-  it('countWaiting() is 0 of a process that there is not', () => {
-    assert.equal(countWaiting(2 ** 30, 1), 0);
+  it('countWaiting() counts what waits at more sockets than the kernel tells of at once', async () => {
+    const listener = spawn('perl', ['-e', LISTENER, '80'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await once(listener.stdout, 'data');
+      // Others may listen here, too.
+      assert.ok((await countWaiting(listener.pid!, 1000)) >= 80);
+      assert.ok((await countWaiting(listener.pid!, 10)) < 80, 'it knows when it is enough');
+    } finally {
+      listener.kill('SIGKILL');
+    }
+  });
+
+  it('countWaiting() is 0 of a process that there is not', async () => {
+    assert.equal(await countWaiting(2 ** 30, 1), 0);
   });
 });
