@@ -34,6 +34,8 @@ export class TrafficControl {
   readonly #resuming: Promise<void>[] = [];
   readonly #addresses = new Map<string, string>();
   readonly #traffic = new Map<string, Traffic>();
+  /** Connections that the kernel remembers, when they were last counted. */
+  #areMany = false;
 
   /** Gets the host ready; what an earlier runtime let containers do stays until `replace`. */
   static async open(options: TrafficControlOptions): Promise<TrafficControl> {
@@ -115,7 +117,8 @@ export class TrafficControl {
     await Promise.all([
       isOrdinary(traffic) ? undefined : this.#firewall.set(address, undefined),
       this.#forwards.forget(id),
-      this.#forgetFlows(address),
+      // Nobody will end them. As long as there are few that does no harm, and to look for them takes milliseconds.
+      this.#areMany ? forgetFlowsFrom(address) : undefined,
     ]);
   }
 
@@ -125,6 +128,7 @@ export class TrafficControl {
    */
   async connectionHogs(): Promise<string[]> {
     const taken = partOfRoomTaken();
+    this.#areMany = taken > MANY;
     if (taken < CROWDED) return [];
     const sources = await sampleSources(SAMPLE);
     const seen = sources.values().reduce((sum, of) => sum + of, 0);
@@ -156,11 +160,6 @@ export class TrafficControl {
   async dismantle(): Promise<void> {
     this.close();
     await this.#firewall.dismantle();
-  }
-
-  /** Nobody will end them. As long as there are few of them that does no harm, and to look for them takes milliseconds. */
-  async #forgetFlows(address: string): Promise<void> {
-    if (partOfRoomTaken() > MANY) await forgetFlowsFrom(address);
   }
 
   #keep(address: string, traffic: Traffic): void {
