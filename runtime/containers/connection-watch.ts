@@ -51,11 +51,14 @@ export class ConnectionWatch {
 
   /** One after the other: where there are many containers a look takes longer, and nobody waits for it. */
   async #endThoseThatAcceptNothing(): Promise<void> {
-    for (const { id, config, state } of this.#options.containers()) {
+    for (const container of this.#options.containers()) {
+      const { id, config, state } = container;
       if (!('process' in state) || !config.host.Memory) continue;
       const { pid } = state.process;
       if ((await countSocketsOf(pid)) <= MOST_WAITING) continue;
-      if ((await countWaiting(pid, MOST_WAITING)) > MOST_WAITING)
+      const waiting = await countWaiting(pid, MOST_WAITING);
+      // It may have ended meanwhile, and run again.
+      if (waiting > MOST_WAITING && container.state === state)
         this.#kill(id, `leaves more than ${MOST_WAITING} connections waiting`);
     }
   }
