@@ -17,10 +17,8 @@ export class Exits {
   readonly #oomKills: (id: string) => number;
   readonly #listeners: ExitListener[] = [];
   readonly #watched = new Map<string, WatchedProcess & { giveUp: () => void }>();
-  /** Containers that are being killed for good. */
-  readonly #expected = new Set<string>();
-  /** Those that are being killed as they take memory that the kernel does not count as theirs. */
-  readonly #blamed = new Set<string>();
+  /** Of containers that are being killed: how they will be told to have ended. */
+  readonly #foretold = new Map<string, ContainerExit>();
 
   /** `oomKills`: how many processes of a container the kernel has killed for want of memory. */
   constructor(oomKills: (id: string) => number) {
@@ -44,12 +42,12 @@ export class Exits {
 
   /** It is killed for good: nothing is read of how it ended, which takes long while a crowd ends. */
   expect(id: string): void {
-    if (this.#watched.has(id)) this.#expected.add(id);
+    if (!this.#foretold.has(id)) this.#foretell(id, { code: KILLED, oomKilled: false });
   }
 
   /** It is killed for want of memory, though not by the kernel. */
   blameMemory(id: string): void {
-    if (this.#watched.has(id)) this.#blamed.add(id);
+    this.#foretell(id, { code: KILLED, oomKilled: true });
   }
 
   /** Whether this process of a container is ending: nothing can be done in it some milliseconds before it is seen to have ended. */
@@ -72,16 +70,17 @@ export class Exits {
     this.#watched.clear();
   }
 
+  #foretell(id: string, exit: ContainerExit): void {
+    if (this.#watched.has(id)) this.#foretold.set(id, exit);
+  }
+
   #ended(id: string): void {
     const process = this.#watched.get(id);
     if (!process) return;
     this.#watched.delete(id);
     closeSync(process.pidfd);
-    const oomKilled = this.#blamed.delete(id);
-    const exit =
-      this.#expected.delete(id) || oomKilled
-        ? { code: KILLED, oomKilled }
-        : this.exitOf(id, process.exitFile);
+    const exit = this.#foretold.get(id) ?? this.exitOf(id, process.exitFile);
+    this.#foretold.delete(id);
     for (const listener of this.#listeners) listener(id, exit);
   }
 }

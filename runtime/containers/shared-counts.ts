@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { raiseSettings } from '../syscall/kernel-settings.ts';
 
 /**
  * What the kernel counts for each user, and apps are all one user outside, or for the whole machine (the last): without more room
@@ -14,11 +14,5 @@ const ROOM: Record<string, number> = {
 
 /** Raises them where they are lower, on the whole machine. */
 export function raiseSharedCounts(): void {
-  for (const [path, room] of Object.entries(ROOM)) {
-    try {
-      if (Number(readFileSync(path, 'latin1')) < room) writeFileSync(path, String(room));
-    } catch (error) {
-      console.error(`Apps share what is in "${path}":`, error);
-    }
-  }
+  raiseSettings(ROOM);
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { writeControl } from '../syscall/files.ts';
+import { raiseSettings, readSetting } from '../syscall/kernel-settings.ts';
 
 /**
  * The kernel remembers each connection that passes a firewall, of all containers and of the host itself in one table; when it
@@ -35,24 +34,14 @@ const SETTINGS: Record<string, number> = {
 
 /** Makes the room where there is less; to be called when a firewall's table is there. */
 export function raiseConnectionRoom(): void {
-  for (const [path, room] of Object.entries(SETTINGS)) {
-    try {
-      if (readNumber(path) < room) writeControl(path, String(room));
-    } catch (error) {
-      console.error(`Containers and the host share what is in "${path}": ${(error as Error).message}`);
-    }
-  }
+  raiseSettings(SETTINGS);
 }
 
 /** Which part of the room for connections is taken; 0 where the kernel does not tell. */
 export function partOfRoomTaken(): number {
   try {
-    return readNumber(`${CONNTRACK}_count`) / readNumber(`${CONNTRACK}_max`);
+    return readSetting(`${CONNTRACK}_count`) / readSetting(`${CONNTRACK}_max`);
   } catch {
     return 0;
   }
-}
-
-function readNumber(path: string): number {
-  return Number(readFileSync(path, 'latin1'));
 }

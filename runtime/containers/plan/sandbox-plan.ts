@@ -85,8 +85,14 @@ function planTerminals(dev: string, group: number): Operation {
 }
 
 export function planSharedMemory(dev: string, size: number): Operation {
-  const options = `mode=1777,size=${size},nr_inodes=${mostFiles(size)}`;
-  return mount('shm', `${dev}/shm`, 'tmpfs', { flags: NOTHING_SPECIAL, options });
+  return mount('shm', `${dev}/shm`, 'tmpfs', {
+    flags: NOTHING_SPECIAL,
+    options: memoryOptions('1777', size),
+  });
+}
+
+function memoryOptions(mode: string, size: number): string {
+  return `mode=${mode},size=${size},nr_inodes=${mostFiles(size)}`;
 }
 
 function planMessageQueues(dev: string): Operation {
@@ -100,7 +106,7 @@ function planFilesInMemory(): Operation[] {
   return [
     mount('shm', BASE.files, 'tmpfs', {
       flags: NOTHING_SPECIAL,
-      options: `mode=755,size=${USUAL_SHM_SIZE},nr_inodes=${mostFiles(USUAL_SHM_SIZE)}`,
+      options: memoryOptions('755', USUAL_SHM_SIZE),
     }),
     { call: 'mkdirat', args: [AT.FDCWD, shm, 0], purpose },
     { call: 'fchmodat', args: [AT.FDCWD, shm, 0o1777], purpose },
