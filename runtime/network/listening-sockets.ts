@@ -11,16 +11,30 @@ export function listeningSockets(pid: number): ListeningSocket[] {
   return ['tcp', 'tcp6'].flatMap((name) => parseListening(readTable(`/proc/${pid}/net/${name}`)));
 }
 
-/** From the text of such a table (proc_pid_net(5)). */
+/** From the text of such a table. */
 export function parseListening(table: string): ListeningSocket[] {
-  return table
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === LISTEN)
-    .map((fields) => {
-      const [address = '', port = ''] = fields[1]!.split(':');
-      return { port: Number.parseInt(port, 16), loopback: LOOPBACK.test(address) };
-    });
+  return table.split('\n').flatMap((line) => {
+    const socket = parseSocket(line);
+    if (!socket?.listens) return [];
+    const [address = '', port = ''] = socket.local.split(':');
+    return { port: Number.parseInt(port, 16), loopback: LOOPBACK.test(address) };
+  });
+}
+
+/** A line of a table of TCP sockets (proc_pid_net(5)). */
+interface SocketLine {
+  /** Address and port, in the kernel's digits. */
+  local: string;
+  listens: boolean;
+  /** Bytes to be read; of one that listens: connections that nobody has accepted. */
+  waiting: number;
+}
+
+/** undefined: it is the table's head, or empty. */
+export function parseSocket(line: string): SocketLine | undefined {
+  const [slot, local, , state, queues] = line.trim().split(/\s+/, 5);
+  if (!queues || slot === 'sl') return undefined;
+  return { local: local!, listens: state === LISTEN, waiting: Number.parseInt(queues.split(':')[1]!, 16) };
 }
 
 function readTable(path: string): string {

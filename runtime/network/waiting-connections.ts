@@ -1,8 +1,8 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { parseSocket } from './listening-sockets.ts';
 
 /** The kernel gives no more at once. */
 const PIECE = 4096;
-const LISTEN = '0A';
 
 /** How many TCP sockets there are on the machine, in all network namespaces. See /proc/net/sockstat. */
 export async function countSockets(): Promise<number> {
@@ -53,10 +53,10 @@ async function countInTable(path: string, enough: number): Promise<number> {
 export function sumWaiting(lines: string[]): { waiting: number; isLast: boolean } {
   let waiting = 0;
   for (const line of lines) {
-    const [slot, , , state, queues] = line.trim().split(/\s+/, 5);
-    if (slot === 'sl') continue;
-    if (state !== LISTEN) return { waiting, isLast: true };
-    waiting += Number.parseInt(queues!.split(':')[1]!, 16);
+    const socket = parseSocket(line);
+    if (!socket) continue;
+    if (!socket.listens) return { waiting, isLast: true };
+    waiting += socket.waiting;
   }
   return { waiting, isLast: false };
 }
